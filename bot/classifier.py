@@ -1,0 +1,87 @@
+"""Second hop: pixels -> a prediction, by onnxruntime on the CPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from bot import photo
+from bot.contract import INPUT, OUTPUT, SIZE, Contract, ModelError
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one photo."""
+
+    label: str
+    """The most probable class, also when unsure."""
+    probability: float
+    """Of `label`, 0 to 1."""
+    probabilities: dict[str, float]
+    """Of every class, in the model's order; they sum to 1."""
+    unsure: bool
+    """The model's own rule says that this photo should not be named."""
+
+
+class Classifier:
+    """One loaded model file. `classify` and `predict` may be called from many threads at once."""
+
+    def __init__(self, model: Path, threads: int) -> None:
+        """Load `model`, to run one photo on `threads` threads.
+
+        Raises ModelError if the file is not there, is not ONNX or does not meet the contract.
+        """
+        try:
+            # From bytes: a file that wants external data beside it is refused, as the contract has it.
+            session = ort.InferenceSession(model.read_bytes(), _options(threads), providers=["CPUExecutionProvider"])
+        except OSError as error:
+            raise ModelError(f"cannot read the model {model}: {error.strerror}. MODEL_PATH names the file.") from error
+        except Exception as error:  # onnxruntime's exceptions share no base class of their own
+            raise ModelError(f"{model} is not an ONNX file that onnxruntime can run: {_first_line(error)}") from error
+        self.contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
+        _check_tensors(session, len(self.contract.labels))
+        self._session = session
+
+    def classify(self, data: bytes) -> Prediction:
+        """Decode a photo file's bytes and name it. Raises PhotoError if it cannot be read."""
+        return self.predict(photo.decode(data, self.contract.preprocess))
+
+    def predict(self, pixels: NDArray[np.uint8]) -> Prediction:
+        """Name one photo from its pixels: uint8 `[224, 224, 3]`, RGB."""
+        (rows,) = self._session.run([OUTPUT], {INPUT: pixels[np.newaxis]})  # [1, 224, 224, 3] -> [1, classes]
+        probabilities = dict(zip(self.contract.labels, map(float, rows[0]), strict=True))
+        label = max(probabilities, key=probabilities.__getitem__)
+        best = probabilities[label]
+        return Prediction(label, best, probabilities, self.contract.unsure(best))
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # errors come as exceptions; the library's own lines on stderr say them twice
+    # Spinning saves 1 ms a photo and burns as much CPU again waiting for the next.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _check_tensors(session: ort.InferenceSession, classes: int) -> None:
+    found = [(node.name, node.type, node.shape) for node in (*session.get_inputs(), session.get_outputs()[0])]
+    batch = found[0][2][0] if found[0][2] else None
+    expected = [
+        (INPUT, "tensor(uint8)", [batch, SIZE, SIZE, 3]),
+        (OUTPUT, "tensor(float)", [batch, classes]),
+    ]
+    if found != expected or isinstance(batch, int):
+        raise ModelError(
+            f"the model's tensors are {found}, the contract wants {INPUT} uint8 [batch, {SIZE}, {SIZE}, 3] "
+            f"and {OUTPUT} float32 [batch, {classes}] with a free batch. Make the file with `python -m export`."
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

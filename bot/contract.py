@@ -1,0 +1,160 @@
+"""What an ONNX file tells its reader: the metadata half of the contract, in one definition for both sides.
+
+`bot` reads it from the file, `export` writes it. A field that is missing or unknown stops the start;
+nothing is defaulted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CONTRACT = "1"
+INPUT = "image"
+OUTPUT = "probabilities"
+SIZE = 224
+"""Width and height in pixels of the input `image`: uint8, `[batch, 224, 224, 3]`, RGB."""
+
+
+class ModelError(Exception):
+    """A model file cannot be used; the message says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a decoded photo becomes `image`.
+
+    The upright RGB photo is squished to `resize` x `resize` pixels with a bilinear (triangle) filter whose
+    support grows with the reduction, then the middle `size` x `size` pixels are kept. These are fastai's
+    `RandomResizedCrop` pixels on a validation photo (fastai.vision.augment, `val_xtra=0.14`: 256 for 224).
+    """
+
+    size: int
+    resize: int
+
+    @classmethod
+    def from_json(cls, text: str) -> Preprocess:
+        """Parse the metadata field `preprocess`; raises ModelError on any rule this reader does not know."""
+        fields = _json_object("preprocess", text)
+        size, resize = fields.get("size"), fields.get("resize")
+        known = cls(size, resize) if isinstance(size, int) and isinstance(resize, int) else None
+        if known is None or fields != json.loads(known.to_json()) or not SIZE == known.size <= known.resize:
+            raise ModelError(
+                f"the model asks for a preprocessing this bot does not know: {text}. "
+                "Export it again with this version of Labelgram."
+            )
+        return known
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "size": self.size,
+                "resize": self.resize,
+                "rule": "squish",
+                "filter": "bilinear",
+                "crop": "center",
+                "orientation": "exif",
+                "background": "white",
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Unsure:
+    """The bot answers "unsure" when the best probability lies below `threshold` (0 to 1)."""
+
+    threshold: float
+
+    @classmethod
+    def from_json(cls, text: str) -> Unsure:
+        """Parse the metadata field `unsure`; raises ModelError on any rule this reader does not know."""
+        fields = _json_object("unsure", text)
+        threshold = fields.get("threshold")
+        if (
+            fields.keys() != {"rule", "threshold"}
+            or fields["rule"] != "best_probability_below"
+            or not isinstance(threshold, int | float)
+            or not 0 <= threshold <= 1
+        ):
+            raise ModelError(
+                f"the model has a rule for being unsure that this bot does not know: {text}. "
+                "Export it again with this version of Labelgram."
+            )
+        return cls(float(threshold))
+
+    def to_json(self) -> str:
+        return json.dumps({"rule": "best_probability_below", "threshold": self.threshold})
+
+    def __call__(self, best_probability: float) -> bool:
+        return best_probability < self.threshold
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The metadata of one model file. The last four fields are free text or JSON, for people to read."""
+
+    labels: tuple[str, ...]
+    preprocess: Preprocess
+    unsure: Unsure
+    arch: str
+    trained_on: str
+    metrics: str
+    created: str
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Contract:
+        """Parse an ONNX file's metadata map; raises ModelError naming the field that is missing or wrong."""
+        version = metadata.get("contract")
+        if version != CONTRACT:
+            raise ModelError(
+                f"the model's metadata says contract {version!r}, this bot reads {CONTRACT!r}. "
+                "Make the file with `python -m export`."
+            )
+        missing = sorted(set(cls.__dataclass_fields__) - metadata.keys())
+        if missing:
+            raise ModelError(f"the model's metadata lacks {', '.join(missing)}. Make the file with `python -m export`.")
+        return cls(
+            labels=_labels(metadata["labels"]),
+            preprocess=Preprocess.from_json(metadata["preprocess"]),
+            unsure=Unsure.from_json(metadata["unsure"]),
+            arch=metadata["arch"],
+            trained_on=metadata["trained_on"],
+            metrics=metadata["metrics"],
+            created=metadata["created"],
+        )
+
+    def to_metadata(self) -> dict[str, str]:
+        return {
+            "contract": CONTRACT,
+            "labels": json.dumps(self.labels, ensure_ascii=False),
+            "preprocess": self.preprocess.to_json(),
+            "unsure": self.unsure.to_json(),
+            "arch": self.arch,
+            "trained_on": self.trained_on,
+            "metrics": self.metrics,
+            "created": self.created,
+        }
+
+
+def _json(field: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ModelError(f"the model's metadata field {field} is not JSON: {text[:80]!r}") from error
+
+
+def _json_object(field: str, text: str) -> dict[str, Any]:
+    value = _json(field, text)
+    if not isinstance(value, dict):
+        raise ModelError(f"the model's metadata field {field} is not a JSON object: {text[:80]!r}")
+    return value
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    labels = _json("labels", text)
+    named = isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)
+    if not named or len(labels) < 2 or len(set(labels)) != len(labels):
+        raise ModelError(f"the model's labels are not a list of two or more different names: {text[:80]!r}")
+    return tuple(labels)
