@@ -1,0 +1,92 @@
+"""The bot's commands.
+
+python -m bot                                            answer on Telegram (BOT_TOKEN)
+python -m bot preview [--port 8080] [--open]             the same bot in a page of the browser, no token
+python -m bot classify [--json] [--model M] PATH...      name photos and folders; - is standard input
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from bot.classifier import Classifier
+from bot.contract import ModelError
+from bot.logs import set_up_logging
+from bot.settings import Settings, SettingsError
+
+# aiogram takes seconds to import, so only the commands that need it do, inside their functions.
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings.from_environment(os.environ)
+        return _COMMANDS[options.command](options, settings)
+    except (SettingsError, ModelError) as error:
+        print(f"bot: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    if settings.token is None:
+        raise SettingsError(
+            "BOT_TOKEN is not set. Get a token from @BotFather on Telegram (/newbot); "
+            "without one, `make run` opens the preview in a browser."
+        )
+    classifier = Classifier(settings.model, settings.threads)
+
+    from bot.handlers import build_dispatcher
+    from bot.polling import poll
+    from bot.replies import Replies
+
+    set_up_logging(settings.log_level, secret=settings.token)
+    replies = Replies()
+    asyncio.run(poll(settings, build_dispatcher(classifier, replies), replies))
+    return 0
+
+
+def _preview(options: argparse.Namespace, settings: Settings) -> int:
+    classifier = Classifier(settings.model, settings.threads)
+
+    from bot.handlers import build_dispatcher
+    from bot.preview import serve
+    from bot.replies import Replies
+
+    replies = Replies()
+    asyncio.run(serve(build_dispatcher(classifier, replies), options.port, open_browser=options.open))
+    return 0
+
+
+def _classify(options: argparse.Namespace, settings: Settings) -> int:
+    from bot.classify import classify
+
+    classifier = Classifier(options.model or settings.model, settings.threads)
+    return classify(options.paths, classifier, options.json)
+
+
+_COMMANDS = {None: _run, "preview": _preview, "classify": _classify}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bot", description="Without a command: the bot on Telegram, set up by the environment."
+    )
+    commands = parser.add_subparsers(dest="command")
+    preview = commands.add_parser("preview", help="the bot in a page of the browser, without a token")
+    preview.add_argument("--port", type=int, default=8080, help="of 127.0.0.1 (%(default)s)")
+    preview.add_argument("--open", action="store_true", help="open the page in the browser")
+    classify = commands.add_parser("classify", help="name photos on the command line")
+    classify.add_argument("--json", action="store_true", help="one JSON object a line and photo")
+    classify.add_argument("--model", type=Path, help="the ONNX file (MODEL_PATH)")
+    classify.add_argument("paths", nargs="+", metavar="PATH", help="a photo, a folder, or - for standard input")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
