@@ -1,0 +1,66 @@
+"""Small ONNX files that meet the contract, for tests: a classifier of colours, with any number of classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+METADATA = {
+    "contract": "1",
+    "labels": json.dumps(["red", "green", "blue"]),
+    "preprocess": json.dumps(
+        {
+            "size": 224,
+            "resize": 256,
+            "rule": "squish",
+            "filter": "bilinear",
+            "crop": "center",
+            "orientation": "exif",
+            "background": "white",
+        }
+    ),
+    "unsure": json.dumps({"rule": "best_probability_below", "threshold": 0.6}),
+    "arch": "mean colour",
+    "trained_on": "nothing",
+    "metrics": "{}",
+    "created": "2026-01-01",
+}
+
+
+def write_color_model(
+    path: Path,
+    labels: Sequence[str] = ("red", "green", "blue"),
+    metadata: Mapping[str, str | None] = {},
+    size: int = 224,
+    output: str = "probabilities",
+) -> Path:
+    """A model that names the strongest of the mean colours; class n looks at channel n % 3, the first of each wins.
+
+    `metadata` replaces fields of METADATA, None removes one.
+    """
+    weights = np.zeros((3, len(labels)), np.float32)
+    for index in range(len(labels)):
+        weights[index % 3, index] = 8 / 255 if index < 3 else 4 / 255
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "axes"], ["color"], keepdims=0),  # [batch, h, w, 3] -> [batch, 3]
+        helper.make_node("MatMul", ["color", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], [output], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "colors",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", size, size, 3])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", len(labels)])],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(np.array([1, 2]), "axes")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    fields = METADATA | {"labels": json.dumps(list(labels))} | metadata
+    helper.set_model_props(model, {name: value for name, value in fields.items() if value is not None})
+    onnx.save(model, path)
+    return path

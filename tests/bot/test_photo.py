@@ -1,0 +1,96 @@
+"""What becomes of a photo's bytes before the net sees them."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bot.contract import Preprocess
+from bot.photo import MAX_PIXELS, PhotoError, Reason, decode, read
+from tests.bot.photos import draw, encode
+
+PREPROCESS = Preprocess(size=224, resize=256)
+
+
+def mean_color(data: bytes) -> list[int]:
+    return [round(value) for value in np.asarray(read(data)).mean((0, 1))]
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
+def test_every_named_format_gives_the_nets_input(form: str) -> None:
+    pixels = decode(encode(draw("green"), form), PREPROCESS)
+    assert (pixels.shape, pixels.dtype) == ((224, 224, 3), np.uint8)
+    assert pixels[112, 112].tolist() == pytest.approx([30, 200, 30], abs=4)
+
+
+def test_the_whole_photo_is_squished_and_its_margin_cut_off() -> None:
+    photo = Image.new("RGB", (512, 256), "white")
+    photo.paste("black", (0, 0, 256, 256))  # the left half
+    photo.paste("red", (0, 0, 32, 256))  # the left sixteenth: exactly the margin of 16 of 256 pixels
+    row = decode(encode(photo, "PNG"), PREPROCESS)[100].tolist()
+    assert row[3] == [0, 0, 0]
+    assert row[108] == [0, 0, 0]
+    assert row[116] == [255, 255, 255]
+
+
+def test_exif_orientation_is_honoured() -> None:
+    photo = Image.new("RGB", (200, 100), "white")
+    photo.paste("black", (0, 0, 100, 100))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned right to be seen: the left half comes up
+    upright = read(encode(photo, "JPEG", exif=exif))
+    assert upright.size == (100, 200)
+    assert upright.getpixel((50, 20)) == (0, 0, 0)
+
+
+def test_transparency_lies_on_white() -> None:
+    hidden = Image.new("RGBA", (50, 50), (255, 0, 0, 0))
+    assert mean_color(encode(hidden, "PNG")) == [255, 255, 255]
+    palette = Image.new("P", (50, 50), 0)
+    palette.putpalette([10, 20, 30])
+    assert mean_color(encode(palette, "PNG", transparency=0)) == [255, 255, 255]
+
+
+def test_unusual_kinds_of_pixels_keep_their_colour() -> None:
+    gray16 = Image.fromarray(np.full((40, 40), 32768, np.uint16))
+    assert mean_color(encode(gray16, "PNG")) == [128, 128, 128]
+    assert mean_color(encode(draw("red").convert("CMYK"), "JPEG")) == pytest.approx([220, 30, 30], abs=3)
+    assert mean_color(encode(Image.new("1", (9, 9), 1), "PNG")) == [255, 255, 255]
+    assert decode(encode(Image.new("RGB", (1, 1), "blue"), "PNG"), PREPROCESS)[5, 5].tolist() == [0, 0, 255]
+
+
+def test_the_first_frame_of_an_animation_counts() -> None:
+    animation = encode(draw("red"), "GIF", save_all=True, append_images=[draw("blue")])
+    assert mean_color(animation) == pytest.approx([220, 30, 30], abs=3)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"<html>", b"%!PS-Adobe-3.0 EPSF-3.0", b"II*\0" + bytes(50), encode(draw(), "TIFF")]
+)
+def test_what_is_not_a_photo_is_unreadable(data: bytes) -> None:
+    with pytest.raises(PhotoError) as caught:
+        read(data)
+    assert caught.value.reason is Reason.UNREADABLE
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
+def test_a_truncated_photo_is_damaged(form: str) -> None:
+    noise = Image.effect_noise((100, 100), 80)
+    data = encode(noise.convert("RGB"), form)
+    with pytest.raises(PhotoError) as caught:
+        read(data[: len(data) // 2])
+    assert caught.value.reason is Reason.DAMAGED
+
+
+@pytest.mark.parametrize("side", [8_000, 20_000, 60_000])
+def test_too_many_pixels_are_known_from_the_header_alone(side: int) -> None:
+    assert side * side > MAX_PIXELS
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    with pytest.raises(PhotoError) as caught:
+        read(data + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
+    assert caught.value.reason is Reason.TOO_MANY_PIXELS

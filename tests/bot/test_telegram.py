@@ -1,0 +1,182 @@
+"""The real bot process against the Bot API double: what a user sees in the chat."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import polib
+from PIL import Image
+
+from bot.photo import read
+from tests.bot.conftest import ROOT, RunBot, StartBot
+from tests.bot.photos import COLORS, draw, encode
+from tests.bot.telegram import TOKEN, Telegram
+
+TEXTS = {file.stem: polib.pofile(str(file)) for file in (ROOT / "bot" / "texts").glob("*.po")}
+
+
+def text(context: str, key: str, language: str = "en") -> str:
+    return next(entry.msgstr for entry in TEXTS[language] if (entry.msgctxt, entry.msgid) == (context, key))
+
+
+def test_photos_sent_at_once_are_each_named_in_a_reply(telegram: Telegram, start_bot: StartBot) -> None:
+    sent = {telegram.send_photo(draw(color), user=user): color for user in range(5) for color in COLORS}
+    start_bot()
+    telegram.wait_until(lambda: len(telegram.answers()) == len(sent))
+    for message, color in sent.items():
+        assert telegram.answers()[message] == f"I see: {color}. I am 99% sure."
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+
+
+def test_the_answer_is_in_the_users_language_else_in_english(telegram: Telegram, start_bot: StartBot) -> None:
+    french = telegram.send_photo(draw("red"), language="fr-CA")
+    klingon = telegram.send_photo(draw("red"), language="tlh")
+    unknown = telegram.send_photo(draw("red"), language=None)
+    start_bot()
+    telegram.wait_until(lambda: len(telegram.answers()) == 3)
+    assert telegram.answers()[french] == "Je vois : red. J’en suis sûr à 99 %."
+    assert telegram.answers()[klingon] == telegram.answers()[unknown] == "I see: red. I am 99% sure."
+
+
+def test_a_photo_between_the_classes_gets_no_label(telegram: Telegram, start_bot: StartBot) -> None:
+    message = telegram.send_photo(Image.new("RGB", (300, 300), "gray"))
+    start_bot()
+    telegram.wait_until(lambda: message in telegram.answers())
+    assert telegram.answers()[message] == text("bot", "unsure")
+
+
+def test_start_and_help_name_the_classes_and_other_text_gets_a_hint(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    for sent in ("/start", "/help", "what is this?"):
+        telegram.send_text(sent)
+    telegram.wait_until(lambda: len(telegram.texts()) == 3)
+    labels = "red, green, blue"
+    expected = [text("bot", "start").format(labels=labels), text("bot", "help").format(labels=labels)]
+    assert sorted(telegram.texts()) == sorted([*expected, text("bot", "hint")])
+
+
+def test_the_command_menu_is_set_for_every_language(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    menus = [fields for method, fields in telegram.calls if method == "setMyCommands"]
+    assert {fields.get("language_code") for fields in menus} == {None, *TEXTS}
+    assert all("/" not in fields["commands"] and '"start"' in fields["commands"] for fields in menus)
+
+
+def test_an_image_sent_as_a_file_is_named_and_other_files_are_refused(telegram: Telegram, start_bot: StartBot) -> None:
+    image = telegram.send_document(encode(draw("blue"), "PNG"), "image/png", "blue.png")
+    lie = telegram.send_document(b"not a photo at all", "image/jpeg", "note.jpg")
+    damaged = telegram.send_document(encode(draw("red"))[:-400], "image/jpeg", "half.jpg")
+    huge = telegram.send_document(encode(Image.new("L", (8000, 8000)), "PNG"), "image/png", "huge.png")
+    telegram.send_document(b"%PDF", "application/pdf", "paper.pdf")
+    start_bot()
+    telegram.wait_until(lambda: len(telegram.texts()) == 5)
+    answers = telegram.answers()
+    assert answers[image] == "I see: blue. I am 99% sure."
+    assert answers[lie] == text("refusal", "unreadable")
+    assert answers[damaged] == text("refusal", "damaged")
+    assert answers[huge] == text("refusal", "too-many-pixels")
+    assert text("bot", "hint") in telegram.texts()
+
+
+def test_a_file_above_telegrams_limit_is_not_fetched(telegram: Telegram, start_bot: StartBot) -> None:
+    announced = telegram.send_document(b"x", "image/png", "big.png")
+    telegram._updates[announced]["message"]["document"]["file_size"] = 21_000_000
+    unannounced = telegram.send_document(b"x" * 21_000_000, "image/png", "big.png")
+    del telegram._updates[unannounced]["message"]["document"]["file_size"]
+    start_bot()
+    telegram.wait_until(lambda: len(telegram.answers()) == 2)
+    assert set(telegram.answers().values()) == {text("refusal", "too-many-bytes")}
+    assert len(telegram.downloads) == 1
+
+
+def test_a_download_that_fails_is_told_and_leaves_no_token_in_the_log(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    telegram.fail_downloads = 1
+    message = telegram.send_photo(draw("red"))
+    start_bot(LOG_LEVEL="DEBUG")
+    telegram.wait_until(lambda: message in telegram.answers())
+    assert telegram.answers()[message] == text("refusal", "not-delivered")
+    # That the token is not in there is checked by the fixture, after every test.
+    telegram.wait_until(lambda: "download failed" in (tmp_path / "bot.log").read_text())
+
+
+def test_the_smallest_variant_that_covers_the_net_is_fetched(telegram: Telegram, start_bot: StartBot) -> None:
+    message = telegram.send_photo(draw("green", (1280, 960)))
+    start_bot()
+    telegram.wait_until(lambda: message in telegram.answers())
+    (fetched,) = telegram.downloads
+    assert read(telegram.files[fetched]).size == (800, 600)
+
+
+def test_nothing_touches_the_disk_neither_photos_nor_a_librarys_telemetry(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    before = _files(ROOT)
+    message = telegram.send_document(encode(draw("red", (2000, 2000)), "BMP"), "image/bmp", "red.bmp")
+    start_bot(HOME=str(home), XDG_CACHE_HOME=str(home), TMPDIR=str(home), PYTHONDONTWRITEBYTECODE="1")
+    telegram.wait_until(lambda: message in telegram.answers())
+    assert list(home.rglob("*")) == []
+    assert _files(ROOT) == before
+
+
+def test_without_a_token_one_line_says_where_to_get_one(run_bot: RunBot) -> None:
+    done = run_bot()
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "@BotFather" in line
+    assert "make run" in line
+
+
+def test_a_wrong_token_ends_with_one_line(telegram: Telegram, run_bot: RunBot, color_model: Path) -> None:
+    for wrong in ("999:wrong", "no colon in it"):
+        done = run_bot(BOT_TOKEN=wrong, MODEL_PATH=str(color_model), TELEGRAM_API_SERVER=telegram.url)
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1].startswith("bot: BOT_TOKEN is not a token that Telegram knows.")
+        assert "Traceback" not in done.stderr
+        assert wrong not in done.stderr
+
+
+def test_without_network_it_waits_and_says_so(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
+    process = start_bot(TELEGRAM_API_SERVER="http://127.0.0.1:9")
+    telegram.wait_until(lambda: "Telegram cannot be reached" in (tmp_path / "bot.log").read_text())
+    assert process.poll() is None
+    assert "Traceback" not in (tmp_path / "bot.log").read_text()
+
+
+def test_a_setting_that_cannot_be_used_is_named(run_bot: RunBot) -> None:
+    for name, value in {
+        "THREADS": "many",
+        "MAX_IN_FLIGHT": "0",
+        "LOG_LEVEL": "LOUD",
+        "TELEGRAM_API_SERVER": "localhost",
+        "MODEL_PATH": "nowhere.onnx",
+    }.items():
+        done = run_bot(BOT_TOKEN=TOKEN, **{name: value})
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert name in line
+
+
+def test_ctrl_c_ends_it_quietly(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
+    process: subprocess.Popen[str] = start_bot()
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    assert "Traceback" not in (tmp_path / "bot.log").read_text()
+
+
+def _files(folder: Path) -> set[str]:
+    """Everything in the repository but what git and the tools keep for themselves."""
+    return {
+        f"{path}/{name}"
+        for path, folders, names in os.walk(folder)
+        for name in names
+        if not {".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache"} & set(Path(path).parts)
+    }
