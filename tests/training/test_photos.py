@@ -1,0 +1,177 @@
+"""Finding, grouping and splitting photos."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import CLASSES, draw_photo, draw_photos, run
+from training.photos import DataError, PhotoSet, group_by_hash, load_photos, read_split, write_split
+
+MASKS = Path(__file__).parents[3] / "shared" / "data" / "masks"
+
+
+def load(folder: Path, seed: int = 42) -> PhotoSet:
+    return load_photos(folder, seed, lambda photos, total: photos)
+
+
+def sides(photos: PhotoSet) -> dict[str, set[bool]]:
+    """On which sides of the split the photos of each group are."""
+    groups: dict[str, set[bool]] = {}
+    for photo in photos.photos:
+        groups.setdefault(photo.group, set()).add(photo.held_out)
+    return groups
+
+
+def write_groups(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
+    with (folder / "groups.csv").open("w", newline="") as handle:
+        csv.writer(handle).writerows([("path", "label", "group"), *rows])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return draw_photos(tmp_path / "photos")
+
+
+def test_near_duplicates_are_found_and_never_parted(folder: Path) -> None:
+    photos = load(folder)
+    assert photos.grouped_by == "perceptual hash"
+    assert photos.near_duplicates == 2 * 5 * 3
+    groups = {photo.path.relative_to(folder).as_posix(): photo.group for photo in photos.photos}
+    for label in CLASSES:
+        for index in range(5):
+            assert groups[f"{label}/{index:02}.jpg"] == groups[f"{label}/{index:02}-twin.png"]
+    assert all(len(side) == 1 for side in sides(photos).values())
+
+
+def test_a_fifth_of_every_class_is_held_out_and_the_seed_decides_which(folder: Path) -> None:
+    photos = load(folder)
+    assert photos.labels == sorted(CLASSES)
+    for label in CLASSES:
+        held_out, trained_on = photos.count(True)[label], photos.count(False)[label]
+        assert held_out + trained_on == 25
+        assert 3 <= held_out <= 7
+    assert load(folder) == photos
+    assert load(folder, seed=1).photos != photos.photos
+
+
+def test_what_a_naive_split_would_have_leaked_is_counted(folder: Path) -> None:
+    """With every photo in the set twice, nearly every held-out photo has its twin in training."""
+    for label in CLASSES:
+        for file in list((folder / label).glob("*.jpg")):
+            shutil.copy(file, file.with_name(f"copy-of-{file.name}"))
+    photos = load(folder)
+    assert photos.naive_held_out == len(photos.photos) // 5
+    assert 0.6 < photos.naive_twins / photos.naive_held_out <= 1
+
+
+def test_groups_csv_decides_where_there_is_one(folder: Path) -> None:
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*.*")]
+    write_groups(folder, ((name, name.split("/")[0], name.split("/")[1][1]) for name in names))
+    photos = load(folder)
+    assert photos.grouped_by == "groups.csv"
+    assert {photo.group for photo in photos.photos} == set("0123456789")
+
+
+def test_a_groups_csv_that_does_not_fit_is_named(folder: Path) -> None:
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.*"))]
+    rows = [(name, name.split("/")[0], name) for name in names]
+    write_groups(folder, rows[1:])
+    with pytest.raises(DataError, match=f"no group for {names[0]}"):
+        load(folder)
+    write_groups(folder, [(names[0], "green", "1"), *rows[1:]])
+    with pytest.raises(DataError, match="green, its folder says blue"):
+        load(folder)
+    (folder / "groups.csv").write_text("file,group\n")
+    with pytest.raises(DataError, match="columns path, label and group"):
+        load(folder)
+
+
+def test_unreadable_and_loose_photos_are_listed_and_skipped(folder: Path) -> None:
+    (folder / "red" / "note.jpg").write_text("hello")
+    (folder / "red" / "half.jpg").write_bytes((folder / "red" / "00.jpg").read_bytes()[:500])
+    (folder / ".thumbnails").mkdir()
+    draw_photo((1, 1, 1), 1).save(folder / ".thumbnails" / "a.jpg")
+    draw_photo((1, 1, 1), 1).save(folder / "loose.jpg")
+    photos = load(folder)
+    assert {skipped.path.name for skipped in photos.skipped} == {"note.jpg", "half.jpg", "loose.jpg"}
+    assert len(photos.photos) == 3 * 25
+
+
+def test_a_label_may_lie_in_several_folders(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos" / "first")
+    draw_photos(tmp_path / "photos" / "second")
+    assert load(tmp_path / "photos").labels == sorted(CLASSES)
+
+
+def test_data_that_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no folder"):
+        load(tmp_path / "nowhere")
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(DataError, match="0 classes"):
+        load(tmp_path / "nothing")
+    with pytest.raises(DataError, match="1 classes"):
+        load(draw_photos(tmp_path / "one", classes=1))
+    empty = draw_photos(tmp_path / "empty")
+    (empty / "yellow").mkdir()
+    with pytest.raises(DataError, match="no photo can be read in class yellow"):
+        load(empty)
+    (empty / "yellow" / "text.jpg").write_text("hello")
+    with pytest.raises(DataError, match="no photo can be read in class yellow"):
+        load(empty)
+    with pytest.raises(DataError, match=r"fewer than 10 photos in class blue \(9\), green \(9\), red \(9\)"):
+        load(draw_photos(tmp_path / "few", each=9, twins=0))
+
+
+def test_a_class_of_one_photo_over_and_over_cannot_be_split(folder: Path) -> None:
+    shutil.rmtree(folder / "red")
+    (folder / "red").mkdir()
+    for index in range(20):
+        draw_photo(CLASSES["red"], 1).save(folder / "red" / f"{index}.jpg")
+    with pytest.raises(DataError, match="class red cannot be split"):
+        load(folder)
+
+
+def test_hashes_are_grouped_through_a_chain() -> None:
+    hashes = np.array([0, 0xFF, 0xFFFF, 2**63 | 0xFFFFFFFF], np.uint64)  # 8 bits from each to the next, then 17
+    first, second, third, fourth = group_by_hash(hashes)
+    assert first == second == third != fourth
+
+
+def test_a_split_is_read_back_as_it_was_written(folder: Path, tmp_path: Path) -> None:
+    photos = load(folder)
+    write_split(photos, folder, tmp_path / "split.csv")
+    assert tuple(read_split(folder, tmp_path / "split.csv")) == photos.photos
+    (folder / "red" / "03.jpg").unlink()
+    with pytest.raises(DataError, match=r"1 photos of the training run are not there.*03\.jpg"):
+        read_split(folder, tmp_path / "split.csv")
+
+
+@pytest.mark.parametrize("arguments", [["--epochs", "0"], ["--lr", "-1"], ["--batch-size", "x"], ["--arch", "resnet1"]])
+def test_wrong_usage_ends_with_status_2_before_any_training(arguments: list[str], folder: Path, tmp_path: Path) -> None:
+    done = run("training", "--data", str(folder), "--out", str(tmp_path / "out"), "--weights", "none", *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out.pkl").exists()
+
+
+def test_wrong_data_ends_the_command_with_one_line(tmp_path: Path) -> None:
+    done = run("training", "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"training: there is no folder {tmp_path / 'nowhere'}.")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(not MASKS.is_dir(), reason="the mask photos are not beside the repository")
+def test_the_hash_finds_the_mask_photos_known_near_duplicates() -> None:
+    with (MASKS / "groups.csv").open(newline="") as handle:
+        known = {row["path"]: row["group"] for row in csv.DictReader(handle) if row["path"].startswith("seed/")}
+    photos = load(MASKS / "seed")
+    found = {f"seed/{photo.path.relative_to(MASKS / 'seed').as_posix()}": photo.group for photo in photos.photos}
+    pairs = [(a, b) for a in known for b in known if a < b and known[a] == known[b]]
+    assert sum(found[a] == found[b] for a, b in pairs) / len(pairs) > 0.95
