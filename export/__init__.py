@@ -1,0 +1,9 @@
+"""The export half of Labelgram: a trained Learner goes in, one self-describing ONNX file comes out.
+
+`source` (what the training left), `graph` (Learner -> ONNX graph), `calibrate` (temperature, unsure rule),
+`quantize` (float32 -> int8), `verify` (does the file say what the learner says); `bot.contract` is the schema.
+"""
+
+# Before fastai and onnxruntime: they silence a warning and switch telemetry off.
+import bot  # noqa: F401
+import training  # noqa: F401

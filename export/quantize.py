@@ -1,0 +1,58 @@
+"""float32 -> int8: static quantisation, calibrated on training photos."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from bot.contract import INPUT
+
+CALIBRATION_PHOTOS = 256
+"""Training photos on which the ranges of the activations are measured."""
+OPERATORS = ["Conv", "Relu", "Add", "MaxPool", "Gemm"]
+
+
+def quantize(model: onnx.ModelProto, pixels: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
+    """Quantise a model's net: int8 weights with a scale per channel, uint8 activations, QDQ form.
+
+    `pixels` are calibration photos, each uint8 `[224, 224, 3]`. Unsigned activations, since onnxruntime's fast
+    kernels for x86 take those (3 times faster than signed ones on AVX512-VNNI).
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        full, prepared, small = (Path(folder) / name for name in ("full.onnx", "prepared.onnx", "small.onnx"))
+        onnx.save(model, full)
+        quant_pre_process(str(full), str(prepared), skip_symbolic_shape=True)  # it knows no free batch
+        quantize_static(
+            str(prepared),
+            str(small),
+            _Reader(pixels),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=OPERATORS,
+            nodes_to_exclude=[_last_layer(onnx.load(prepared))],
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+        return onnx.load(small)
+
+
+def _last_layer(model: onnx.ModelProto) -> str:
+    """The layer that makes the logits stays float32: it is small, and 256 steps would show in the probabilities."""
+    return str([node.name for node in model.graph.node if node.op_type == "Gemm"][-1])
+
+
+class _Reader(CalibrationDataReader):
+    def __init__(self, pixels: Sequence[NDArray[np.uint8]]) -> None:
+        self._left = iter(pixels)
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        photo = next(self._left, None)
+        return None if photo is None else {INPUT: photo[np.newaxis]}

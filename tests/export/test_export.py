@@ -1,0 +1,154 @@
+"""`python -m export` on the small training run: what the file is, and what stops it from being written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from fastai.learner import Learner
+
+import export.__main__ as command
+from bot.classifier import Classifier
+from bot.contract import Preprocess
+from export.calibrate import choose_unsure, fit_temperature
+from export.graph import build_graph
+from export.source import compute_logits, load
+from export.verify import Photo, compare, top_up
+from tests.bot.photos import encode
+from tests.conftest import CLASSES, ROOT, draw_photo, run
+
+
+@pytest.fixture(scope="session", params=["float32", "int8"])
+def exported(request: pytest.FixtureRequest, trained: Path) -> Path:
+    """The file that the real command wrote, and beside it `.txt`, what it printed."""
+    out = trained / f"{request.param}.onnx"
+    options = ["--int8"] if request.param == "int8" else []
+    done = run("export", str(trained / "toy.pkl"), "--out", str(out), *options)
+    assert done.returncode == 0, done.stderr
+    out.with_suffix(".txt").write_text(done.stdout)
+    return out
+
+
+def test_the_file_meets_the_contract(exported: Path) -> None:
+    model = onnx.load(exported, load_external_data=False)
+    onnx.checker.check_model(model, full_check=True)
+    assert all(not tensor.external_data for tensor in model.graph.initializer)
+    assert {opset.domain: opset.version for opset in model.opset_import} == {"": 20}
+    batch = model.graph.input[0].type.tensor_type.shape.dim[0]
+    assert (batch.dim_param, batch.dim_value) == ("batch", 0)
+    contract = Classifier(exported, threads=1).contract
+    assert contract.labels == tuple(sorted(CLASSES))
+    assert contract.preprocess == Preprocess(size=224, resize=256)
+    metrics = json.loads(contract.metrics)
+    assert metrics["precision"] == exported.stem
+    assert metrics["held_out"] == sum(json.loads(report(exported))["photos"]["valid"].values())
+
+
+def report(exported: Path) -> str:
+    return (exported.parent / "toy-report" / "metrics.json").read_text()
+
+
+def test_nothing_in_the_file_tells_of_the_machine_that_made_it(exported: Path) -> None:
+    data = exported.read_bytes()
+    for secret in (str(ROOT), str(exported.parent), "site-packages", str(Path.home())):
+        assert secret.encode() not in data
+
+
+def test_it_names_the_classes_it_was_trained_on_in_any_batch(exported: Path) -> None:
+    classifier = Classifier(exported, threads=1)
+    for label, color in CLASSES.items():
+        assert classifier.classify(encode(draw_photo(color, seed=77), "PNG")).label == label
+    pixels = np.zeros((5, 224, 224, 3), np.uint8)
+    (rows,) = classifier._session.run(["probabilities"], {"image": pixels})
+    assert rows.shape == (5, 3)
+    assert rows.sum(axis=1) == pytest.approx(np.ones(5), abs=1e-5)
+
+
+def test_the_check_on_200_photos_is_printed(exported: Path) -> None:
+    output = exported.with_suffix(".txt").read_text()
+    assert "checking on 200 photos" in output
+    assert "float32 file against the learner: same label on 100.00% of 200 photos" in output
+    assert ("int8 file against the float32 one" in output) == (exported.stem == "int8")
+
+
+def test_the_int8_file_is_a_quarter_of_the_size(trained: Path, exported: Path) -> None:
+    assert exported.stat().st_size < (13_000_000 if exported.stem == "int8" else 48_000_000)
+
+
+def test_fastai_and_the_bot_agree_from_the_same_bytes(trained: Path) -> None:
+    run("export", str(trained / "toy.pkl"), "--out", str(trained / "parity.onnx"))
+    source = load(trained / "toy.pkl", None)
+    photos = [photo.path.read_bytes() for photo in source.photos]
+    classifier = Classifier(trained / "parity.onnx", threads=1)
+    named = [classifier.classify(photo).label for photo in photos]
+    assert named == [source.labels[index] for index in compute_logits(source.learner, photos).argmax(1)]
+
+
+def test_a_file_that_says_something_else_is_caught_and_not_written(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build_another(learner: Learner, temperature: float) -> onnx.ModelProto:
+        learner.model[1][-1].weight.data.neg_()
+        return build_graph(learner, temperature)
+
+    monkeypatch.setattr(command, "build_graph", build_another)
+    out = trained / "never.onnx"
+    assert command.main([str(trained / "toy.pkl"), "--out", str(out)]) == 1
+    message = capsys.readouterr().err
+    assert "does not say what the learner says" in message
+    assert "photos/" in message  # which photo
+    assert "became" in message  # and how
+    assert not list(trained.glob("never*"))
+
+
+def test_what_is_missing_is_named(trained: Path, tmp_path: Path) -> None:
+    cases = {
+        "gone.pkl": tmp_path / "gone.pkl",
+        "metrics.json": shutil.copy(trained / "toy.pkl", tmp_path / "bare.pkl"),
+    }
+    for expected, pickle in cases.items():
+        done = run("export", str(pickle), "--out", str(tmp_path / "x.onnx"))
+        assert done.returncode == 1
+        assert expected in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    shutil.copytree(trained / "toy-report", tmp_path / "bare-report")
+    done = run("export", str(tmp_path / "bare.pkl"), "--out", str(tmp_path / "x.onnx"), "--data", str(tmp_path))
+    assert "photos of the training run are not there" in done.stderr
+    (tmp_path / "bare.pkl").write_bytes(b"no pickle")
+    done = run("export", str(tmp_path / "bare.pkl"), "--out", str(tmp_path / "x.onnx"))
+    assert "is not a learner that this version can load" in done.stderr
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_photos_are_topped_up_with_variants_that_differ() -> None:
+    photo = Photo("a", encode(draw_photo((1, 1, 1), 1), "PNG"))
+    photos = top_up([photo], 5)
+    assert len({photo.data for photo in photos}) == len({photo.name for photo in photos}) == 5
+    assert top_up(photos, 3) == photos
+
+
+def test_the_comparison_names_the_photo_whose_label_changed() -> None:
+    expected = np.array([[0.9, 0.1], [0.51, 0.49], [0.2, 0.8]], np.float32)
+    found = np.array([[0.7, 0.3], [0.49, 0.51], [0.2, 0.8]], np.float32)
+    agreement = compare(expected, found, [Photo(name, b"") for name in "abc"])
+    assert agreement.labels == pytest.approx(2 / 3)
+    assert agreement.difference == pytest.approx(0.2, abs=1e-6)
+    assert agreement.worst == "b: [0.51, 0.49] became [0.49, 0.51]"
+
+
+def test_the_temperature_is_the_one_that_the_logits_were_made_with() -> None:
+    rng = np.random.default_rng(0)
+    true_logits = rng.normal(0, 2, (20_000, 3))
+    probabilities = np.exp(true_logits) / np.exp(true_logits).sum(1, keepdims=True)
+    targets = (probabilities.cumsum(1) > rng.random((20_000, 1))).argmax(1)
+    assert fit_temperature((true_logits * 3).astype(np.float32), targets) == pytest.approx(3, rel=0.05)
+
+
+def test_the_least_certain_photos_are_unsure() -> None:
+    best = np.linspace(0.5, 1, 101, dtype=np.float32)
+    assert choose_unsure(best).threshold == pytest.approx(0.51)
+    assert choose_unsure(np.full(100, 0.999, np.float32)).threshold == 0.9
