@@ -53,7 +53,7 @@ async def cmd_help(message: Message, classifier: Classifier, replies: Replies) -
 
 async def answer_photo(message: Message, bot: Bot, classifier: Classifier, replies: Replies) -> None:
     assert message.photo
-    size = smallest_covering(message.photo, classifier.contract.preprocess.resize)
+    size = smallest_covering(message.photo, classifier.contract.preprocess.size)
     await _answer(message, size, bot, classifier, replies)
 
 

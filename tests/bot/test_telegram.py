@@ -106,11 +106,13 @@ def test_a_download_that_fails_is_told_and_leaves_no_token_in_the_log(
 
 
 def test_the_smallest_variant_that_covers_the_net_is_fetched(telegram: Telegram, start_bot: StartBot) -> None:
-    message = telegram.send_photo(draw("green", (1280, 960)))
+    upright = telegram.send_photo(draw("green", (960, 1280)))
+    wide = telegram.send_photo(draw("blue", (1280, 720)))
+    small = telegram.send_photo(draw("red", (200, 150)))
     start_bot()
-    telegram.wait_until(lambda: message in telegram.answers())
-    (fetched,) = telegram.downloads
-    assert read(telegram.files[fetched]).size == (800, 600)
+    telegram.wait_until(lambda: telegram.answers().keys() == {upright, wide, small})
+    fetched = {read(telegram.files[file]).size for file in telegram.downloads}
+    assert fetched == {(240, 320), (800, 450), (200, 150)}
 
 
 def test_nothing_touches_the_disk_neither_photos_nor_a_librarys_telemetry(

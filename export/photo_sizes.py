@@ -1,0 +1,91 @@
+"""What the bot loses by fetching a small variant of a photo instead of Telegram's largest.
+
+    python -m export.photo_sizes artifacts/NAME.onnx DIR
+
+Every photo in DIR (a folder a class) above 320 px is scaled as Telegram does; for each rule of choice it prints on how
+many photos the answer stays what it is on the largest variant, the accuracy, and the mean size of the download.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiogram.types import PhotoSize
+
+from bot.classifier import Classifier, Prediction
+from bot.contract import ModelError
+from bot.download import smallest_covering
+from bot.photo import SUFFIXES, PhotoError, read
+from bot.preview.updates import BOXES, make_variants
+
+RULES = (10_000, 256, 224, 192, 160, 128)
+"""Pixels that the chosen variant has at least in width and height; the first is above all: the largest variant."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One photo under one rule."""
+
+    right: bool
+    prediction: Prediction
+    download: int
+    """Bytes."""
+
+
+def choose(photo: Path, classifier: Classifier) -> list[Choice]:
+    """The photo's answers under each of RULES; none for a photo that has only Telegram's smallest variants."""
+    image = read(photo.read_bytes())
+    if max(image.size) <= BOXES[1]:
+        return []
+    variants = {str(box): (size, jpeg) for box, size, jpeg in make_variants(image)}
+    sizes = [
+        PhotoSize(file_id=name, file_unique_id=name, width=width, height=height)
+        for name, ((width, height), _) in variants.items()
+    ]
+    answers = {name: classifier.classify(jpeg) for name, (_, jpeg) in variants.items()}
+    chosen = [smallest_covering(sizes, pixels).file_id for pixels in RULES]
+    return [Choice(answers[name].label == photo.parent.name, answers[name], len(variants[name][1])) for name in chosen]
+
+
+def describe(rows: list[list[Choice]]) -> Iterator[str]:
+    """The table, from one row of choices per photo."""
+    yield f"{len(rows)} photos above {BOXES[1]} px"
+    yield f"{'at least':>8}  {'same label':>10}  {'largest change':>14}  {'accuracy':>8}  {'download':>8}"
+    for rule, column in zip(RULES, zip(*rows, strict=True), strict=True):
+        same = sum(row[0].prediction.label == choice.prediction.label for row, choice in zip(rows, column, strict=True))
+        change = max(
+            abs(row[0].prediction.probabilities[label] - choice.prediction.probabilities[label])
+            for row, choice in zip(rows, column, strict=True)
+            for label in choice.prediction.probabilities
+        )
+        accuracy = sum(choice.right for choice in column) / len(rows)
+        kilobytes = sum(choice.download for choice in column) / len(rows) / 1000
+        name = "largest" if rule == RULES[0] else f"{rule} px"
+        yield f"{name:>8}  {same / len(rows):>10.2%}  {change:>14.3f}  {accuracy:>8.2%}  {kilobytes:>5.0f} kB"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m export.photo_sizes", description=__doc__.partition("\n")[0])
+    parser.add_argument("model", type=Path, metavar="artifacts/NAME.onnx")
+    parser.add_argument("photos", type=Path, metavar="DIR")
+    options = parser.parse_args(arguments)
+    try:
+        classifier = Classifier(options.model, threads=2)
+        files = [file for file in sorted(options.photos.rglob("*")) if file.suffix.lower() in SUFFIXES]
+        rows = [row for file in files if (row := choose(file, classifier))]
+    except (ModelError, PhotoError) as error:
+        print(f"photo_sizes: {error}", file=sys.stderr)
+        return 1
+    if not rows:
+        print(f"photo_sizes: no photo above {BOXES[1]} px in {options.photos}", file=sys.stderr)
+        return 1
+    print(*describe(rows), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
