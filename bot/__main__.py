@@ -58,6 +58,7 @@ def _preview(options: argparse.Namespace, settings: Settings) -> int:
     from bot.preview import serve
     from bot.replies import Replies
 
+    set_up_logging(settings.log_level, secret=settings.token)
     replies = Replies()
     asyncio.run(serve(build_dispatcher(classifier, replies), options.port, open_browser=options.open))
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 
-def set_up_logging(level: str, secret: str) -> None:
+def set_up_logging(level: str, secret: str | None) -> None:
     """Log from `level` on; wherever `secret` would stand in a line or a traceback, `***` does."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Scrubber(secret))
@@ -13,9 +13,10 @@ def set_up_logging(level: str, secret: str) -> None:
 
 
 class _Scrubber(logging.Formatter):
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str | None) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
         self._secret = secret
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace(self._secret, "***")
+        line = super().format(record)
+        return line.replace(self._secret, "***") if self._secret else line

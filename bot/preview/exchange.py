@@ -9,9 +9,9 @@ from typing import Any, cast
 from aiogram import Bot
 from aiogram.client.session.base import BaseSession
 from aiogram.exceptions import TelegramBadRequest
-from aiogram.methods import GetFile, SendChatAction, SendMessage, TelegramMethod
+from aiogram.methods import GetFile, GetMe, SendChatAction, SendMessage, TelegramMethod
 from aiogram.methods.base import TelegramType
-from aiogram.types import Chat, File, Message
+from aiogram.types import Chat, File, Message, User
 
 
 class Exchange(BaseSession):
@@ -34,6 +34,8 @@ class Exchange(BaseSession):
                 return Message(message_id=0, date=datetime.now(UTC), chat=Chat(id=chat, type="private"))
             case GetFile(file_id=file) if file in self._files:
                 return File(file_id=file, file_unique_id=file, file_path=file)
+            case GetMe():  # asked for when a command names a bot: /start@somebody
+                return User(id=1, is_bot=True, first_name="Labelgram", username="preview_bot")
             case SendChatAction():
                 return True
             case _:

@@ -95,8 +95,9 @@ const highlight = (change) => {
   entered = change === 0 ? 0 : entered + change;
   document.body.classList.toggle("dropping", entered > 0);
 };
-document.addEventListener("dragenter", () => highlight(1));
-document.addEventListener("dragleave", () => highlight(-1));
+const hasFiles = (event) => event.dataTransfer.types.includes("Files");
+document.addEventListener("dragenter", (event) => hasFiles(event) && highlight(1));
+document.addEventListener("dragleave", (event) => hasFiles(event) && highlight(-1));
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
   event.preventDefault();
@@ -112,15 +113,21 @@ document.querySelector("#camera").addEventListener("click", async () => {
     files.removeAttribute("capture");
     return;
   }
+  if (viewfinder.open) return;
+  viewfinder.showModal(); // before the camera is there: a second click cannot ask for a second one
   try {
-    video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 1280 } });
-    viewfinder.showModal();
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280 } });
+    if (viewfinder.open && !video.srcObject) video.srcObject = stream;
+    else stream.getTracks().forEach((track) => track.stop());
   } catch {
+    if (!viewfinder.open) return;
+    viewfinder.close();
     addBubble("bot", "No camera can be used here. Choose or drop a photo instead.").classList.add("failed");
   }
 });
 
 viewfinder.addEventListener("click", (event) => {
+  if (event.target.value === "take" && !video.videoWidth) return; // no picture yet
   if (event.target.value === "take") takePhoto();
   if (event.target.value) viewfinder.close();
 });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import webbrowser
@@ -19,10 +20,12 @@ from bot.preview.updates import Incoming, Updates
 from bot.settings import SettingsError
 
 HOST = "127.0.0.1"
-LOCAL_NAMES = {"127.0.0.1", "localhost"}
+LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?", re.ASCII)
+"""Host headers of requests to this page."""
 PAGE = {"/": "page.html", "/page.css": "page.css", "/page.js": "page.js"}
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
@@ -41,13 +44,13 @@ async def serve(dispatcher: Dispatcher, port: int, open_browser: bool) -> None:
             await web.TCPSite(runner, HOST, port).start()
         except (OSError, OverflowError) as error:
             raise SettingsError(f"port {port} cannot be had ({error}). --port chooses another.") from error
+        ended = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
         address = f"http://{HOST}:{port}"
         print(f"Preview: {address} (Ctrl-C ends it)", flush=True)
         if open_browser and _has_screen():
             await asyncio.to_thread(webbrowser.open, address)
-        ended = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, ended.set)
         await ended.wait()
     finally:
         await runner.cleanup()
@@ -81,8 +84,9 @@ def _build_app(dispatcher: Dispatcher) -> web.Application:
 @web.middleware
 async def _refuse_strangers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Other sites' pages may know this address; what they send has their name in Host or Origin."""
-    own = str(request.url.origin())
-    if request.url.host not in LOCAL_NAMES or request.headers.get("Origin", own) != own:
+    host = request.headers.get("Host", "").lower()
+    own = f"http://{host}"
+    if not LOCAL.fullmatch(host) or request.headers.get("Origin", own) != own:
         raise web.HTTPForbidden(text="The preview answers its own page only.")
     return await handler(request)
 
@@ -103,8 +107,11 @@ async def _receive(request: web.Request, updates: Updates) -> Incoming:
             elif part.name == "file":
                 data, size = await _read_bounded(part)
                 kind = part.headers.get("Content-Type", "application/octet-stream")
-                return updates.from_file(data, part.filename or "file", kind, size, language)
-    except ValueError as error:
+                name = part.filename or "file"
+                return await asyncio.to_thread(updates.from_file, data, name, kind, size, language)
+    except web.HTTPException:
+        raise
+    except Exception as error:  # aiohttp's reader raises half a dozen types on a body that is cut or no form
         raise web.HTTPBadRequest(text=f"the message cannot be read: {error}") from error
     raise web.HTTPBadRequest(text="the message has neither text nor a file")
 

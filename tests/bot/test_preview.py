@@ -73,7 +73,8 @@ def preview(color_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    variables = {"MODEL_PATH": str(color_model), "TMPDIR": str(home), "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    quiet = {"LOG_LEVEL": "WARNING", "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = quiet | {"MODEL_PATH": str(color_model), "TMPDIR": str(home), "HOME": str(home)}
     with subprocess.Popen(
         [BOT_PYTHON, "-m", "bot", "preview", "--port", str(port)],
         cwd=ROOT,
@@ -93,6 +94,7 @@ def preview(color_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def test_the_answers_are_the_bots_own(preview: Preview) -> None:
     assert preview.answer(text="/start").startswith("Hello!")
+    assert preview.answer(text="/start@preview_bot").startswith("Hello!")
     assert "red, green, blue" in preview.answer(text="/help")
     assert preview.answer(text="what is this?").startswith("I only understand photos.")
     assert preview.answer(text="/start", language="fr-FR").startswith("Bonjour")
@@ -111,6 +113,7 @@ def test_other_sites_are_refused(preview: Preview) -> None:
     assert preview.send({"Origin": "http://example.com"}, text="/start") == 403
     assert preview.send({"Origin": "null"}, text="/start") == 403
     assert preview.send({"Host": f"example.com:{preview.port}"}, text="/start") == 403
+    assert preview.send({"Host": "localhost:x"}, text="/start") == 403
     assert preview.send({"Origin": preview.url}, text="/start")[0]["text"].startswith("Hello!")
 
 
@@ -120,6 +123,17 @@ def test_a_message_that_cannot_be_read_is_a_400(preview: Preview) -> None:
     assert preview.post(b"{}", "application/json")[0] == 400
     assert preview.send(other="/start") == 400
     assert preview.send(text="   ") == 400
+    head = b'--x\r\nContent-Disposition: form-data; name="text"\r\nContent-Type: text/plain; charset=none\r\n\r\n'
+    assert preview.post(head + b"hi\r\n--x--", "multipart/form-data; boundary=x")[0] == 400
+
+
+def test_an_upload_that_ends_midway_leaves_no_traceback(preview: Preview) -> None:
+    """That nothing was logged is checked by the fixture."""
+    with socket.create_connection(("127.0.0.1", preview.port)) as browser:
+        head = f"POST /messages HTTP/1.1\r\nHost: 127.0.0.1:{preview.port}\r\nContent-Length: 9999\r\n"
+        start = '--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nhi'
+        browser.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n{start}".encode())
+    assert preview.answer(text="/start").startswith("Hello!")
 
 
 def test_a_port_in_use_ends_with_one_line(preview: Preview, run_bot: RunBot, color_model: Path) -> None:
@@ -233,6 +247,24 @@ def test_escape_closes_the_camera(page: webdriver.Chrome) -> None:
     WebDriverWait(page, 30).until(lambda _: dialog.is_displayed())
     page.switch_to.active_element.send_keys(Keys.ESCAPE)
     WebDriverWait(page, 30).until(lambda _: not dialog.is_displayed())
+
+
+def test_a_second_click_on_the_camera_leaves_none_running(page: webdriver.Chrome) -> None:
+    page.execute_script("""
+        window.tracks = [];
+        const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getUserMedia = async (wish) => {
+            const stream = await ask(wish);
+            tracks.push(...stream.getTracks());
+            return stream;
+        };
+        document.querySelector("#camera").click();
+        document.querySelector("#camera").click();
+    """)
+    WebDriverWait(page, 30).until(lambda _: page.find_element(By.TAG_NAME, "video").get_property("videoWidth"))
+    page.find_element(By.CSS_SELECTOR, "dialog [value=cancel]").click()
+    states = "return tracks.map((track) => track.readyState)"
+    WebDriverWait(page, 30).until(lambda _: set(page.execute_script(states)) == {"ended"})
 
 
 def test_a_phones_width_shows_everything(page: webdriver.Chrome) -> None:
