@@ -11,11 +11,11 @@ from types import FrameType
 from typing import Any
 from urllib.error import URLError
 
+import fastai.callback.schedule  # noqa: F401  # gives Learner fine_tune, fit_one_cycle and lr_find
 import torch
 import torchvision
 from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.core import Callback
-from fastai.callback.schedule import SuggestionMethod
 from fastai.data.block import CategoryBlock, DataBlock
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import IndexSplitter, Normalize, parent_label
@@ -32,6 +32,8 @@ from bot.contract import SIZE
 from bot.photo import read
 from training.photos import LabelledPhoto
 
+FALLBACK_LR = 2e-3
+"""fastai's own default for fine_tune."""
 MIN_STEPS = 4
 """Batches that an epoch has at least; with few photos they are made smaller for it."""
 
@@ -169,8 +171,7 @@ def _read_body(path: Path, arch: Any) -> torch.nn.Module:
 
 
 def _fit(learner: Learner, photos: Sequence[LabelledPhoto], recipe: Recipe) -> None:
-    lr = recipe.lr or learner.lr_find(suggest_funcs=(_valley(),), show_plot=False).valley
-    print(f"learning rate {lr:.2g}" + ("" if recipe.lr else ", from the learning-rate finder"))
+    lr = recipe.lr or _find_lr(learner)
     if recipe.start_epochs:
         full_size, learner.dls = learner.dls, make_dataloaders(photos, recipe, recipe.start_size)
         _fit_size(learner, recipe, recipe.start_epochs, lr)
@@ -186,8 +187,15 @@ def _fit_size(learner: Learner, recipe: Recipe, epochs: int, lr: float) -> None:
         learner.fit_one_cycle(epochs, lr)
 
 
-def _valley() -> Any:
-    return SuggestionMethod.Valley
+def _find_lr(learner: Learner) -> float:
+    print("looking for a learning rate, in 100 batches")
+    try:
+        lr = float(learner.lr_find(show_plot=False).valley)
+        print(f"learning rate {lr:.2g}, from the learning-rate finder")
+    except IndexError:  # fastai's way of saying that the loss went up within a few batches
+        lr = FALLBACK_LR
+        print(f"learning rate {lr:.2g}, fastai's usual one: with these photos the finder found none")
+    return lr
 
 
 class KeepBest(Callback):

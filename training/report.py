@@ -31,7 +31,7 @@ def write_pictures(trained: Trained, folder: Path) -> None:
     interpretation = ClassificationInterpretation.from_learner(learner)
     interpretation.plot_confusion_matrix(figsize=(6, 6))
     _save(folder / "confusion-matrix.png", None)
-    interpretation.plot_top_losses(min(9, len(learner.dls.valid_ds)), figsize=(10, 10))
+    interpretation.plot_top_losses(min(9, len(learner.dls.valid_ds)), figsize=(15, 15))  # wide, for its long titles
     _save(folder / "worst-mistakes.png", None)
     _plot_losses(trained)
     _save(folder / "losses.png", None)
@@ -84,13 +84,15 @@ def _plot_losses(trained: Trained) -> None:
     axis.plot(epochs, [epoch.train_loss for epoch in trained.history], label="training loss")
     axis.plot(epochs, [epoch.valid_loss for epoch in trained.history], label="validation loss")
     axis.plot(epochs, [1 - epoch.accuracy for epoch in trained.history], label="validation error rate", linestyle=":")
-    axis.set(xlabel="epoch", ylabel="cross-entropy, error rate", title="Losses", ylim=(0, None))
+    # A validation loss can shoot up for an epoch while the learning rate is high; it would flatten all the rest.
+    top = 1.3 * max(epoch.train_loss for epoch in trained.history)
+    axis.set(xlabel="epoch", ylabel="cross-entropy, error rate", title="Losses", ylim=(0, top))
     axis.legend()
 
 
 def _save(file: Path, title: str | None) -> None:
     figure = plt.gcf()
     if title:
-        figure.suptitle(title)
+        figure.suptitle(title, y=0.93)
     figure.savefig(file, dpi=100, bbox_inches="tight")
     plt.close(figure)

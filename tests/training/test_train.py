@@ -86,6 +86,17 @@ def test_weights_from_a_file_are_what_the_body_starts_with(two_classes: Path, tm
     assert torch.equal(learner.model[0][0].weight.cpu(), state["conv1.weight"])
 
 
+def test_a_file_of_weights_is_fine_tuned_with_the_learning_rate_finder(two_classes: Path, tmp_path: Path) -> None:
+    """As from ImageNet weights: an epoch with the body frozen, then the epochs asked for."""
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
+    out = tmp_path / "out"
+    options = ("--weights", str(tmp_path / "weights.pth"), "--epochs", "1")
+    done = run("training", "--data", str(two_classes), "--out", str(out), *options)
+    assert done.returncode == 0, done.stderr
+    assert "the learning-rate finder" in done.stdout or "the finder found none" in done.stdout
+    assert len(json.loads((tmp_path / "out-report" / "metrics.json").read_text())["history"]) == 2
+
+
 @pytest.mark.parametrize("content", [b"hello", None, {"fc.weight": torch.zeros(1)}])
 def test_weights_that_do_not_fit_are_refused(content: object, two_classes: Path, tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
