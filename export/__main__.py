@@ -49,9 +49,7 @@ def _run(pickle: Path, out: Path, data: Path | None, more: Path | None, int8: bo
     source = load(pickle, data)
     held_out = [_read(photo.path) for photo in source.held_out]
     photos = verify.top_up([*held_out, *_given(more)], verify.MIN_PHOTOS)
-    print(
-        f"checking on {len(photos)} photos: {len(held_out)} held out, the rest given with --photos or varied from them"
-    )
+    print(f"checking on {len(photos)} photos, {len(held_out)} of them held out from training")
 
     logits = compute_logits(source.learner, [photo.data for photo in photos])
     targets = np.array([source.labels.index(photo.label) for photo in source.held_out])
