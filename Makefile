@@ -52,21 +52,20 @@ clean:
 	rm -rf .venv
 
 # An environment is made anew when its requirements change; `done` is written when the installation was complete.
+VERSION := import sys; sys.exit(sys.version_info < (3, 11) and "Labelgram needs Python 3.11 or newer: make PYTHON=python3.11 ...")
+define set_up
+@echo "setting up $(@D)$(1)"
+@$(PYTHON) -c '$(VERSION)'
+@$(PYTHON) -m venv --clear $(@D)
+@$(@D)/bin/pip install --quiet --disable-pip-version-check $(2)
+@touch $@
+endef
+
 $(BOT)/done: requirements-bot.txt
-	@echo "setting up $(BOT)"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Labelgram needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
-	@$(PYTHON) -m venv --clear $(BOT)
-	@$(BOT)/bin/pip install --quiet --disable-pip-version-check -r requirements-bot.txt
-	@touch $@
+	$(call set_up,,-r requirements-bot.txt)
 
 $(TEST)/done: requirements-bot.txt requirements-test.txt
-	@echo "setting up $(TEST)"
-	@$(PYTHON) -m venv --clear $(TEST)
-	@$(TEST)/bin/pip install --quiet --disable-pip-version-check -r requirements-bot.txt -r requirements-test.txt
-	@touch $@
+	$(call set_up,,-r requirements-bot.txt -r requirements-test.txt)
 
 $(TRAIN)/done: requirements-bot.txt requirements-train.txt requirements-test.txt
-	@echo "setting up $(TRAIN): PyTorch is large, this takes minutes"
-	@$(PYTHON) -m venv --clear $(TRAIN)
-	@$(TRAIN)/bin/pip install --quiet --disable-pip-version-check -r requirements-train.txt pytest==$$(sed -n 's/^pytest==//p' requirements-test.txt)
-	@touch $@
+	$(call set_up, (PyTorch is large: this takes minutes),-r requirements-train.txt $$(grep ^pytest requirements-test.txt))

@@ -59,7 +59,9 @@ def read(data: bytes) -> Image.Image:
             width, height = file.size
             if width * height > MAX_PIXELS:
                 raise _too_many_pixels(f"{width}x{height} pixels")
-            return _rgb(ImageOps.exif_transpose(file))
+            file.load()
+            ImageOps.exif_transpose(file, in_place=True)
+            return _rgb(file)
     except PhotoError:
         raise
     except UnidentifiedImageError as error:
@@ -71,6 +73,8 @@ def read(data: bytes) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image  # not a copy: a photo of 50 million pixels takes 150 MB
     if image.mode.startswith("I"):  # 16 bits a pixel: Pillow's own conversion would clip everything above 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:

@@ -19,6 +19,8 @@ from training.photos import PhotoSet
 
 SPLIT_FILE = "split.csv"
 METRICS_FILE = "metrics.json"
+MAX_NUMBERED_CLASSES = 40
+"""Up to here the confusion matrix has numbers; beyond, colours alone."""
 PACKAGES = ("fastai", "torch", "torchvision", "pillow", "numpy")
 
 
@@ -29,7 +31,9 @@ def write_pictures(trained: Trained, folder: Path) -> None:
     learner.dls.train.show_batch(max_n=16, figsize=(10, 10))
     _save(folder / "training-photos.png", "Training photos as the net sees them")
     interpretation = ClassificationInterpretation.from_learner(learner)
-    interpretation.plot_confusion_matrix(figsize=(6, 6))
+    classes = len(learner.dls.vocab)
+    side = min(max(6.0, 0.2 * classes), 40.0)
+    interpretation.plot_confusion_matrix(figsize=(side, side), plot_txt=classes <= MAX_NUMBERED_CLASSES)
     _save(folder / "confusion-matrix.png", None)
     interpretation.plot_top_losses(min(9, len(learner.dls.valid_ds)), figsize=(15, 15))  # wide, for its long titles
     _save(folder / "worst-mistakes.png", None)

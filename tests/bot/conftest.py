@@ -13,8 +13,8 @@ import pytest
 
 from tests.bot.models import write_color_model
 from tests.bot.telegram import TOKEN, Telegram
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 BOT_PYTHON = os.environ.get("LABELGRAM_BOT_PYTHON", sys.executable)
 """The interpreter that runs the bot: `make test` gives one that has requirements-bot.txt and nothing else."""
 

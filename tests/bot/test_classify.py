@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.bot.conftest import RunBot
+from tests.bot.conftest import BOT_PYTHON, RunBot, environment
 from tests.bot.models import write_color_model
 from tests.bot.photos import COLORS, draw, encode
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -80,3 +82,11 @@ def test_wrong_usage_and_wrong_models_end_with_status_2(tmp_path: Path, run_bot:
 def test_classify_does_not_need_telegram(run_bot: RunBot, color_model: Path) -> None:
     done = run_bot("classify", "-", MODEL_PATH=str(color_model), BOT_TOKEN="", stdin=b"x")
     assert (done.returncode, done.stdout) == (1, "-: error: not a photo in JPEG, PNG, WEBP, GIF, BMP\n")
+
+
+def test_output_that_nobody_reads_any_more_leaves_no_traceback(folder: Path, color_model: Path) -> None:
+    command = f"{BOT_PYTHON} -m bot classify --model {color_model} {folder} {folder} | true"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, env=environment(), capture_output=True, timeout=60, check=False
+    )
+    assert done.stderr == b""

@@ -6,7 +6,8 @@ import ast
 import subprocess
 from pathlib import Path
 
-from tests.bot.conftest import BOT_PYTHON, ROOT
+from tests.bot.conftest import BOT_PYTHON
+from tests.conftest import ROOT
 
 FORBIDDEN = {"torch", "torchvision", "fastai", "onnx", "training", "export"}
 

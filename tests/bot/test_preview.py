@@ -24,8 +24,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.bot.conftest import BOT_PYTHON, ROOT, RunBot, environment
+from tests.bot.conftest import BOT_PYTHON, RunBot, environment
 from tests.bot.photos import COLORS, draw, encode
+from tests.conftest import ROOT
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 UNREADABLE = "I cannot read this file."

@@ -11,9 +11,10 @@ import polib
 from PIL import Image
 
 from bot.photo import read
-from tests.bot.conftest import ROOT, RunBot, StartBot
+from tests.bot.conftest import RunBot, StartBot
 from tests.bot.photos import COLORS, draw, encode
 from tests.bot.telegram import TOKEN, Telegram
+from tests.conftest import ROOT
 
 TEXTS = {file.stem: polib.pofile(str(file)) for file in (ROOT / "bot" / "texts").glob("*.po")}
 
