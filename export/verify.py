@@ -17,8 +17,8 @@ MIN_PHOTOS = 200
 """Photos that every export is checked on at least."""
 MAX_DIFFERENCE = 1e-3
 """Largest difference in any probability between the learner and its float32 file."""
-MIN_INT8_AGREEMENT = 0.99
-"""Least share of photos on which the int8 file names what the float32 file names."""
+MAX_INT8_LOSS = 0.01
+"""Share of the held-out photos that int8 may name worse than float32; one photo it always may."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Agreement:
     difference: float
     """Largest difference in any probability of any photo."""
     worst: str
-    """The photo to look at, with both its probabilities: one that is named differently, else the largest difference."""
+    """The photo to look at, and how it differs: one that is named differently, else the largest difference."""
 
     def __str__(self) -> str:
         return (
@@ -54,23 +54,26 @@ def classify(classifier: Classifier, photos: Sequence[Photo]) -> NDArray[np.floa
     return np.array(rows, np.float32)
 
 
-def compare(expected: NDArray[np.float32], found: NDArray[np.float32], photos: Sequence[Photo]) -> Agreement:
+def compare(
+    expected: NDArray[np.float32], found: NDArray[np.float32], photos: Sequence[Photo], labels: Sequence[str]
+) -> Agreement:
     """Compare two sets of probabilities `[photos, classes]` of the same photos."""
     differences = np.abs(expected - found).max(axis=1)  # [photos]
     same = expected.argmax(1) == found.argmax(1)
     worst = int(np.argmax(differences + ~same))  # a difference is below 1, so another label weighs more
-    change = f"{photos[worst].name}: {_round(expected[worst])} became {_round(found[worst])}"
-    return Agreement(len(photos), float(same.mean()), float(differences.max()), change)
+    before, after = expected[worst], found[worst]
+    if same[worst]:
+        one = other = int(np.abs(before - after).argmax())
+    else:
+        one, other = int(before.argmax()), int(after.argmax())
+    change = f"{labels[one]} {before[one]:.4f} became {labels[other]} {after[other]:.4f}"
+    return Agreement(len(photos), float(same.mean()), float(differences.max()), f"{photos[worst].name}: {change}")
 
 
 def top_up(photos: Sequence[Photo], count: int) -> list[Photo]:
     """The photos, and as many variants of them (mirrored, margins cut off) as bring them to `count`."""
     variants = [_vary(photos[index % len(photos)], index // len(photos)) for index in range(len(photos), count)]
     return [*photos, *variants]
-
-
-def _round(probabilities: NDArray[np.float32]) -> list[float]:
-    return [round(float(probability), 4) for probability in probabilities]
 
 
 def _vary(photo: Photo, number: int) -> Photo:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.error import URLError
 
@@ -21,15 +18,15 @@ from fastai.data.core import DataLoaders
 from fastai.data.transforms import IndexSplitter, Normalize, parent_label
 from fastai.learner import Learner
 from fastai.metrics import accuracy, error_rate
-from fastai.torch_core import set_seed, to_float
+from fastai.torch_core import set_seed
 from fastai.vision.augment import RandomResizedCrop, aug_transforms
 from fastai.vision.core import PILImage, imagenet_stats
 from fastai.vision.data import ImageBlock
 from fastai.vision.learner import create_body, model_meta, vision_learner
-from torch import Tensor
 
 from bot.contract import SIZE
 from bot.photo import read
+from training.callbacks import Bfloat16, Epoch, KeepBest, interrupt_between_batches
 from training.photos import LabelledPhoto
 
 FALLBACK_LR = 2e-3
@@ -73,16 +70,6 @@ class Recipe:
         return self.weights != "none"
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """One line of the training's history."""
-
-    size: int
-    train_loss: float
-    valid_loss: float
-    accuracy: float
-
-
 @dataclass
 class Trained:
     learner: Learner
@@ -104,7 +91,7 @@ def train(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path) -> Trai
     learner.add_cbs([epochs, ChannelsLast(), *_half_precision(learner)])
     interrupted = False
     try:
-        with _interrupt_between_batches(learner):
+        with interrupt_between_batches(learner):
             _fit(learner, photos, recipe)
     except KeyboardInterrupt:
         if epochs.best is None:
@@ -198,70 +185,9 @@ def _find_lr(learner: Learner) -> float:
     return lr
 
 
-class KeepBest(Callback):
-    """Writes down every epoch and keeps the weights of the one with the lowest validation loss, in memory."""
-
-    order = 61  # after fastai's Recorder
-
-    def __init__(self) -> None:
-        self.history: list[Epoch] = []
-        self.best: dict[str, Tensor] | None = None
-
-    def before_fit(self) -> None:
-        self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
-
-    def after_epoch(self) -> None:
-        train_loss, valid_loss, accurate = self.learn.recorder.values[-1][:3]
-        size = self.learn.x.shape[-1]
-        lowest = min((epoch.valid_loss for epoch in self.history), default=float("inf"))
-        self.history.append(Epoch(size, train_loss, valid_loss, accurate))
-        if valid_loss < lowest:
-            self.best = {name: value.detach().clone() for name, value in self.learn.model.state_dict().items()}
-
-
-class Bfloat16(Callback):
-    """Autocast to bfloat16 on the CPU (fastai's own MixedPrecision speaks to CUDA only)."""
-
-    order = 10
-
-    def before_batch(self) -> None:
-        self.autocast = torch.autocast("cpu", dtype=torch.bfloat16)
-        self.autocast.__enter__()
-
-    def after_pred(self) -> None:
-        self.autocast.__exit__(None, None, None)
-        self.learn.pred = to_float(self.learn.pred)
-
-
 def _half_precision(learner: Learner) -> list[Callback]:
     if learner.dls.device.type == "cuda":
         learner.to_fp16()
         return []
     # Without AVX512-BF16 or AMX bfloat16 is emulated, and slower than float32.
     return [Bfloat16()] if torch.cpu._is_avx512_bf16_supported() else []
-
-
-@contextmanager
-def _interrupt_between_batches(learner: Learner) -> Iterator[None]:
-    """Let Ctrl-C end the batch in work first; a second Ctrl-C ends the program at once."""
-
-    class Interrupt(Callback):
-        asked = False
-
-        def after_batch(self) -> None:
-            if self.asked:
-                raise KeyboardInterrupt
-
-    interrupt = Interrupt()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        interrupt.asked = True
-
-    before = signal.signal(signal.SIGINT, ask)
-    learner.add_cb(interrupt)
-    try:
-        yield
-    finally:
-        learner.remove_cb(interrupt)
-        signal.signal(signal.SIGINT, before)

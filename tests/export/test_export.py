@@ -124,6 +124,22 @@ def test_what_is_missing_is_named(trained: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "x.onnx").exists()
 
 
+def test_given_photos_are_checked_on_too_and_unreadable_ones_named(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "a.jpg").write_bytes((trained / "photos" / "red" / "00.jpg").read_bytes())
+    (tmp_path / "more" / "text.jpg").write_text("hello")
+    (tmp_path / "none").mkdir()
+    held_out = sum(json.loads((trained / "toy-report" / "metrics.json").read_text())["photos"]["valid"].values())
+    command = ["export", str(trained / "toy.pkl"), "--out", str(tmp_path / "x.onnx"), "--photos"]
+    done = run(*command, str(tmp_path / "more"))
+    assert done.returncode == 0
+    assert "text.jpg: not a photo" in done.stdout
+    assert f"checking on 200 photos, {held_out} of them held out" in done.stdout
+    done = run(*command, str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert "there is no photo in" in done.stderr
+
+
 def test_photos_are_topped_up_with_variants_that_differ() -> None:
     photo = Photo("a", encode(draw_photo((1, 1, 1), 1), "PNG"))
     photos = top_up([photo], 5)
@@ -134,10 +150,10 @@ def test_photos_are_topped_up_with_variants_that_differ() -> None:
 def test_the_comparison_names_the_photo_whose_label_changed() -> None:
     expected = np.array([[0.9, 0.1], [0.51, 0.49], [0.2, 0.8]], np.float32)
     found = np.array([[0.7, 0.3], [0.49, 0.51], [0.2, 0.8]], np.float32)
-    agreement = compare(expected, found, [Photo(name, b"") for name in "abc"])
+    agreement = compare(expected, found, [Photo(name, b"") for name in "abc"], ["cat", "dog"])
     assert agreement.labels == pytest.approx(2 / 3)
     assert agreement.difference == pytest.approx(0.2, abs=1e-6)
-    assert agreement.worst == "b: [0.51, 0.49] became [0.49, 0.51]"
+    assert agreement.worst == "b: cat 0.5100 became dog 0.5100"
 
 
 def test_the_temperature_is_the_one_that_the_logits_were_made_with() -> None:
