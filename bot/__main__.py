@@ -42,6 +42,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             "BOT_TOKEN is not set. Get a token from @BotFather on Telegram (/newbot); "
             "without one, `make run` opens the preview in a browser."
         )
+    if settings.unsupported:
+        names = " and ".join(settings.unsupported)
+        raise SettingsError(f"{names} is set, but this version only polls, in one process. Unset it.")
     classifier = Classifier(settings.model, settings.threads)
 
     from bot.handlers import build_dispatcher

@@ -9,6 +9,9 @@ from pathlib import Path
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
+UNSUPPORTED = ("WEBHOOK_URL", "REDIS_URL")
+"""Variables for a webhook and for many replicas; this version polls, in one process."""
+
 
 class SettingsError(Exception):
     """A setting is missing or unusable; the message says which and what to do."""
@@ -26,14 +29,13 @@ class Settings:
     max_in_flight: int
     """Updates in work at a time."""
     log_level: str
+    unsupported: tuple[str, ...]
+    """Which of UNSUPPORTED are set: the commands do without them, the bot on Telegram cannot."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Read the settings; an empty variable counts as none. Raises SettingsError naming the variable."""
         values = {name: value.strip() for name, value in environment.items() if value.strip()}
-        for name in ("WEBHOOK_URL", "REDIS_URL"):
-            if name in values:
-                raise SettingsError(f"{name} is set, but this version only polls, in one process. Unset it.")
         level = values.get("LOG_LEVEL", "INFO").upper()
         if level not in LOG_LEVELS:
             raise SettingsError(f"LOG_LEVEL is {level}, it takes one of {', '.join(LOG_LEVELS)}.")
@@ -47,6 +49,7 @@ class Settings:
             threads=_count(values, "THREADS", default=_cores()),
             max_in_flight=_count(values, "MAX_IN_FLIGHT", default=16),
             log_level=level,
+            unsupported=tuple(name for name in UNSUPPORTED if name in values),
         )
 
 

@@ -80,7 +80,7 @@ def test_wrong_usage_and_wrong_models_end_with_status_2(tmp_path: Path, run_bot:
 
 
 def test_classify_does_not_need_telegram(run_bot: RunBot, color_model: Path) -> None:
-    done = run_bot("classify", "-", MODEL_PATH=str(color_model), BOT_TOKEN="", stdin=b"x")
+    done = run_bot("classify", "-", MODEL_PATH=str(color_model), WEBHOOK_URL="https://example.com", stdin=b"x")
     assert (done.returncode, done.stdout) == (1, "-: error: not a photo in JPEG, PNG, WEBP, GIF, BMP\n")
 
 

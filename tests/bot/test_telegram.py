@@ -160,6 +160,8 @@ def test_a_setting_that_cannot_be_used_is_named(run_bot: RunBot) -> None:
         "LOG_LEVEL": "LOUD",
         "TELEGRAM_API_SERVER": "localhost",
         "MODEL_PATH": "nowhere.onnx",
+        "WEBHOOK_URL": "https://example.com",
+        "REDIS_URL": "redis://localhost",
     }.items():
         done = run_bot(BOT_TOKEN=TOKEN, **{name: value})
         assert done.returncode == 2
