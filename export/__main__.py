@@ -29,8 +29,10 @@ from export import verify
 from export.calibrate import choose_unsure, fit_temperature
 from export.graph import OPSET, build_graph, finish
 from export.quantize import CALIBRATION_PHOTOS, quantize
-from export.source import ExportError, Source, compute_logits, load
+from export.source import ExportError, Source, load
 from export.verify import Photo
+from training.learner import compute_logits
+from training.neutral import copy_held_out
 
 # What fastai's RandomResizedCrop(224) does to a validation photo; the same decoder and filter make the same pixels.
 PREPROCESS = Preprocess(size=SIZE, resize=256)
@@ -79,9 +81,13 @@ def _run(pickle: Path, out: Path, data: Path | None, more: Path | None, int8: bo
 
     measured = found[: len(held_out)]
     unsure = choose_unsure(measured.max(axis=1))
-    facts |= _figures(measured, targets, unsure, source.labels)
+    copies = [Photo("neutral copy", copy) for copy in copy_held_out(source.photos, source.metrics["recipe"]["seed"])]
+    neutral = _figures(_probabilities(graph, source, copies), targets, unsure, source.labels)
+    facts |= {"held_out": len(held_out), **_figures(measured, targets, unsure, source.labels)}
+    facts |= {"neutral": neutral, "size_only_accuracy": source.metrics["size_only_accuracy"]}
     _write(finish(graph, _contract(source, unsure, facts)), out)
     print(f"accuracy {facts['accuracy']:.2%} on the {len(held_out)} held-out photos, unsure below {unsure.threshold}")
+    print(f"accuracy {neutral['accuracy']:.2%} on neutral copies of them (`python -m training.neutral`)")
     print(f"wrote {out}, {out.stat().st_size / 1e6:.1f} MB")
 
 
@@ -113,7 +119,6 @@ def _figures(
     right = probabilities.argmax(1) == targets
     recall = {label: round(float(right[targets == index].mean()), 4) for index, label in enumerate(labels)}
     return {
-        "held_out": len(targets),
         "accuracy": round(float(right.mean()), 4),
         "recall": recall,
         "unsure": round(float((probabilities.max(1) < unsure.threshold).mean()), 4),

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from fastai.learner import Learner, load_learner
-from numpy.typing import NDArray
 
 from training.photos import DataError, LabelledPhoto, read_split
 from training.report import METRICS_FILE, SPLIT_FILE, read_metrics
@@ -63,11 +60,3 @@ def load(pickle: Path, data: Path | None) -> Source:
     except DataError as error:
         raise ExportError(str(error)) from error
     return Source(learner, metrics, photos)
-
-
-def compute_logits(learner: Learner, photos: list[bytes]) -> NDArray[np.float32]:
-    """What the learner itself says of photo files, through fastai's validation transforms: `[photos, classes]`."""
-    loader = learner.dls.test_dl(photos, num_workers=0)
-    with learner.no_bar():
-        logits, _ = learner.get_preds(dl=loader, act=torch.nn.Identity())
-    return np.asarray(logits, np.float32)

@@ -1,7 +1,8 @@
 """The training half of Labelgram: folders of photos go in, a fastai Learner and a report come out.
 
 `photos` (folders -> labelled photos, near-duplicate groups, split), `learner` (photos -> trained net),
-`report` (trained net -> figures and pictures); `fetch` brings the mask photos of the original tutorial.
+`report` (trained net -> figures and pictures). `neutral` makes copies whose size tells nothing of their label;
+`fetch` brings the mask photos of the original tutorial.
 """
 
 import warnings

@@ -59,7 +59,11 @@ def _run(data: Path, out: Path, recipe: Recipe) -> int:
     write_split(photos, data, report / SPLIT_FILE)
     write_metrics(metrics, report)
     write_pictures(trained, report)
-    print(f"accuracy {metrics['accuracy']:.2%} on {len([p for p in photos.photos if p.held_out])} held-out photos")
+    print(
+        f"accuracy {metrics['accuracy']:.2%} on {sum(photos.count(held_out=True).values())} held-out photos, "
+        f"{metrics['neutral']['accuracy']:.2%} on copies of them whose size says nothing "
+        f"(width and height alone: {metrics['size_only_accuracy']:.2%})"
+    )
     print(f"wrote {out}.pkl and {report}/")
     return 0
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.error import URLError
 
 import fastai.callback.schedule  # noqa: F401  # gives Learner fine_tune, fit_one_cycle and lr_find
+import numpy as np
 import torch
 import torchvision
 from fastai.callback.channelslast import ChannelsLast
@@ -23,6 +24,7 @@ from fastai.vision.augment import RandomResizedCrop, aug_transforms
 from fastai.vision.core import PILImage, imagenet_stats
 from fastai.vision.data import ImageBlock
 from fastai.vision.learner import create_body, model_meta, vision_learner
+from numpy.typing import NDArray
 
 from bot.contract import SIZE
 from bot.photo import read
@@ -191,3 +193,11 @@ def _half_precision(learner: Learner) -> list[Callback]:
         return []
     # Without AVX512-BF16 or AMX bfloat16 is emulated, and slower than float32.
     return [Bfloat16()] if torch.cpu._is_avx512_bf16_supported() else []
+
+
+def compute_logits(learner: Learner, photos: list[bytes]) -> NDArray[np.float32]:
+    """What the learner itself says of photo files, through fastai's validation transforms: `[photos, classes]`."""
+    loader = learner.dls.test_dl(photos, num_workers=0)
+    with learner.no_bar():
+        logits, _ = learner.get_preds(dl=loader, act=torch.nn.Identity())
+    return np.asarray(logits, np.float32)

@@ -30,7 +30,17 @@ MAX_HASH_DISTANCE = 8
 near-duplicates are known this finds 871 of 882 pairs and 409 others (pHash at 8 bits: 797 and 260)."""
 
 
-Progress = Callable[[Iterable[int | str], int], Iterable[int | str]]
+@dataclass(frozen=True)
+class Look:
+    """What one look at a photo tells."""
+
+    hash: int
+    """Difference hash, 64 bits."""
+    size: tuple[int, int]
+    """Width and height in pixels."""
+
+
+Progress = Callable[[Iterable[Look | str], int], Iterable[Look | str]]
 """Wraps an iterable on its way, with its length, to show how far it is."""
 
 
@@ -44,6 +54,8 @@ class LabelledPhoto:
     label: str
     group: str = ""
     """Photos of one group are near-duplicates and stay on one side of the split."""
+    size: tuple[int, int] = (0, 0)
+    """Width and height in pixels."""
     held_out: bool = False
 
 
@@ -89,17 +101,18 @@ def load_photos(folder: Path, seed: int, progress: Progress) -> PhotoSet:
     found = [path for path in sorted(get_image_files(folder)) if not _hidden(path.relative_to(folder))]
     files = [path for path in found if path.parent != folder]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        outcomes = list(zip(files, progress(pool.map(_fingerprint, files), len(files)), strict=True))
+        outcomes = list(zip(files, progress(pool.map(_look, files), len(files)), strict=True))
     skipped = [Skipped(path, "it lies in no class folder") for path in found if path.parent == folder]
     skipped += [Skipped(path, outcome) for path, outcome in outcomes if isinstance(outcome, str)]
-    hashes = {path: outcome for path, outcome in outcomes if isinstance(outcome, int)}
-    photos = [LabelledPhoto(path, path.parent.name) for path in hashes]
+    looks = {path: outcome for path, outcome in outcomes if isinstance(outcome, Look)}
+    photos = [LabelledPhoto(path, path.parent.name, size=look.size) for path, look in looks.items()]
     _check_classes(folder, photos)
 
     if (folder / GROUPS_FILE).is_file():
         grouped_by, groups = GROUPS_FILE, _groups_from_csv(folder, photos)
     else:
-        grouped_by, groups = "perceptual hash", group_by_hash(np.array(list(hashes.values()), np.uint64))
+        hashes = np.array([look.hash for look in looks.values()], np.uint64)
+        grouped_by, groups = "perceptual hash", group_by_hash(hashes)
     photos = [replace(photo, group=group) for photo, group in zip(photos, groups, strict=True)]
     sizes = Counter(groups)
     twins, naive_held_out = _naive_twins(groups, seed)
@@ -129,20 +142,26 @@ def group_by_hash(hashes: NDArray[np.uint64]) -> list[str]:
 
 
 def write_split(photos: PhotoSet, folder: Path, file: Path) -> None:
-    """Write the photos as CSV (`path,label,group,split`), paths relative to `folder`."""
+    """Write the photos as CSV (`path,label,group,width,height,split`), paths relative to `folder`."""
     with file.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["path", "label", "group", "split"])
+        writer.writerow(["path", "label", "group", "width", "height", "split"])
         for photo in photos.photos:
             path = photo.path.relative_to(folder).as_posix()
-            writer.writerow([path, photo.label, photo.group, "valid" if photo.held_out else "train"])
+            writer.writerow([path, photo.label, photo.group, *photo.size, "valid" if photo.held_out else "train"])
 
 
 def read_split(folder: Path, file: Path) -> list[LabelledPhoto]:
     """Read what `write_split` wrote, with paths below `folder`. Raises DataError if a photo is gone."""
     with file.open(newline="", encoding="utf-8") as handle:
         photos = [
-            LabelledPhoto(folder / row["path"], row["label"], row["group"], row["split"] == "valid")
+            LabelledPhoto(
+                path=folder / row["path"],
+                label=row["label"],
+                group=row["group"],
+                size=(int(row["width"]), int(row["height"])),
+                held_out=row["split"] == "valid",
+            )
             for row in csv.DictReader(handle)
         ]
     gone = [photo.path for photo in photos if not photo.path.is_file()]
@@ -157,10 +176,11 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
-def _fingerprint(path: Path) -> int | str:
-    """The photo's 64-bit difference hash, or why it cannot be read."""
+def _look(path: Path) -> Look | str:
+    """What is to be known of a photo, or why it cannot be read."""
     try:
-        return int(str(imagehash.dhash(read(path.read_bytes()))), 16)
+        photo = read(path.read_bytes())
+        return Look(int(str(imagehash.dhash(photo)), 16), photo.size)
     except PhotoError as error:
         return str(error)
     except OSError as error:

@@ -11,10 +11,12 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 from fastai.interpret import ClassificationInterpretation
 from sklearn.metrics import precision_recall_fscore_support
 
-from training.learner import Recipe, Trained
+from training.learner import Recipe, Trained, compute_logits
+from training.neutral import copy_held_out, score_sizes
 from training.photos import PhotoSet
 
 SPLIT_FILE = "split.csv"
@@ -42,20 +44,21 @@ def write_pictures(trained: Trained, folder: Path) -> None:
 
 
 def measure(trained: Trained, photos: PhotoSet, recipe: Recipe, seconds: float) -> dict[str, Any]:
-    """Figures of the trained net on the held-out photos, and everything needed to make it again."""
+    """Figures of the trained net on the held-out photos, and everything needed to make it again.
+
+    They are given on the photos as they are and on neutral copies (`training.neutral`), beside what width and height
+    alone tell.
+    """
     learner = trained.learner
     probabilities, targets = learner.get_preds()
-    predicted = probabilities.argmax(1)
     labels = list(learner.dls.vocab)
-    precision, recall, _, _ = precision_recall_fscore_support(
-        targets, predicted, labels=range(len(labels)), zero_division=0.0
-    )
-    accuracy = float((predicted == targets).float().mean())
+    as_is = _score(probabilities.argmax(1), targets, labels)
+    copies = compute_logits(learner, copy_held_out(photos.photos, recipe.seed))
     return {
-        "accuracy": accuracy,
-        "error_rate": 1 - accuracy,
-        "recall": dict(zip(labels, map(float, recall), strict=True)),
-        "precision": dict(zip(labels, map(float, precision), strict=True)),
+        **as_is,
+        "error_rate": 1 - as_is["accuracy"],
+        "neutral": _score(copies.argmax(1), targets, labels),
+        "size_only_accuracy": score_sizes(photos.photos, recipe.seed),
         "photos": {"train": photos.count(held_out=False), "valid": photos.count(held_out=True)},
         "skipped": len(photos.skipped),
         "split": {
@@ -69,6 +72,17 @@ def measure(trained: Trained, photos: PhotoSet, recipe: Recipe, seconds: float) 
         "history": [asdict(epoch) for epoch in trained.history],
         "seconds": round(seconds, 1),
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+    }
+
+
+def _score(predicted: Any, targets: Any, labels: list[str]) -> dict[str, Any]:
+    precision, recall, _, _ = precision_recall_fscore_support(
+        targets, predicted, labels=range(len(labels)), zero_division=0.0
+    )
+    return {
+        "accuracy": float((np.asarray(predicted) == np.asarray(targets)).mean()),
+        "recall": dict(zip(labels, map(float, recall), strict=True)),
+        "precision": dict(zip(labels, map(float, precision), strict=True)),
     }
 
 

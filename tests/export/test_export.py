@@ -16,10 +16,11 @@ from bot.classifier import Classifier
 from bot.contract import Preprocess
 from export.calibrate import choose_unsure, fit_temperature
 from export.graph import build_graph
-from export.source import compute_logits, load
+from export.source import load
 from export.verify import Photo, compare, top_up
 from tests.bot.photos import encode
 from tests.conftest import CLASSES, ROOT, draw_photo, run
+from training.learner import compute_logits
 
 
 @pytest.fixture(scope="session", params=["float32", "int8"])
@@ -45,6 +46,7 @@ def test_the_file_meets_the_contract(exported: Path) -> None:
     assert contract.preprocess == Preprocess(size=224, resize=256)
     metrics = json.loads(contract.metrics)
     assert metrics["precision"] == exported.stem
+    assert 0 <= metrics["neutral"]["accuracy"] <= 1
     assert metrics["held_out"] == sum(json.loads(report(exported))["photos"]["valid"].values())
 
 

@@ -42,6 +42,8 @@ def test_the_metrics_add_up(trained: Path) -> None:
     photos = metrics["photos"]
     assert sum(photos["train"].values()) + sum(photos["valid"].values()) == 75
     assert metrics["skipped"] == 2
+    assert set(metrics["neutral"]) == {"accuracy", "recall", "precision"}
+    assert 0 <= metrics["size_only_accuracy"] <= 1
     weighted = sum(metrics["recall"][label] * count for label, count in photos["valid"].items())
     assert weighted / sum(photos["valid"].values()) == pytest.approx(metrics["accuracy"])
     assert [epoch["size"] for epoch in metrics["history"]] == [64] * 3 + [224] * 8
