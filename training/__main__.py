@@ -94,30 +94,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--weights", default=default.weights, help="imagenet, none, or the path of a state dict (%(default)s)"
     )
-    parser.add_argument("--epochs", type=_positive(int), default=default.epochs, help="at full size (%(default)s)")
     parser.add_argument(
-        "--start-epochs", type=int, default=default.start_epochs, help="before them, on small photos (%(default)s)"
+        "--epochs", type=_number(int, least=1), default=default.epochs, help="at full size (%(default)s)"
+    )
+    parser.add_argument(
+        "--start-epochs",
+        type=_number(int, least=0),
+        default=default.start_epochs,
+        help="before them, on small photos (%(default)s)",
     )
     parser.add_argument(
         "--start-size",
-        type=_positive(int),
+        type=_number(int, least=1),
         default=default.start_size,
         metavar="PX",
         help="of the small photos (%(default)s)",
     )
-    parser.add_argument("--batch-size", type=_positive(int), default=default.batch_size, help="photos (%(default)s)")
     parser.add_argument(
-        "--lr", type=_positive(float), help="highest learning rate (default: the learning-rate finder's)"
+        "--batch-size", type=_number(int, least=1), default=default.batch_size, help="photos (%(default)s)"
+    )
+    parser.add_argument(
+        "--lr", type=_number(float, least=1e-9), help="highest learning rate (default: the learning-rate finder's)"
     )
     parser.add_argument("--seed", type=int, default=default.seed, help="of the split and the training (%(default)s)")
     return parser
 
 
-def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+def _number(kind: Callable[[str], float], least: float) -> Callable[[str], float]:
     def number(text: str) -> float:
         value = kind(text)
-        if not value > 0:
-            raise argparse.ArgumentTypeError(f"{text} is not above zero")
+        if not value >= least:
+            raise argparse.ArgumentTypeError(f"{text} is below {least:g}")
         return value
 
     return number

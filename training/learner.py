@@ -180,10 +180,10 @@ def _find_lr(learner: Learner) -> float:
     print("looking for a learning rate, in 100 batches")
     try:
         lr = float(learner.lr_find(show_plot=False).valley)
-        print(f"learning rate {lr:.2g}, from the learning-rate finder")
+        print(f"\nlearning rate {lr:.2g}, from the learning-rate finder")
     except IndexError:  # fastai's way of saying that the loss went up within a few batches
         lr = FALLBACK_LR
-        print(f"learning rate {lr:.2g}, fastai's usual one: with these photos the finder found none")
+        print(f"\nlearning rate {lr:.2g}, fastai's usual one: with these photos the finder found none")
     return lr
 
 

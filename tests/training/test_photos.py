@@ -150,7 +150,10 @@ def test_a_split_is_read_back_as_it_was_written(folder: Path, tmp_path: Path) ->
         read_split(folder, tmp_path / "split.csv")
 
 
-@pytest.mark.parametrize("arguments", [["--epochs", "0"], ["--lr", "-1"], ["--batch-size", "x"], ["--arch", "resnet1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--epochs", "0"], ["--start-epochs", "-1"], ["--lr", "-1"], ["--batch-size", "x"], ["--arch", "resnet1"]],
+)
 def test_wrong_usage_ends_with_status_2_before_any_training(arguments: list[str], folder: Path, tmp_path: Path) -> None:
     done = run("training", "--data", str(folder), "--out", str(tmp_path / "out"), "--weights", "none", *arguments)
     assert done.returncode == 2
