@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.classifier import Classifier, Prediction
-from bot.photo import SUFFIXES, PhotoError
+from bot.photo import SUFFIXES, PhotoError, Reason, find_photos
 
 STDIN = "-"
 
@@ -31,8 +31,8 @@ def classify(paths: Sequence[str], classifier: Classifier, as_json: bool) -> int
 def _photos(paths: Sequence[str]) -> Iterator[str]:
     for path in paths:
         if path != STDIN and Path(path).is_dir():
-            found = [str(file) for file in sorted(Path(path).rglob("*")) if file.suffix.lower() in SUFFIXES]
-            yield from found or [path]  # reading a folder fails, and says so: no photo in it is an error
+            # Where there is none the folder itself goes on: reading it fails, and says so.
+            yield from map(str, find_photos(Path(path)) or [Path(path)])
         else:
             yield path
 
@@ -41,7 +41,7 @@ def _read(path: str) -> bytes:
     if path == STDIN:
         return sys.stdin.buffer.read()
     if Path(path).is_dir():
-        raise OSError(0, f"there is no photo in this folder ({' '.join(sorted(SUFFIXES))})")
+        raise PhotoError(Reason.UNREADABLE, f"there is no photo in this folder ({' '.join(sorted(SUFFIXES))})")
     return Path(path).read_bytes()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,11 @@ class PhotoError(Exception):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """The files in `folder` and below it that are named like photos, sorted."""
+    return [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES]
 
 
 def decode(data: bytes, preprocess: Preprocess) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from aiogram.types import PhotoSize
 from bot.classifier import Classifier, Prediction
 from bot.contract import ModelError
 from bot.download import smallest_covering
-from bot.photo import SUFFIXES, PhotoError, read
+from bot.photo import PhotoError, find_photos, read
 from bot.preview.updates import BOXES, make_variants
 
 RULES = (10_000, 256, 224, 192, 160, 128)
@@ -37,8 +37,12 @@ class Choice:
 
 
 def choose(photo: Path, classifier: Classifier) -> list[Choice]:
-    """The photo's answers under each of RULES; none for a photo that has only Telegram's smallest variants."""
-    image = read(photo.read_bytes())
+    """The photo's answers under each of RULES; none if it cannot be read or has only Telegram's smallest variants."""
+    try:
+        image = read(photo.read_bytes())
+    except PhotoError as error:
+        print(f"skipped {photo}: {error}", file=sys.stderr)
+        return []
     if max(image.size) <= BOXES[1]:
         return []
     variants = {str(box): (size, jpeg) for box, size, jpeg in make_variants(image)}
@@ -75,11 +79,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         classifier = Classifier(options.model, threads=2)
-        files = [file for file in sorted(options.photos.rglob("*")) if file.suffix.lower() in SUFFIXES]
-        rows = [row for file in files if (row := choose(file, classifier))]
-    except (ModelError, PhotoError) as error:
+        rows = [row for file in find_photos(options.photos) if (row := choose(file, classifier))]
+    except ModelError as error:
         print(f"photo_sizes: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     if not rows:
         print(f"photo_sizes: no photo above {BOXES[1]} px in {options.photos}", file=sys.stderr)
         return 1
