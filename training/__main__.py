@@ -14,8 +14,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from fastprogress.fastprogress import progress_bar
-
 from training.learner import Recipe, WeightsError, train
 from training.photos import DataError, PhotoSet, load_photos, write_split
 from training.report import SPLIT_FILE, measure, write_metrics, write_pictures
@@ -38,14 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     except (DataError, WeightsError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("training: stopped before the first epoch was over, nothing is written.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"training: stopped{stop}.", file=sys.stderr)
         return 130
 
 
 def _run(data: Path, out: Path, recipe: Recipe) -> int:
     print(f"reading the photos in {data}")
-    photos = load_photos(data, recipe.seed, lambda files, total: progress_bar(files, total=total, leave=False))
+    photos = load_photos(data, recipe.seed)
     _describe(photos)
     report = out.with_name(f"{out.name}-report")
     report.mkdir(parents=True, exist_ok=True)

@@ -97,7 +97,7 @@ def train(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path) -> Trai
             _fit(learner, photos, recipe)
     except KeyboardInterrupt:
         if epochs.best is None:
-            raise
+            raise KeyboardInterrupt(" before the first epoch was over, nothing is written") from None
         learner.model.load_state_dict(epochs.best)
         learner.dls = make_dataloaders(photos, recipe, SIZE)
         interrupted = True

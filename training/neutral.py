@@ -65,13 +65,16 @@ def main(arguments: list[str] | None = None) -> int:
     except DataError as error:
         print(f"neutral: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"neutral: stopped. What is in {options.out} is not all.", file=sys.stderr)
+        return 130
     return 0
 
 
 def _run(data: Path, out: Path, seed: int) -> None:
     if out.exists():
         raise DataError(f"{out} is there already. --out names a new folder.")
-    photos = load_photos(data, seed, lambda files, total: progress_bar(files, total=total, leave=False)).photos
+    photos = load_photos(data, seed).photos
     copies = []
     for photo, size in zip(progress_bar(photos, leave=False), draw_sizes(photos, seed), strict=True):
         name = photo.path.relative_to(data)

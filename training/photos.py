@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import imagehash
 import numpy as np
 from fastai.data.transforms import RandomSplitter, get_image_files
+from fastprogress.fastprogress import progress_bar
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -38,10 +39,6 @@ class Look:
     """Difference hash, 64 bits."""
     size: tuple[int, int]
     """Width and height in pixels."""
-
-
-Progress = Callable[[Iterable[Look | str], int], Iterable[Look | str]]
-"""Wraps an iterable on its way, with its length, to show how far it is."""
 
 
 class DataError(Exception):
@@ -90,10 +87,10 @@ class PhotoSet:
         return {label: counts[label] for label in self.labels}
 
 
-def load_photos(folder: Path, seed: int, progress: Progress) -> PhotoSet:
+def load_photos(folder: Path, seed: int) -> PhotoSet:
     """Find, read, group and split the photos of `folder`; a photo's label is its parent folder's name.
 
-    Every file is decoded once, so that what cannot be read is known before any training.
+    Every file is decoded once, with a progress bar, so that what cannot be read is known before any training.
     Raises DataError for a folder, class or group that cannot be used.
     """
     if not folder.is_dir():
@@ -101,7 +98,8 @@ def load_photos(folder: Path, seed: int, progress: Progress) -> PhotoSet:
     found = [path for path in sorted(get_image_files(folder)) if not _hidden(path.relative_to(folder))]
     files = [path for path in found if path.parent != folder]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        outcomes = list(zip(files, progress(pool.map(_look, files), len(files)), strict=True))
+        looked = progress_bar(pool.map(_look, files), total=len(files), leave=False)
+        outcomes = list(zip(files, looked, strict=True))
     skipped = [Skipped(path, "it lies in no class folder") for path in found if path.parent == folder]
     skipped += [Skipped(path, outcome) for path, outcome in outcomes if isinstance(outcome, str)]
     looks = {path: outcome for path, outcome in outcomes if isinstance(outcome, Look)}
