@@ -24,7 +24,7 @@ from scipy.special import softmax
 
 from bot.classifier import Classifier
 from bot.contract import SIZE, Contract, ModelError, Preprocess, Unsure
-from bot.photo import SUFFIXES, PhotoError, decode, read
+from bot.photo import PhotoError, decode, find_photos, read
 from export import verify
 from export.calibrate import choose_unsure, fit_temperature
 from export.graph import OPSET, build_graph, finish
@@ -45,6 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ExportError, ModelError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("export: stopped, nothing is written.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -62,7 +65,8 @@ def _run(pickle: Path, out: Path, data: Path | None, more: Path | None, int8: bo
     graph = build_graph(source.learner, temperature)
     print(f"opset {OPSET}, temperature {temperature:.2f}")
 
-    found = _probabilities(graph, source, photos)
+    classifier = _open(graph, source)
+    found = verify.classify(classifier, photos)
     agreement = verify.compare(expected, found, photos, source.labels)
     print(f"float32 file against the learner: {agreement}")
     if agreement.labels < 1 or agreement.difference > verify.MAX_DIFFERENCE:
@@ -70,7 +74,8 @@ def _run(pickle: Path, out: Path, data: Path | None, more: Path | None, int8: bo
     facts: dict[str, object] = {"precision": "float32"}
     if int8:
         graph = quantize(graph, _calibration_pixels(source))
-        quantized = _probabilities(graph, source, photos)
+        classifier = _open(graph, source)
+        quantized = verify.classify(classifier, photos)
         agreement = verify.compare(found, quantized, photos, source.labels)
         print(f"int8 file against the float32 one: {agreement}")
         lost = _count_right(found, targets) - _count_right(quantized, targets)
@@ -82,7 +87,7 @@ def _run(pickle: Path, out: Path, data: Path | None, more: Path | None, int8: bo
     measured = found[: len(held_out)]
     unsure = choose_unsure(measured.max(axis=1))
     copies = [Photo("neutral copy", copy) for copy in copy_held_out(source.photos, source.metrics["recipe"]["seed"])]
-    neutral = _figures(_probabilities(graph, source, copies), targets, unsure, source.labels)
+    neutral = _figures(verify.classify(classifier, copies), targets, unsure, source.labels)
     facts |= {"held_out": len(held_out), **_figures(measured, targets, unsure, source.labels)}
     facts |= {"neutral": neutral, "size_only_accuracy": source.metrics["size_only_accuracy"]}
     _write(finish(graph, _contract(source, unsure, facts)), out)
@@ -91,12 +96,12 @@ def _run(pickle: Path, out: Path, data: Path | None, more: Path | None, int8: bo
     print(f"wrote {out}, {out.stat().st_size / 1e6:.1f} MB")
 
 
-def _probabilities(graph: onnx.ModelProto, source: Source, photos: list[Photo]) -> NDArray[np.float32]:
-    """Run a graph on photo bytes as the bot will: from a file of the contract, by its classifier."""
+def _open(graph: onnx.ModelProto, source: Source) -> Classifier:
+    """The graph as the bot will run it: from a file of the contract, by the bot's own classifier."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
         file.write_bytes(finish(graph, _contract(source, Unsure(0.0), {})))
-        return verify.classify(Classifier(file, threads=os.cpu_count() or 1), photos)
+        return Classifier(file, threads=os.cpu_count() or 1)
 
 
 def _contract(source: Source, unsure: Unsure, facts: dict[str, object]) -> Contract:
@@ -140,7 +145,7 @@ def _calibration_pixels(source: Source) -> list[NDArray[np.uint8]]:
 
 
 def _given(folder: Path) -> Iterator[Photo]:
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
+    files = find_photos(folder)
     if not files:
         raise ExportError(f"there is no photo in {folder}. --photos names a folder of photos to check on.")
     for file in files:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +26,29 @@ from tests.conftest import CLASSES, ROOT, draw_photo, run
 from training.learner import compute_logits
 
 
-@pytest.fixture(scope="session", params=["float32", "int8"])
-def exported(request: pytest.FixtureRequest, trained: Path) -> Path:
+def export_toy(trained: Path, name: str, *options: str) -> Path:
     """The file that the real command wrote, and beside it `.txt`, what it printed."""
-    out = trained / f"{request.param}.onnx"
-    options = ["--int8"] if request.param == "int8" else []
+    out = trained / f"{name}.onnx"
     done = run("export", str(trained / "toy.pkl"), "--out", str(out), *options)
     assert done.returncode == 0, done.stderr
     out.with_suffix(".txt").write_text(done.stdout)
     return out
+
+
+@pytest.fixture(scope="session")
+def float32(trained: Path) -> Path:
+    return export_toy(trained, "float32")
+
+
+@pytest.fixture(scope="session")
+def int8(trained: Path) -> Path:
+    return export_toy(trained, "int8", "--int8")
+
+
+@pytest.fixture(params=["float32", "int8"])
+def exported(request: pytest.FixtureRequest) -> Path:
+    file: Path = request.getfixturevalue(request.param)
+    return file
 
 
 def test_the_file_meets_the_contract(exported: Path) -> None:
@@ -81,11 +98,10 @@ def test_the_int8_file_is_a_quarter_of_the_size(trained: Path, exported: Path) -
     assert exported.stat().st_size < (13_000_000 if exported.stem == "int8" else 48_000_000)
 
 
-def test_fastai_and_the_bot_agree_from_the_same_bytes(trained: Path) -> None:
-    run("export", str(trained / "toy.pkl"), "--out", str(trained / "parity.onnx"))
+def test_fastai_and_the_bot_agree_from_the_same_bytes(trained: Path, float32: Path) -> None:
     source = load(trained / "toy.pkl", None)
     photos = [photo.path.read_bytes() for photo in source.photos]
-    classifier = Classifier(trained / "parity.onnx", threads=1)
+    classifier = Classifier(float32, threads=1)
     named = [classifier.classify(photo).label for photo in photos]
     assert named == [source.labels[index] for index in compute_logits(source.learner, photos).argmax(1)]
 
@@ -124,6 +140,19 @@ def test_what_is_missing_is_named(trained: Path, tmp_path: Path) -> None:
     done = run("export", str(tmp_path / "bare.pkl"), "--out", str(tmp_path / "x.onnx"))
     assert "is not a learner that this version can load" in done.stderr
     assert not (tmp_path / "x.onnx").exists()
+
+
+def test_ctrl_c_writes_nothing(trained: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "export", str(trained / "toy.pkl"), "--out", str(tmp_path / "x.onnx")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith("checking on")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "export: stopped, nothing is written."
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_given_photos_are_checked_on_too_and_unreadable_ones_named(trained: Path, tmp_path: Path) -> None:
