@@ -36,15 +36,15 @@ def draw_photos(folder: Path, classes: int = 3, each: int = 20, twins: int = 5) 
     return folder
 
 
-def run(*command: str, cwd: Path = ROOT, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m COMMAND...` in the repository."""
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-m", *command],
-        cwd=cwd,
+        cwd=ROOT,
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=300,
         check=False,
     )
 

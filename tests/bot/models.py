@@ -60,7 +60,7 @@ def write_color_model(
         [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(np.array([1, 2]), "axes")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    fields = METADATA | {"labels": json.dumps(list(labels))} | metadata
+    fields = {**METADATA, "labels": json.dumps(list(labels)), **metadata}
     helper.set_model_props(model, {name: value for name, value in fields.items() if value is not None})
     onnx.save(model, path)
     return path

@@ -23,7 +23,8 @@ def mean_color(data: bytes) -> list[int]:
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
 def test_every_named_format_gives_the_nets_input(form: str) -> None:
     pixels = decode(encode(draw("green"), form), PREPROCESS)
-    assert (pixels.shape, pixels.dtype) == ((224, 224, 3), np.uint8)
+    assert pixels.shape == (224, 224, 3)
+    assert pixels.dtype == np.uint8
     assert pixels[112, 112].tolist() == pytest.approx([30, 200, 30], abs=4)
 
 

@@ -62,8 +62,8 @@ class Preview:
         status, answer = self.post(body, f"multipart/form-data; boundary={boundary}", **headers or {})
         return answer if status == 200 else status
 
-    def answer(self, **fields: str | bytes) -> str:
-        (answer,) = self.send(**fields)
+    def answer(self, language: str = "en", **fields: str | bytes) -> str:
+        (answer,) = self.send(None, language, **fields)
         return str(answer["text"])
 
 
@@ -176,7 +176,8 @@ def page(preview: Preview, chromium: webdriver.Chrome) -> Iterator[webdriver.Chr
     chromium.set_window_size(1000, 760)
     chromium.get(preview.url)
     yield chromium
-    assert [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"] == []
+    entries = chromium.get_log("browser")  # type: ignore[no-untyped-call]
+    assert [entry for entry in entries if entry["level"] == "SEVERE"] == []
 
 
 def answers(page: webdriver.Chrome, count: int) -> list[str]:
@@ -187,7 +188,9 @@ def answers(page: webdriver.Chrome, count: int) -> list[str]:
         return bubbles if len(bubbles) == count else None
 
     # Not `.text`, which is empty while the bubble fades in.
-    return [str(bubble.get_property("textContent")) for bubble in WebDriverWait(page, 30).until(found)]
+    bubbles = WebDriverWait(page, 30).until(found)
+    assert bubbles
+    return [str(bubble.get_property("textContent")) for bubble in bubbles]
 
 
 def type_and_send(page: webdriver.Chrome, words: str) -> None:

@@ -20,7 +20,7 @@ TEXTS = {file.stem: polib.pofile(str(file)) for file in (ROOT / "bot" / "texts")
 
 
 def text(context: str, key: str, language: str = "en") -> str:
-    return next(entry.msgstr for entry in TEXTS[language] if (entry.msgctxt, entry.msgid) == (context, key))
+    return next(str(entry.msgstr) for entry in TEXTS[language] if (entry.msgctxt, entry.msgid) == (context, key))
 
 
 def test_photos_sent_at_once_are_each_named_in_a_reply(telegram: Telegram, start_bot: StartBot) -> None:

@@ -29,7 +29,7 @@ def test_the_copies_are_all_photos_in_sizes_that_tell_nothing(telling: Path, tmp
     out = tmp_path / "copies"
     done = run("training.neutral", "--data", str(telling), "--out", str(out))
     assert done.returncode == 0, done.stderr
-    before, after = (load_photos(folder, 42, lambda photos, total: photos).photos for folder in (telling, out))
+    before, after = (load_photos(folder, 42).photos for folder in (telling, out))
     assert [photo.path.relative_to(telling).as_posix() + ".jpg" for photo in before] == [
         photo.path.relative_to(out).as_posix() for photo in after
     ]
@@ -44,7 +44,7 @@ def test_the_copies_are_all_photos_in_sizes_that_tell_nothing(telling: Path, tmp
 
 
 def test_the_seed_decides_the_sizes(telling: Path) -> None:
-    photos = load_photos(telling, 42, lambda photos, total: photos).photos
+    photos = load_photos(telling, 42).photos
     assert draw_sizes(photos, 1) == draw_sizes(photos, 1) != draw_sizes(photos, 2)
     copies = copy_held_out(photos, 1)
     assert len(copies) == sum(photo.held_out for photo in photos)
@@ -63,5 +63,5 @@ def test_a_folder_that_is_there_is_not_written_into(telling: Path) -> None:
 
 @pytest.mark.skipif(not MASKS.is_dir(), reason="the mask photos are not beside the repository")
 def test_the_short_cut_of_the_mask_photos_is_measured() -> None:
-    photos = load_photos(MASKS / "wild", 42, lambda photos, total: photos).photos
+    photos = load_photos(MASKS / "wild", 42).photos
     assert score_sizes(photos, 42) > 0.95

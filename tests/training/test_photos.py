@@ -15,7 +15,7 @@ from training.photos import DataError, PhotoSet, group_by_hash, load_photos, rea
 
 
 def load(folder: Path, seed: int = 42) -> PhotoSet:
-    return load_photos(folder, seed, lambda photos, total: photos)
+    return load_photos(folder, seed)
 
 
 def sides(photos: PhotoSet) -> dict[str, set[bool]]:

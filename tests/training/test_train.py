@@ -83,7 +83,7 @@ def two_classes(tmp_path: Path) -> Path:
 def test_weights_from_a_file_are_what_the_body_starts_with(two_classes: Path, tmp_path: Path) -> None:
     state = torchvision.models.resnet18(weights=None).state_dict()
     torch.save(state, tmp_path / "weights.pth")
-    photos = load_photos(two_classes, 42, lambda files, total: files).photos
+    photos = load_photos(two_classes, 42).photos
     learner = build_learner(photos, Recipe(weights=str(tmp_path / "weights.pth")), tmp_path)
     assert torch.equal(learner.model[0][0].weight.cpu(), state["conv1.weight"])
 
@@ -145,6 +145,7 @@ def test_ctrl_c_before_the_first_epochs_end_writes_nothing(two_classes: Path, tm
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
+    assert "stopped before the first epoch was over, nothing is written" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "out.pkl").exists()
 
