@@ -10,7 +10,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from bot import photo
-from bot.contract import INPUT, OUTPUT, SIZE, Contract, ModelError
+from bot.contract import INPUT, OUTPUT, OUTSIDER, SIZE, Contract, ModelError
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Prediction:
     """Of `label`, 0 to 1."""
     probabilities: dict[str, float]
     """Of every class, in the model's order; they sum to 1."""
+    outsider: float | None
+    """Probability that the photo shows none of the classes, 0 to 1; None: the model does not say."""
     unsure: bool
     """The model's own rule says that this photo should not be named."""
 
@@ -43,7 +45,8 @@ class Classifier:
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
             raise ModelError(f"{model} is not an ONNX file that onnxruntime can run: {_first_line(error)}") from error
         self.contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
-        _check_tensors(session, len(self.contract.labels))
+        self._outputs = [OUTPUT] if self.contract.unsure.outsider is None else [OUTPUT, OUTSIDER]
+        _check_tensors(session, len(self.contract.labels), self._outputs)
         self._session = session
 
     def classify(self, data: bytes) -> Prediction:
@@ -52,11 +55,12 @@ class Classifier:
 
     def predict(self, pixels: NDArray[np.uint8]) -> Prediction:
         """Name one photo from its pixels: uint8 `[224, 224, 3]`, RGB."""
-        (rows,) = self._session.run([OUTPUT], {INPUT: pixels[np.newaxis]})  # [1, 224, 224, 3] -> [1, classes]
+        rows, *more = self._session.run(self._outputs, {INPUT: pixels[np.newaxis]})  # [1, 224, 224, 3] -> [1, classes]
         probabilities = dict(zip(self.contract.labels, map(float, rows[0]), strict=True))
         label = max(probabilities, key=probabilities.__getitem__)
         best = probabilities[label]
-        return Prediction(label, best, probabilities, self.contract.unsure(best))
+        outsider = float(more[0][0]) if more else None
+        return Prediction(label, best, probabilities, outsider, self.contract.unsure(best, outsider))
 
 
 def _options(threads: int) -> ort.SessionOptions:
@@ -69,17 +73,20 @@ def _options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def _check_tensors(session: ort.InferenceSession, classes: int) -> None:
-    found = [(node.name, node.type, node.shape) for node in (*session.get_inputs(), session.get_outputs()[0])]
+def _check_tensors(session: ort.InferenceSession, classes: int, outputs: list[str]) -> None:
+    further = [node for node in session.get_outputs()[1:] if node.name in outputs]
+    found = [(node.name, node.type, node.shape) for node in (*session.get_inputs(), session.get_outputs()[0], *further)]
     batch = found[0][2][0] if found[0][2] else None
     expected = [
         (INPUT, "tensor(uint8)", [batch, SIZE, SIZE, 3]),
         (OUTPUT, "tensor(float)", [batch, classes]),
+        *((name, "tensor(float)", [batch]) for name in outputs[1:]),
     ]
     if found != expected or isinstance(batch, int):
+        more = "".join(f", {name} float32 [batch]" for name in outputs[1:])
         raise ModelError(
             f"the model's tensors are {found}, the contract wants {INPUT} uint8 [batch, {SIZE}, {SIZE}, 3] "
-            f"and {OUTPUT} float32 [batch, {classes}] with a free batch. Make the file with `python -m export`."
+            f"and {OUTPUT} float32 [batch, {classes}]{more} with a free batch. Make the file with `python -m export`."
         )
 
 

@@ -14,6 +14,8 @@ from typing import Any
 CONTRACT = "1"
 INPUT = "image"
 OUTPUT = "probabilities"
+OUTSIDER = "outsider"
+"""A further output, float32 `[batch]`: the probability that a photo shows none of the classes."""
 SIZE = 224
 """Width and height in pixels of the input `image`: uint8, `[batch, 224, 224, 3]`, RGB."""
 
@@ -63,32 +65,44 @@ class Preprocess:
 
 @dataclass(frozen=True)
 class Unsure:
-    """The bot answers "unsure" when the best probability lies below `threshold` (0 to 1)."""
+    """The bot answers "unsure" when the best probability is below `threshold`, or an outsider's above `outsider`.
+
+    Both are 0 to 1. The second is read from the model's output OUTSIDER; where `outsider` is None there need be none.
+    """
 
     threshold: float
+    outsider: float | None = None
 
     @classmethod
     def from_json(cls, text: str) -> Unsure:
         """Parse the metadata field `unsure`; raises ModelError on any rule this reader does not know."""
         fields = _json_object("unsure", text)
-        threshold = fields.get("threshold")
-        if (
-            fields.keys() != {"rule", "threshold"}
-            or fields["rule"] != "best_probability_below"
-            or not isinstance(threshold, int | float)
-            or not 0 <= threshold <= 1
-        ):
+        limits = [fields.get(name) for name in _RULES.get(str(fields.get("rule")), ())]
+        known = [float(limit) for limit in limits if isinstance(limit, int | float) and 0 <= limit <= 1]
+        if not known or len(known) < len(limits) or fields != json.loads(cls(*known).to_json()):
             raise ModelError(
                 f"the model has a rule for being unsure that this bot does not know: {text}. "
                 "Export it again with this version of Labelgram."
             )
-        return cls(float(threshold))
+        return cls(*known)
 
     def to_json(self) -> str:
-        return json.dumps({"rule": "best_probability_below", "threshold": self.threshold})
+        if self.outsider is None:
+            return json.dumps({"rule": "best_probability_below", "threshold": self.threshold})
+        fields = {"threshold": self.threshold, "outsider": self.outsider}
+        return json.dumps({"rule": "best_probability_below_or_outsider_above", **fields})
 
-    def __call__(self, best_probability: float) -> bool:
-        return best_probability < self.threshold
+    def __call__(self, best_probability: float, outsider: float | None = None) -> bool:
+        """Is an answer with this best probability, of a photo with this probability of an outsider, unsure?"""
+        if best_probability < self.threshold:
+            return True
+        return self.outsider is not None and outsider is not None and outsider > self.outsider
+
+
+_RULES: dict[str, tuple[str, ...]] = {
+    "best_probability_below": ("threshold",),
+    "best_probability_below_or_outsider_above": ("threshold", "outsider"),
+}
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,13 @@ def write_color_model(
     metadata: Mapping[str, str | None] = {},
     size: int = 224,
     output: str = "probabilities",
+    *,
+    outsider_batch: str | None = None,
 ) -> Path:
     """A model that names the strongest of the mean colours; class n looks at channel n % 3, the first of each wins.
 
-    `metadata` replaces fields of METADATA, None removes one.
+    `metadata` replaces fields of METADATA, None removes one. With `outsider_batch`, the name of its batch dimension, it
+    has the output `outsider`: 1 for a black photo, 0 for a white one.
     """
     weights = np.zeros((3, len(labels)), np.float32)
     for index in range(len(labels)):
@@ -52,12 +55,22 @@ def write_color_model(
         helper.make_node("MatMul", ["color", "weights"], ["logits"]),
         helper.make_node("Softmax", ["logits"], [output], axis=1),
     ]
+    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", len(labels)])]
+    constants = {"weights": weights, "axes": np.array([1, 2])}
+    if outsider_batch:
+        nodes += [
+            helper.make_node("ReduceMean", ["color", "channels"], ["light"], keepdims=0),  # [batch, 3] -> [batch]
+            helper.make_node("Div", ["light", "white"], ["share"]),
+            helper.make_node("Sub", ["one", "share"], ["outsider"]),
+        ]
+        outputs.append(helper.make_tensor_value_info("outsider", TensorProto.FLOAT, [outsider_batch]))
+        constants |= {"channels": np.array([1]), "white": np.array(255, np.float32), "one": np.array(1, np.float32)}
     graph = helper.make_graph(
         nodes,
         "colors",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", size, size, 3])],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", len(labels)])],
-        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(np.array([1, 2]), "axes")],
+        outputs,
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     fields = {**METADATA, "labels": json.dumps(list(labels)), **metadata}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from PIL import Image
 
 from bot.classifier import Classifier
 from bot.contract import Contract, ModelError
@@ -35,6 +36,11 @@ def test_a_missing_field_is_named(field: str, tmp_path: Path) -> None:
         ("preprocess", "[]"),
         ("unsure", '{"rule": "energy", "threshold": 0.5}'),
         ("unsure", '{"rule": "best_probability_below", "threshold": 7}'),
+        ("unsure", '{"rule": "best_probability_below", "threshold": 0.5, "outsider": 0.5}'),
+        ("unsure", '{"rule": "best_probability_below_or_outsider_above", "threshold": 0.5}'),
+        ("unsure", '{"rule": "best_probability_below_or_outsider_above", "threshold": 0.5, "outsider": true}'),
+        ("unsure", '{"rule": ["best_probability_below"], "threshold": 0.5}'),
+        ("unsure", '{"threshold": 0.5}'),
     ],
 )
 def test_an_unknown_or_wrong_field_is_refused(field: str, value: str, tmp_path: Path) -> None:
@@ -75,8 +81,33 @@ def test_further_outputs_are_allowed(tmp_path: Path) -> None:
     assert Classifier(tmp_path / "more.onnx", threads=1).classify(encode(draw("blue"))).label == "blue"
 
 
+OUTSIDER_RULE = json.dumps({"rule": "best_probability_below_or_outsider_above", "threshold": 0.4, "outsider": 0.9})
+
+
+def test_an_outsider_gets_no_label_and_nothing_else_changes(tmp_path: Path) -> None:
+    file = write_color_model(tmp_path / "m.onnx", metadata={"unsure": OUTSIDER_RULE}, outsider_batch="batch")
+    classifier = Classifier(file, threads=1)
+    bright = classifier.classify(encode(Image.new("RGB", (50, 50), (255, 0, 0)), "PNG"))
+    dark = classifier.classify(encode(Image.new("RGB", (50, 50), (40, 0, 0)), "PNG"))
+    assert (bright.label, bright.unsure) == ("red", False)
+    assert bright.outsider == pytest.approx(2 / 3, abs=1e-4)
+    assert (dark.label, dark.unsure) == ("red", True)
+    assert dark.probability > 0.4
+    assert dark.outsider == pytest.approx(1 - 40 / 3 / 255, abs=1e-4)
+
+
+@pytest.mark.parametrize("batch", [None, "other"])
+def test_a_rule_about_outsiders_needs_their_output(batch: str | None, tmp_path: Path) -> None:
+    file = write_color_model(tmp_path / "m.onnx", metadata={"unsure": OUTSIDER_RULE}, outsider_batch=batch)
+    with pytest.raises(ModelError, match=r"outsider float32 \[batch\]"):
+        Classifier(file, threads=1)
+
+
 def test_what_is_written_is_what_is_read() -> None:
     contract = Contract.from_metadata(METADATA)
     assert contract.labels == ("red", "green", "blue")
+    assert Contract.from_metadata(contract.to_metadata()) == contract
+    contract = Contract.from_metadata({**METADATA, "unsure": OUTSIDER_RULE})
+    assert (contract.unsure.threshold, contract.unsure.outsider) == (0.4, 0.9)
     assert Contract.from_metadata(contract.to_metadata()) == contract
     assert json.loads(contract.to_metadata()["labels"]) == ["red", "green", "blue"]

@@ -20,7 +20,7 @@ def keys(catalogue: polib.POFile) -> set[tuple[str, str]]:
 
 
 def prediction(label: str, probability: float, unsure: bool = False) -> Prediction:
-    return Prediction(label, probability, {label: probability}, unsure)
+    return Prediction(label, probability, {label: probability}, None, unsure)
 
 
 def test_english_has_a_text_for_every_refusal_and_command() -> None:
