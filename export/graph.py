@@ -12,7 +12,8 @@ from fastai.layers import AdaptiveConcatPool2d
 from fastai.learner import Learner
 from torch import Tensor, nn
 
-from bot.contract import INPUT, OUTPUT, SIZE, Contract
+from bot.contract import INPUT, OUTPUT, OUTSIDER, SIZE, Contract
+from training.batches import get_labels
 
 OPSET = 20
 """ONNX operator set of the file; onnxruntime reads it from 1.17 on."""
@@ -21,7 +22,8 @@ OPSET = 20
 def build_graph(learner: Learner, temperature: float) -> onnx.ModelProto:
     """Trace the learner's net, with normalisation, temperature and softmax, to one ONNX model.
 
-    Input `image` uint8 `[batch, 224, 224, 3]`, output `probabilities` float32 `[batch, classes]`, batch free.
+    Input `image` uint8 `[batch, 224, 224, 3]`, output `probabilities` float32 `[batch, classes]`, batch free. A net
+    that was trained with outsiders has a second output, `outsider` float32 `[batch]`.
     """
     net = PixelsToProbabilities(learner, temperature).eval()
     example = torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)
@@ -33,7 +35,7 @@ def build_graph(learner: Learner, temperature: float) -> onnx.ModelProto:
             dynamo=True,
             opset_version=OPSET,
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=[OUTPUT, OUTSIDER] if net.outsiders else [OUTPUT],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             verbose=False,
         )
@@ -56,7 +58,7 @@ def finish(model: onnx.ModelProto, contract: Contract) -> bytes:
 
 
 class PixelsToProbabilities(nn.Module):
-    """uint8 `[batch, 224, 224, 3]` -> float32 `[batch, classes]`; rows sum to 1."""
+    """uint8 `[batch, 224, 224, 3]` -> float32 `[batch, classes]`, rows sum to 1; of outsiders float32 `[batch]`."""
 
     def __init__(self, learner: Learner, temperature: float) -> None:
         super().__init__()
@@ -66,11 +68,14 @@ class PixelsToProbabilities(nn.Module):
         self.register_buffer("std", normalize.std.cpu().flatten() * 255)
         self.net = _with_plain_pooling(learner.model)
         self.temperature = temperature
+        self.classes = len(get_labels(learner.dls))
+        self.outsiders = len(learner.dls.vocab) > self.classes
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         pixels = (image.float() - self.mean) / self.std  # [batch, height, width, channel]
-        logits = self.net(pixels.permute(0, 3, 1, 2))  # [batch, channel, height, width] -> [batch, classes]
-        return torch.softmax(logits / self.temperature, dim=1)
+        logits = self.net(pixels.permute(0, 3, 1, 2))  # [batch, channel, height, width] -> [batch, outputs]
+        probabilities = torch.softmax(logits[:, : self.classes] / self.temperature, dim=1)
+        return (probabilities, torch.softmax(logits, dim=1)[:, -1]) if self.outsiders else (probabilities,)
 
 
 class ConcatPool(nn.Module):

@@ -1,16 +1,20 @@
-"""What a training run left behind, read back for the export."""
+"""What the export needs of a training run beside the learner itself."""
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fastai.learner import Learner, load_learner
+import numpy as np
+from numpy.typing import NDArray
 
-from training.photos import DataError, LabelledPhoto, read_split
-from training.report import METRICS_FILE, SPLIT_FILE, read_metrics
+from training.batches import get_labels
+from training.photos import LabelledPhoto
+from training.recipe import Recipe
+from training.run import METRICS_FILE, Run, find_report, load_run, read_metrics, read_recipe
 
 
 class ExportError(Exception):
@@ -18,21 +22,25 @@ class ExportError(Exception):
 
 
 @dataclass(frozen=True)
-class Source:
-    """A trained learner with the facts and the photos of its training."""
+class Source(Run):
+    """A training run, with its photos on both sides of the split and what it learned from."""
 
-    learner: Learner
-    metrics: dict[str, Any]
-    photos: list[LabelledPhoto]
+    teacher: dict[str, Any] | None
+    """The recipe of the net that was its teacher, as far as it differs from the usual."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names in the order of the net's outputs."""
-        return tuple(self.learner.dls.vocab)
+        """Class names in the order of the net's outputs; an outsider class behind them is not one."""
+        return get_labels(self.learner.dls)
 
     @property
     def held_out(self) -> list[LabelledPhoto]:
         return [photo for photo in self.photos if photo.held_out]
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """The class numbers of the held-out photos, `[photos]`."""
+        return np.array([self.labels.index(photo.label) for photo in self.held_out])
 
     @property
     def trained_on(self) -> list[LabelledPhoto]:
@@ -40,23 +48,21 @@ class Source:
 
 
 def load(pickle: Path, data: Path | None) -> Source:
-    """Load `NAME.pkl` and `NAME-report/`; `data` is the photos' folder if it is not where the training had it.
+    """`load_run`, and the teacher's recipe if its report is still there. Raises DataError."""
+    run = load_run(pickle, data)
+    report = find_report(Path(run.recipe.teacher)) if run.recipe.teacher else None
+    known = report is not None and (report / METRICS_FILE).is_file()
+    teacher = list_changes(read_recipe(read_metrics(report))) if report and known else None
+    return Source(run.learner, run.metrics, run.photos, run.folder, teacher)
 
-    Unpickling runs code that the file names: load only files of your own. Raises ExportError if something is missing.
-    """
-    report = pickle.with_name(f"{pickle.stem}-report")
-    for needed in (pickle, report / METRICS_FILE, report / SPLIT_FILE):
-        if not needed.is_file():
-            raise ExportError(f"{needed} is not there. `python -m training` writes NAME.pkl and NAME-report/.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # fastai warns at every load that pickle runs code; the README says so
-            learner = load_learner(pickle)
-    except Exception as error:  # unpickling raises whatever the file makes it raise
-        raise ExportError(f"{pickle} is not a learner that this version can load: {error}") from error
-    metrics = read_metrics(report)
-    try:
-        photos = read_split(data or Path(metrics["data"]), report / SPLIT_FILE)
-    except DataError as error:
-        raise ExportError(str(error)) from error
-    return Source(learner, metrics, photos)
+
+def list_changes(recipe: Recipe) -> dict[str, Any]:
+    """The fields of a recipe that are not the usual ones."""
+    usual = asdict(Recipe())
+    return {name: value for name, value in asdict(recipe).items() if value != usual[name]}
+
+
+def digest(photos: Iterable[LabelledPhoto], folder: Path) -> str:
+    """A name for a set of photos below `folder`: the same 16 hexadecimal digits for the same paths."""
+    paths = sorted(photo.path.relative_to(folder).as_posix() for photo in photos)
+    return hashlib.sha256("\n".join(paths).encode()).hexdigest()[:16]

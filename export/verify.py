@@ -1,88 +1,168 @@
-"""Does the file say what the learner says: the same photo bytes through both, compared one by one."""
+"""Measure a model file again, and fail where its metadata or its card claims more than is found.
+
+    python -m export verify artifacts/NAME.onnx --data DIR [--outsiders DIR]
+
+If DIR holds the photos of the training run, those it held out are measured, and every figure has to come out as
+claimed, but for one photo: processors round differently. Any other photos are new to the net: all are measured, and a
+claim fails where it lies outside the 95 % interval of what is found.
+"""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+import argparse
+import json
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageOps
 
 from bot.classifier import Classifier
-from bot.photo import read
+from bot.contract import ModelError
+from export import card, figures
+from export.card import Facts
+from export.source import digest
+from training.calibration import expected_calibration_error, reliability
+from training.neutral import copy_at_size, draw_sizes
+from training.photos import DataError, load_photos
+from training.recipe import Recipe
+from training.rejection import draw_unseen
+from training.traits import wilson
 
-MIN_PHOTOS = 200
-"""Photos that every export is checked on at least."""
-MAX_DIFFERENCE = 1e-3
-"""Largest difference in any probability between the learner and its float32 file."""
-MAX_INT8_LOSS = 0.01
-"""Share of the held-out photos that int8 may name worse than float32; one photo it always may."""
+RESAMPLES = 1000
+"""Draws with replacement for the interval of the calibration error."""
 
 
 @dataclass(frozen=True)
-class Photo:
-    """A photo file to compare on: a name for messages, and its bytes."""
+class Check:
+    """One claim beside what was found."""
 
     name: str
-    data: bytes
+    claimed: float
+    found: float
+    limit: float
+    """The claim holds up to here: at most, or for what should be small at least."""
+    small: bool = False
 
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far two classifiers agree on the same photos."""
-
-    photos: int
-    labels: float
-    """Share of photos on which both name the same class, 0 to 1."""
-    difference: float
-    """Largest difference in any probability of any photo."""
-    worst: str
-    """The photo to look at, and how it differs: one that is named differently, else the largest difference."""
+    @property
+    def holds(self) -> bool:
+        return self.claimed >= self.limit if self.small else self.claimed <= self.limit
 
     def __str__(self) -> str:
-        return (
-            f"same label on {self.labels:.2%} of {self.photos} photos, probabilities within {self.difference:.2g}, "
-            f"most on {self.worst}"
-        )
+        verdict = "holds" if self.holds else "CLAIMS TOO MUCH"
+        return f"{self.name:42} claimed {self.claimed:8.2%}  found {self.found:8.2%}  {verdict}"
 
 
-def classify(classifier: Classifier, photos: Sequence[Photo]) -> NDArray[np.float32]:
-    """Probabilities from photo bytes through the bot's own classifier: float32 `[photos, classes]`."""
-    rows = [list(classifier.classify(photo.data).probabilities.values()) for photo in photos]
-    return np.array(rows, np.float32)
+def main(arguments: list[str]) -> int:
+    """Exit status: 0 every claim holds, 1 one does not, 2 the file or the photos cannot be used."""
+    options = _parser().parse_args(arguments)
+    try:
+        checks = verify(options.model, options.data, options.outsiders)
+        wrong = check_card(options.model)
+    except (ModelError, DataError) as error:
+        print(f"verify: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("verify: stopped.", file=sys.stderr)
+        return 130
+    for check in checks:
+        print(check)
+    if wrong:
+        print(f"verify: {wrong}", file=sys.stderr)
+    failed = [check for check in checks if not check.holds]
+    if failed:
+        print(f"verify: {len(failed)} of {len(checks)} claims are more than is found.", file=sys.stderr)
+    return 1 if failed or wrong else 0
 
 
-def compare(
-    expected: NDArray[np.float32], found: NDArray[np.float32], photos: Sequence[Photo], labels: Sequence[str]
-) -> Agreement:
-    """Compare two sets of probabilities `[photos, classes]` of the same photos."""
-    differences = np.abs(expected - found).max(axis=1)  # [photos]
-    same = expected.argmax(1) == found.argmax(1)
-    worst = int(np.argmax(differences + ~same))  # a difference is below 1, so another label weighs more
-    before, after = expected[worst], found[worst]
-    if same[worst]:
-        one = other = int(np.abs(before - after).argmax())
+def verify(model: Path, data: Path, outsiders: str | None) -> list[Check]:
+    """Every claim of a file that `python -m export` wrote. Raises ModelError, DataError."""
+    classifier = Classifier(model, threads=2)
+    claims, source = (_read(field) for field in (classifier.contract.metrics, classifier.contract.trained_on))
+    photos = load_photos(data, source["split_seed"]).photos
+    labels, rule = classifier.contract.labels, classifier.contract.unsure
+    strange = sorted({photo.label for photo in photos} - set(labels))
+    if strange:
+        raise DataError(f"the model does not know {', '.join(strange)}, only {', '.join(labels)}.")
+    same = digest([photo for photo in photos if photo.held_out], data) == source["held_out"]
+    judged = [photo for photo in photos if photo.held_out or not same]
+    print(f"{len(judged)} photos, {'those held out from training' if same else 'all of them new to this model'}")
+    targets = np.array([labels.index(photo.label) for photo in judged])
+    sizes = dict(zip(photos, draw_sizes(photos, source["split_seed"]), strict=True))
+
+    answers = figures.ask(classifier, (photo.path.read_bytes() for photo in judged))
+    copies = figures.ask(classifier, (copy_at_size(photo, sizes[photo]) for photo in judged))
+    checks = []
+    for name, said, found in (("", claims, answers), ("neutral copies: ", claims["neutral"], copies)):
+        right = found.labels == targets
+        checks.append(_share(f"{name}accuracy", said["accuracy"], right, same))
+        if same:
+            for number, label in enumerate(labels):
+                checks.append(_share(f"{name}recall {label}", said["recall"][label], right[targets == number], same))
+        checks.append(_share(f"{name}no label", said["unsure"], found.unsure(rule), same, small=True))
+    checks.append(_calibration(claims["calibration"]["error"], answers, targets, same))
+    if "rejection" in claims:
+        checks += _rejection(claims["rejection"], classifier, source, outsiders)
+    return checks
+
+
+def check_card(model: Path) -> str | None:
+    """What is wrong with the card beside a file; None if it says what the file says, or is not there."""
+    file = model.with_suffix(".md")
+    if not file.is_file() or file.read_text(encoding="utf-8") == card.render(model):
+        return None
+    return f"{file} is not the card of {model}: it was edited, or belongs to another file. Export again."
+
+
+def _share(name: str, claimed: float, hits: NDArray[np.bool_], same: bool, small: bool = False) -> Check:
+    found = float(hits.mean())
+    ends = wilson(int(hits.sum()), len(hits))
+    slack = 1 / len(hits) + 10**-figures.DIGITS  # one photo, and the rounding of the claim
+    if small:
+        return Check(name, claimed, found, found - slack if same else ends[0], small)
+    return Check(name, claimed, found, found + slack if same else ends[1])
+
+
+def _calibration(claimed: float, answers: figures.Answers, targets: NDArray[np.int64], same: bool) -> Check:
+    found = expected_calibration_error(reliability(answers.probabilities, targets))
+    if same:
+        limit = found - 1 / len(targets) - 10**-figures.DIGITS
     else:
-        one, other = int(before.argmax()), int(after.argmax())
-    change = f"{labels[one]} {before[one]:.4f} became {labels[other]} {after[other]:.4f}"
-    return Agreement(len(photos), float(same.mean()), float(differences.max()), f"{photos[worst].name}: {change}")
+        draw = np.random.default_rng(0)
+        picks = (draw.integers(0, len(targets), len(targets)) for _ in range(RESAMPLES))
+        errors = [expected_calibration_error(reliability(answers.probabilities[p], targets[p])) for p in picks]
+        limit = float(np.quantile(errors, 0.025))
+    return Check("expected calibration error", claimed, found, limit, small=True)
 
 
-def top_up(photos: Sequence[Photo], count: int) -> list[Photo]:
-    """The photos, and as many variants of them (mirrored, margins cut off) as bring them to `count`."""
-    variants = [_vary(photos[index % len(photos)], index // len(photos)) for index in range(len(photos), count)]
-    return [*photos, *variants]
+def _rejection(claims: Facts, classifier: Classifier, source: Facts, folder: str | None) -> list[Check]:
+    recipe = Recipe(**{**source["recipe"], "unseen": tuple(source["recipe"].get("unseen", ()))})
+    if recipe.outsiders != Recipe().outsiders and folder is None:
+        print("outsiders are not measured: --outsiders names their folder")
+        return []
+    checks = []
+    for kind, pictures in draw_unseen(Recipe(**{**vars(recipe), "outsiders": folder or recipe.outsiders})).items():
+        hits = figures.ask(classifier, pictures).unsure(classifier.contract.unsure)
+        checks.append(_share(f"no label, {kind}", claims["kinds"][kind]["rejected"], hits, same=True))
+    return checks
 
 
-def _vary(photo: Photo, number: int) -> Photo:
-    """The `number`th variant (from 1 on): every second one is mirrored, each loses 2 % more of its margins."""
-    image = read(photo.data)
-    image = ImageOps.mirror(image) if number % 2 else image
-    share = min(0.02 * number, 0.4)
-    width, height = image.size
-    left, top = int(width * share), int(height * share)
-    buffer = io.BytesIO()
-    image.crop((left, top, width - left, height - top)).save(buffer, "PNG")
-    return Photo(f"{photo.name} (variant {number})", buffer.getvalue())
+def _read(text: str) -> Facts:
+    try:
+        facts = json.loads(text)
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict) or not {"accuracy", "split_seed"} & facts.keys():
+        raise ModelError("the model makes no claims that could be verified. Make the file with `python -m export`.")
+    return facts
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m export verify", description="Measure a model file's claims again.", allow_abbrev=False
+    )
+    parser.add_argument("model", type=Path, metavar="artifacts/NAME.onnx")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
+    parser.add_argument("--outsiders", metavar="DIR", help="outsiders as in training, if they came from a folder")
+    return parser

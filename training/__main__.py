@@ -3,67 +3,93 @@
     python -m training --data DIR --out artifacts/NAME
 
 DIR holds one folder of photos per class. Writes `artifacts/NAME.pkl`, for `python -m export`, and the folder
-`artifacts/NAME-report/` with figures and pictures.
+`artifacts/NAME-report/` with figures and pictures. On several GPUs, each with its share of every epoch:
+
+    accelerate launch --multi_gpu --num_processes 2 -m training --data DIR --out artifacts/NAME
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
+import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from training.learner import Recipe, WeightsError, train
+from fastai.torch_core import rank_distrib
+
+from training.batches import alone
+from training.callbacks import CHECKPOINT_FILE, ResumeError
+from training.learner import Trained, train
+from training.nets import WeightsError
 from training.photos import DataError, PhotoSet, load_photos, write_split
-from training.report import SPLIT_FILE, measure, write_metrics, write_pictures
+from training.recipe import AUGMENTATIONS, MIXES, Recipe
+from training.report import add_options, describe_run, read_options, write_report
+from training.run import SPLIT_FILE
+from training.traits import read_columns
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The exit status. Of several processes only the first says anything."""
     options = _parser().parse_args(arguments)
-    recipe = Recipe(
-        arch=options.arch,
-        weights=options.weights,
-        epochs=options.epochs,
-        start_epochs=options.start_epochs,
-        start_size=options.start_size,
-        batch_size=options.batch_size,
-        lr=options.lr,
-        seed=options.seed,
-    )
-    try:
-        return _run(options.data, options.out, recipe)
-    except (DataError, WeightsError) as error:
-        print(f"training: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as stop:
-        print(f"training: stopped{stop}.", file=sys.stderr)
-        return 130
+    with contextlib.ExitStack() as stack:
+        if rank_distrib():
+            silence = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(silence))
+        try:
+            return _run(options)
+        except (DataError, WeightsError, ResumeError) as error:
+            _complain(str(error))
+            return 2
+        except KeyboardInterrupt as stop:
+            _complain(f"stopped{stop}.")
+            return 130
 
 
-def _run(data: Path, out: Path, recipe: Recipe) -> int:
-    print(f"reading the photos in {data}")
-    photos = load_photos(data, recipe.seed)
+def _complain(text: str) -> None:
+    if not rank_distrib():
+        print(f"training: {text}", file=sys.stderr)
+
+
+def _run(options: argparse.Namespace) -> int:
+    out: Path = options.out
+    recipe = Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
+    print(f"reading the photos in {options.data}")
+    photos = load_photos(options.data, recipe.split_seed, options.relabel)
     _describe(photos)
+    read_columns((), options.data, options.by)  # so that a wrong --by is told of now
     report = out.with_name(f"{out.name}-report")
     report.mkdir(parents=True, exist_ok=True)
-    start = time.monotonic()
-    trained = train(photos.photos, recipe, report)
-    seconds = time.monotonic() - start
-    if trained.interrupted:
-        print("stopped: keeping the best epoch so far")
-    trained.learner.export(Path(f"../{out.name}.pkl"))  # first of all, so that nothing after it can lose the training
-    metrics = measure(trained, photos, recipe, seconds) | {"data": data.as_posix()}
-    write_split(photos, data, report / SPLIT_FILE)
-    write_metrics(metrics, report)
-    write_pictures(trained, report)
+    checkpoint = report / CHECKPOINT_FILE
+    if checkpoint.exists() and not options.resume:
+        print(f"starting anew; --resume would go on with the training that was stopped ({checkpoint})")
+    trained = train(photos.photos, recipe, report, options.resume)
+    if rank_distrib():
+        return 0
+    with alone():
+        if trained.interrupted:
+            print("stopped: keeping the best epoch so far. The same command with --resume goes on instead.")
+        trained.learner.export(Path(f"../{out.name}.pkl"))  # first, so that nothing after it can lose the training
+        _report(trained, photos, recipe, options, report)
+        if not trained.interrupted:
+            checkpoint.unlink(missing_ok=True)
+            checkpoint.with_suffix(".part").unlink(missing_ok=True)
+    print(f"wrote {out}.pkl and {report}/")
+    return 0
+
+
+def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argparse.Namespace, folder: Path) -> None:
+    """Everything that goes into the report's folder."""
+    write_split(photos, options.data, folder / SPLIT_FILE)
+    facts = describe_run(trained, photos, recipe, trained.seconds, options.data)
+    metrics = write_report(trained.learner, photos.photos, facts, folder, read_options(options))
     print(
         f"accuracy {metrics['accuracy']:.2%} on {sum(photos.count(held_out=True).values())} held-out photos, "
         f"{metrics['neutral']['accuracy']:.2%} on copies of them whose size says nothing "
         f"(width and height alone: {metrics['size_only_accuracy']:.2%})"
     )
-    print(f"wrote {out}.pkl and {report}/")
-    return 0
 
 
 def _describe(photos: PhotoSet) -> None:
@@ -82,13 +108,22 @@ def _describe(photos: PhotoSet) -> None:
 def _parser() -> argparse.ArgumentParser:
     default = Recipe()
     parser = argparse.ArgumentParser(
-        prog="python -m training", description="Train a classifier on folders of photos.", allow_abbrev=False
+        prog="python -m training",
+        description="Train a classifier on folders of photos.",
+        epilog="On several GPUs: accelerate launch --multi_gpu --num_processes N -m training ... "
+        "Each process takes its share of every epoch, in batches of --batch-size photos.",
+        allow_abbrev=False,
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="artifacts/NAME", help="where NAME.pkl and NAME-report/ go"
     )
-    parser.add_argument("--arch", default=default.arch, help="a net of torchvision (%(default)s)")
+    parser.add_argument(
+        "--relabel", type=Path, metavar="FILE.csv", help="mended labels (path,label) of photos in the wrong folder"
+    )
+    parser.add_argument(
+        "--arch", default=default.arch, help="a net of torchvision, or efficientnet_lite0 (%(default)s)"
+    )
     parser.add_argument(
         "--weights", default=default.weights, help="imagenet, none, or the path of a state dict (%(default)s)"
     )
@@ -109,20 +144,70 @@ def _parser() -> argparse.ArgumentParser:
         help="of the small photos (%(default)s)",
     )
     parser.add_argument(
+        "--size",
+        type=_number(int, least=32),
+        default=default.size,
+        metavar="PX",
+        help="of the full-size photos (%(default)s, as the bot's)",
+    )
+    parser.add_argument(
         "--batch-size", type=_number(int, least=1), default=default.batch_size, help="photos (%(default)s)"
     )
     parser.add_argument(
         "--lr", type=_number(float, least=1e-9), help="highest learning rate (default: the learning-rate finder's)"
     )
-    parser.add_argument("--seed", type=int, default=default.seed, help="of the split and the training (%(default)s)")
+    parser.add_argument(
+        "--augment",
+        choices=AUGMENTATIONS,
+        default=default.augment,
+        help="light: fastai's usual; strong: distance, low light, blur, compression and occlusion too (%(default)s)",
+    )
+    parser.add_argument("--mix", choices=MIXES, default=default.mix, help="blend photos of a batch (%(default)s)")
+    parser.add_argument(
+        "--label-smoothing",
+        type=_number(float, least=0, below=1),
+        default=default.label_smoothing,
+        metavar="SHARE",
+        help="of the target spread over all classes (%(default)s)",
+    )
+    parser.add_argument(
+        "--ema",
+        type=_number(float, least=0, below=1),
+        default=default.ema,
+        metavar="DECAY",
+        help="keep a moving average of the weights, such as 0.995 (%(default)s: the last weights)",
+    )
+    parser.add_argument(
+        "--teacher", metavar="NAME.pkl", help="learn its answers instead of the labels; it needs the same split"
+    )
+    parser.add_argument(
+        "--outsiders",
+        default=default.outsiders,
+        metavar="DIR",
+        help="pictures of none of the classes, so that the bot can say that it does not know: none, generated, or a "
+        "folder of photos per kind beside the generated ones (%(default)s)",
+    )
+    parser.add_argument(
+        "--unseen",
+        type=lambda text: tuple(text.split(",")),
+        default=default.unseen,
+        metavar="KIND,...",
+        help="kinds of outsiders to test on, not to train on (default: a third, drawn by lot)",
+    )
+    parser.add_argument("--seed", type=int, default=default.seed, help="of the training (%(default)s)")
+    parser.add_argument("--split-seed", type=int, default=default.split_seed, help="of the split (%(default)s)")
+    parser.add_argument("--resume", action="store_true", help="go on with a training that was stopped")
+    add_options(parser)
     return parser
 
 
-def _number(kind: Callable[[str], float], least: float) -> Callable[[str], float]:
+def _number(kind: Callable[[str], float], least: float, below: float = float("inf")) -> Callable[[str], float]:
     def number(text: str) -> float:
         value = kind(text)
         if not value >= least:
             raise argparse.ArgumentTypeError(f"{text} is below {least:g}")
+        if not value < below:
+            raise argparse.ArgumentTypeError(f"{text} is not below {below:g}")
         return value
 
     return number

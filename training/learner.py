@@ -4,72 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
 
-import fastai.callback.schedule  # noqa: F401  # gives Learner fine_tune, fit_one_cycle and lr_find
+import fastai.callback.schedule  # noqa: F401  # gives Learner fit_one_cycle and lr_find
 import numpy as np
 import torch
-import torchvision
 from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.core import Callback
-from fastai.data.block import CategoryBlock, DataBlock
-from fastai.data.core import DataLoaders
-from fastai.data.transforms import IndexSplitter, Normalize, parent_label
+from fastai.callback.mixup import CutMix, MixUp
 from fastai.learner import Learner
-from fastai.metrics import accuracy, error_rate
-from fastai.torch_core import set_seed
-from fastai.vision.augment import RandomResizedCrop, aug_transforms
-from fastai.vision.core import PILImage, imagenet_stats
-from fastai.vision.data import ImageBlock
-from fastai.vision.learner import create_body, model_meta, vision_learner
+from fastai.losses import LabelSmoothingCrossEntropyFlat
+from fastai.torch_core import num_distrib, set_seed
+from fastai.vision.learner import vision_learner
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from bot.contract import SIZE
-from bot.photo import read
-from training.callbacks import Bfloat16, Epoch, KeepBest, interrupt_between_batches
-from training.photos import LabelledPhoto
+from training.batches import Share, alone, find_training_kinds, get_labels, make_dataloaders
+from training.callbacks import (
+    CHECKPOINT_FILE,
+    Average,
+    Bfloat16,
+    Checkpoint,
+    Distill,
+    Epoch,
+    KeepBest,
+    bare,
+    interrupt_between_batches,
+)
+from training.nets import WeightsError, explain_download, find_arch, load_body, make_head
+from training.outsiders import Kind
+from training.photos import DataError, LabelledPhoto, read_split
+from training.recipe import Phase, Recipe, plan
+from training.run import SPLIT_FILE, find_report, read_learner
 
 FALLBACK_LR = 2e-3
 """fastai's own default for fine_tune."""
-MIN_STEPS = 4
-"""Batches that an epoch has at least; with few photos they are made smaller for it."""
-
-
-class WeightsError(Exception):
-    """The net or its starting weights cannot be had; the message says what to do."""
-
-
-class UprightPhoto(PILImage):
-    """A photo decoded as the bot decodes it (fastai's own PILImage ignores EXIF orientation and transparency)."""
-
-    @classmethod
-    def create(cls, fn: Path | str | bytes, **_: Any) -> UprightPhoto:
-        photo: UprightPhoto = cls(read(fn if isinstance(fn, bytes) else Path(fn).read_bytes()))
-        return photo
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a net is trained."""
-
-    arch: str = "resnet18"
-    weights: str = "imagenet"
-    """`imagenet`, `none`, or the path of a state dict of `arch` in torchvision's form."""
-    epochs: int = 4
-    start_epochs: int = 0
-    """Epochs on small photos before them (progressive resizing)."""
-    start_size: int = 128
-    """Width and height in pixels of the small photos."""
-    batch_size: int = 64
-    lr: float | None = None
-    """Highest learning rate; None: fastai's learning-rate finder."""
-    seed: int = 42
-
-    @property
-    def pretrained(self) -> bool:
-        return self.weights != "none"
 
 
 @dataclass
@@ -78,112 +49,170 @@ class Trained:
     history: list[Epoch]
     interrupted: bool
     """Ctrl-C ended the training; the learner holds the best epoch before it."""
+    seconds: float = 0.0
+    """How long it took, with what it took before it was stopped and resumed."""
 
 
-def train(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path) -> Trained:
-    """Train a net on the photos that are not held out.
+def train(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path, resume: bool = False) -> Trained:
+    """Train a net on the photos that are not held out; it ends with the last weights, or with their moving average.
 
-    Ctrl-C keeps the epoch with the lowest validation loss so far; before the first epoch's end it raises
-    KeyboardInterrupt. Raises WeightsError if the starting weights cannot be had. `folder` is where the
-    learning-rate finder keeps its temporary file.
+    No epoch is chosen by the held-out photos, so that their figures stay honest. Only after Ctrl-C the epoch with the
+    lowest validation loss so far is kept; before the first epoch's end it raises KeyboardInterrupt. Raises WeightsError
+    if the starting weights or the teacher cannot be had, ResumeError. `folder` is for files that live while it trains.
+
+    One of several processes (`accelerate launch`) trains on its share. All end with the same weights, if not the same
+    statistics of batch norm, and fastai takes each for one of several until told otherwise (`batches.alone`).
     """
+    share = Share() if num_distrib() > 1 else None  # first, since it chooses this process's GPU
     set_seed(recipe.seed, reproducible=True)
-    learner = build_learner(photos, recipe, folder)
+    kinds = find_training_kinds(recipe)
+    learner = _build(photos, recipe, folder, kinds)
+    loss = learner.loss_func
     epochs = KeepBest()
-    learner.add_cbs([epochs, ChannelsLast(), *_half_precision(learner)])
+    average = Average(recipe.ema) if recipe.ema else None
+    checkpoint = Checkpoint(folder / CHECKPOINT_FILE, recipe, photos, epochs, average)
+    if resume:
+        checkpoint.read(learner.dls.device)
+    callbacks = [
+        epochs,
+        average,
+        checkpoint,
+        ChannelsLast(),
+        *_half_precision(learner),
+        *_targets(recipe, photos, learner),
+    ]
+    callbacks = [callback for callback in callbacks if callback]
+    learner.add_cbs(callbacks)
     interrupted = False
     try:
         with interrupt_between_batches(learner):
-            _fit(learner, photos, recipe)
+            if checkpoint.highest_lr is None:
+                checkpoint.highest_lr = _find_lr(learner)
+            if share:
+                callbacks.append(share)
+                learner.add_cb(share)
+            _fit(learner, photos, recipe, kinds, checkpoint)
+        if average and average.averaged:
+            learner.model.load_state_dict(average.averaged.module.state_dict())
     except KeyboardInterrupt:
         if epochs.best is None:
             raise KeyboardInterrupt(" before the first epoch was over, nothing is written") from None
+        # What fastai and its callbacks put around the net and the loss for the time of an epoch is still there.
+        learner.model, learner.loss_func = bare(learner.model), loss
         learner.model.load_state_dict(epochs.best)
-        learner.dls = make_dataloaders(photos, recipe, SIZE)
         interrupted = True
-    learner.remove_cbs([KeepBest, ChannelsLast, Bfloat16])
+    learner.remove_cbs(callbacks)
+    with alone():
+        learner.dls = make_dataloaders(photos, recipe, SIZE, kinds)  # whatever it was trained at, the bot sees SIZE
     learner.to_fp32()
     learner.model.to(memory_format=torch.contiguous_format)
-    return Trained(learner, epochs.history, interrupted)
-
-
-def make_dataloaders(photos: Sequence[LabelledPhoto], recipe: Recipe, size: int) -> DataLoaders:
-    """fastai's DataLoaders: batches of float32 `[batch, 3, size, size]` and class numbers, as its users know them."""
-    labels = sorted({photo.label for photo in photos})
-    block = DataBlock(
-        blocks=(ImageBlock(UprightPhoto), CategoryBlock(vocab=labels)),
-        get_y=parent_label,
-        splitter=IndexSplitter([index for index, photo in enumerate(photos) if photo.held_out]),
-        item_tfms=RandomResizedCrop(size, min_scale=0.5),
-        # fastai adds Normalize by itself for pretrained nets only; every net here gets it, and the export reads it.
-        batch_tfms=[*aug_transforms(), Normalize.from_stats(*imagenet_stats)],
-    )
-    # fastai drops a last batch that is not full: with few photos a large batch would leave hardly a step to train.
-    trained_on = sum(not photo.held_out for photo in photos)
-    batch_size = min(recipe.batch_size, max(2, trained_on // MIN_STEPS))
-    return block.dataloaders([photo.path for photo in photos], bs=batch_size)
+    return Trained(learner, epochs.history, interrupted, checkpoint.seconds)
 
 
 def build_learner(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path) -> Learner:
     """An untrained Learner with the recipe's starting weights. Raises WeightsError if they cannot be had."""
-    arch = getattr(torchvision.models, recipe.arch, None)
-    if arch not in model_meta:
-        known = ", ".join(sorted(known.__name__ for known in model_meta))
-        raise WeightsError(f"there is no net called {recipe.arch}. --arch takes one of {known}.")
-    dls = make_dataloaders(photos, recipe, SIZE)
-    make = {"dls": dls, "arch": arch, "metrics": [accuracy, error_rate], "path": folder, "model_dir": "."}
+    return _build(photos, recipe, folder, find_training_kinds(recipe))
+
+
+def _build(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path, kinds: Sequence[Kind]) -> Learner:
+    arch = find_arch(recipe.arch)
+    dls = make_dataloaders(photos, recipe, recipe.size, kinds)
+    make = {
+        "dls": dls,
+        "arch": arch,
+        "custom_head": make_head(arch, dls.c),
+        "metrics": partial(label_accuracy, labels=len(get_labels(dls))),
+        "path": folder,
+        "model_dir": ".",
+        "loss_func": LabelSmoothingCrossEntropyFlat(recipe.label_smoothing) if recipe.label_smoothing else None,
+    }
     if recipe.weights == "imagenet":
-        try:
+        with explain_download(recipe.arch):
             return vision_learner(**make, pretrained=True)
-        except (URLError, OSError) as error:
-            raise WeightsError(
-                f"torchvision's ImageNet weights of {recipe.arch} cannot be downloaded ({error}). "
-                "Go online once, or choose --weights none (from scratch: more epochs and photos needed) "
-                "or --weights PATH (a state dict of the net that you have)."
-            ) from error
     learner = vision_learner(**make, pretrained=False)
     if recipe.pretrained:
-        learner.model[0].load_state_dict(_read_body(Path(recipe.weights), arch).state_dict())
+        learner.model[0].load_state_dict(load_body(Path(recipe.weights), arch).state_dict())
     return learner
 
 
-def _read_body(path: Path, arch: Any) -> torch.nn.Module:
-    net = arch(weights=None)
+def label_accuracy(outputs: Tensor, targets: Tensor, labels: int) -> Tensor:
+    """Share of photos whose label has the highest of the first `labels` outputs (an outsider class comes after)."""
+    return (outputs[:, :labels].argmax(1) == targets).float().mean()
+
+
+def load_teacher(file: Path, photos: Sequence[LabelledPhoto], vocab: Sequence[str]) -> nn.Module:
+    """The net of another training run.
+
+    Raises WeightsError if it knows other classes than `vocab`, or was trained on photos that are held out here.
+    """
     try:
-        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch.load and load_state_dict raise many types
-        raise WeightsError(
-            f"{path} holds no weights of {arch.__name__}: {str(error).splitlines()[0]} "
-            "--weights takes imagenet, none, or a state dict in torchvision's form."
-        ) from error
-    return create_body(net, cut=model_meta[arch]["cut"])
+        learner = read_learner(file)
+        split = read_split(Path(), find_report(file) / SPLIT_FILE)
+    except (DataError, OSError) as error:
+        raise WeightsError(f"{file} is no teacher: {error}. --teacher takes a NAME.pkl with its report.") from error
+    if list(learner.dls.vocab) != list(vocab):
+        raise WeightsError(f"the teacher knows {', '.join(learner.dls.vocab)}, this training {', '.join(vocab)}.")
+    taught = {photo.path.as_posix() for photo in split if not photo.held_out}
+    ends = [
+        {"/".join(photo.path.parts[-n:]) for n in range(1, len(photo.path.parts) + 1)}
+        for photo in photos
+        if photo.held_out
+    ]
+    seen = sum(not taught.isdisjoint(one) for one in ends)
+    if seen:
+        raise WeightsError(f"the teacher has seen {seen} of the photos held out here. Train it with the same --data.")
+    net: nn.Module = learner.model
+    return net.to(memory_format=torch.channels_last)
 
 
-def _fit(learner: Learner, photos: Sequence[LabelledPhoto], recipe: Recipe) -> None:
-    lr = recipe.lr or _find_lr(learner)
-    if recipe.start_epochs:
-        full_size, learner.dls = learner.dls, make_dataloaders(photos, recipe, recipe.start_size)
-        _fit_size(learner, recipe, recipe.start_epochs, lr)
-        learner.dls = full_size
-    _fit_size(learner, recipe, recipe.epochs, lr)
+def _targets(recipe: Recipe, photos: Sequence[LabelledPhoto], learner: Learner) -> list[Callback]:
+    """What stands in for the plain labels."""
+    mixes = {"mixup": [MixUp(0.4)], "cutmix": [CutMix(1.0)]}.get(recipe.mix, [])
+    if recipe.teacher is None:
+        return mixes
+    teacher = load_teacher(Path(recipe.teacher), photos, learner.dls.vocab)
+    return [*mixes, Distill(teacher.to(learner.dls.device))]
 
 
-def _fit_size(learner: Learner, recipe: Recipe, epochs: int, lr: float) -> None:
-    if recipe.pretrained:
-        learner.fine_tune(epochs, lr)
-    else:  # a body of random weights has nothing to keep frozen
+def _fit(
+    learner: Learner, photos: Sequence[LabelledPhoto], recipe: Recipe, kinds: Sequence[Kind], checkpoint: Checkpoint
+) -> None:
+    assert checkpoint.highest_lr is not None
+    for number, phase in enumerate(plan(recipe, checkpoint.highest_lr)):
+        if number < checkpoint.phase:
+            continue
+        start = checkpoint.done if number == checkpoint.phase else 0
+        checkpoint.phase = number
+        if start < phase.epochs:
+            learner.dls = make_dataloaders(photos, recipe, phase.size, kinds)
+            _fit_phase(learner, phase, start, checkpoint)
+        else:
+            checkpoint.restore(learner)
+
+
+def _fit_phase(learner: Learner, phase: Phase, start: int, checkpoint: Checkpoint) -> None:
+    if phase.frozen:
+        learner.freeze()
+    else:
         learner.unfreeze()
-        learner.fit_one_cycle(epochs, lr)
+    checkpoint.restore(learner)  # only now: freezing and unfreezing clear the optimiser's state
+    learner.fit_one_cycle(phase.epochs, phase.lr, pct_start=phase.rise, div=phase.start_divisor, start_epoch=start)
 
 
 def _find_lr(learner: Learner) -> float:
+    """The same in all processes, each of which looks alone: fastai's finder saves and loads in one process only."""
     print("looking for a learning rate, in 100 batches")
     try:
-        lr = float(learner.lr_find(show_plot=False).valley)
-        print(f"\nlearning rate {lr:.2g}, from the learning-rate finder")
+        with alone():
+            lr = float(learner.lr_find(show_plot=False).valley)
+        origin = "from the learning-rate finder"
     except IndexError:  # fastai's way of saying that the loss went up within a few batches
-        lr = FALLBACK_LR
-        print(f"\nlearning rate {lr:.2g}, fastai's usual one: with these photos the finder found none")
+        lr, origin = FALLBACK_LR, "fastai's usual one: with these photos the finder found none"
+    if num_distrib() > 1:
+        shared = torch.tensor(lr, dtype=torch.float64, device=learner.dls.device)
+        torch.distributed.broadcast(shared, 0)
+        lr = shared.item()
+    print(f"\nlearning rate {lr:.2g}, {origin}")
     return lr
 
 
@@ -196,7 +225,10 @@ def _half_precision(learner: Learner) -> list[Callback]:
 
 
 def compute_logits(learner: Learner, photos: list[bytes]) -> NDArray[np.float32]:
-    """What the learner itself says of photo files, through fastai's validation transforms: `[photos, classes]`."""
+    """What the learner itself says of photo files, through fastai's validation transforms.
+
+    float32 `[photos, outputs]`: an output for each label, and one more for outsiders if it was trained with them.
+    """
     loader = learner.dls.test_dl(photos, num_workers=0)
     with learner.no_bar():
         logits, _ = learner.get_preds(dl=loader, act=torch.nn.Identity())

@@ -87,11 +87,13 @@ class PhotoSet:
         return {label: counts[label] for label in self.labels}
 
 
-def load_photos(folder: Path, seed: int) -> PhotoSet:
+def load_photos(folder: Path, seed: int, relabel: Path | None = None) -> PhotoSet:
     """Find, read, group and split the photos of `folder`; a photo's label is its parent folder's name.
 
+    `relabel`, a CSV file (`path,label`, paths relative to `folder`), mends the labels of some.
+
     Every file is decoded once, with a progress bar, so that what cannot be read is known before any training.
-    Raises DataError for a folder, class or group that cannot be used.
+    Raises DataError for a folder, class, group or mended label that cannot be used.
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}. --data names a folder with one folder of photos per class.")
@@ -104,6 +106,8 @@ def load_photos(folder: Path, seed: int) -> PhotoSet:
     skipped += [Skipped(path, outcome) for path, outcome in outcomes if isinstance(outcome, str)]
     looks = {path: outcome for path, outcome in outcomes if isinstance(outcome, Look)}
     photos = [LabelledPhoto(path, path.parent.name, size=look.size) for path, look in looks.items()]
+    if relabel:
+        photos = _relabel(photos, folder, relabel)
     _check_classes(folder, photos)
 
     if (folder / GROUPS_FILE).is_file():
@@ -150,9 +154,9 @@ def write_split(photos: PhotoSet, folder: Path, file: Path) -> None:
 
 
 def read_split(folder: Path, file: Path) -> list[LabelledPhoto]:
-    """Read what `write_split` wrote, with paths below `folder`. Raises DataError if a photo is gone."""
+    """Read what `write_split` wrote, with paths below `folder`."""
     with file.open(newline="", encoding="utf-8") as handle:
-        photos = [
+        return [
             LabelledPhoto(
                 path=folder / row["path"],
                 label=row["label"],
@@ -162,12 +166,6 @@ def read_split(folder: Path, file: Path) -> list[LabelledPhoto]:
             )
             for row in csv.DictReader(handle)
         ]
-    gone = [photo.path for photo in photos if not photo.path.is_file()]
-    if gone:
-        raise DataError(
-            f"{len(gone)} photos of the training run are not there, the first is {gone[0]}. --data names their folder."
-        )
-    return photos
 
 
 def _hidden(path: Path) -> bool:
@@ -202,6 +200,30 @@ def _check_classes(folder: Path, photos: Sequence[LabelledPhoto]) -> None:
         raise DataError(f"fewer than {MIN_PHOTOS} photos in class {', '.join(few)}. Add photos or remove the folder.")
 
 
+def _relabel(photos: Sequence[LabelledPhoto], folder: Path, file: Path) -> list[LabelledPhoto]:
+    """The photos with the labels that `file` mends, in the same order."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle)
+            if not {"path", "label"} <= set(reader.fieldnames or []):
+                raise DataError(f"{file} needs the columns path and label, it has {reader.fieldnames}.")
+            mended = {row["path"]: row["label"] for row in reader}
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read: {error}. --relabel takes a CSV file, path,label.") from error
+    unknown = sorted(mended.keys() - {photo.path.relative_to(folder).as_posix() for photo in photos})
+    if unknown:
+        raise DataError(
+            f"{file} mends the label of {len(unknown)} photos that are not in {folder}, the first is {unknown[0]}."
+        )
+    labels = sorted({photo.label for photo in photos})
+    wrong = sorted(set(mended.values()) - set(labels))
+    if wrong:
+        raise DataError(f"{file} gives labels that no folder has: {', '.join(wrong)}. There are {', '.join(labels)}.")
+    return [
+        replace(photo, label=mended.get(photo.path.relative_to(folder).as_posix(), photo.label)) for photo in photos
+    ]
+
+
 def _groups_from_csv(folder: Path, photos: Sequence[LabelledPhoto]) -> list[str]:
     with (folder / GROUPS_FILE).open(newline="", encoding="utf-8-sig") as handle:
         reader = csv.DictReader(handle)
@@ -214,9 +236,9 @@ def _groups_from_csv(folder: Path, photos: Sequence[LabelledPhoto]) -> list[str]
         row = rows.get(path)
         if row is None or not row["group"]:
             raise DataError(f"{GROUPS_FILE} gives no group for {path}. Add a line for it or remove the file.")
-        if row["label"] != photo.label:
+        if row["label"] not in (photo.label, photo.path.parent.name):  # they differ where --relabel mended one
             raise DataError(
-                f"{GROUPS_FILE} calls {path} {row['label']}, its folder says {photo.label}. Make them agree."
+                f"{GROUPS_FILE} calls {path} {row['label']}, its folder says {photo.path.parent.name}. Make them agree."
             )
         groups.append(row["group"])
     return groups

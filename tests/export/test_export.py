@@ -17,32 +17,14 @@ from fastai.learner import Learner
 import export.__main__ as command
 from bot.classifier import Classifier
 from bot.contract import Preprocess
-from export.calibrate import choose_unsure, fit_temperature
+from export.figures import Answers
 from export.graph import build_graph
+from export.parity import Photo, compare, top_up
 from export.source import load
-from export.verify import Photo, compare, top_up
+from export.unsure import choose_unsure
 from tests.bot.photos import encode
 from tests.conftest import CLASSES, ROOT, draw_photo, run
 from training.learner import compute_logits
-
-
-def export_toy(trained: Path, name: str, *options: str) -> Path:
-    """The file that the real command wrote, and beside it `.txt`, what it printed."""
-    out = trained / f"{name}.onnx"
-    done = run("export", str(trained / "toy.pkl"), "--out", str(out), *options)
-    assert done.returncode == 0, done.stderr
-    out.with_suffix(".txt").write_text(done.stdout)
-    return out
-
-
-@pytest.fixture(scope="session")
-def float32(trained: Path) -> Path:
-    return export_toy(trained, "float32")
-
-
-@pytest.fixture(scope="session")
-def int8(trained: Path) -> Path:
-    return export_toy(trained, "int8", "--int8")
 
 
 @pytest.fixture(params=["float32", "int8"])
@@ -178,24 +160,35 @@ def test_photos_are_topped_up_with_variants_that_differ() -> None:
     assert top_up(photos, 3) == photos
 
 
+def say(probabilities: list[float], outsider: list[float] | None = None) -> Answers:
+    """Answers about two classes, from the first one's probabilities."""
+    rows = np.array([[first, 1 - first] for first in probabilities], np.float32)
+    return Answers(rows, np.array(outsider or [np.nan] * len(rows), np.float32))
+
+
 def test_the_comparison_names_the_photo_whose_label_changed() -> None:
-    expected = np.array([[0.9, 0.1], [0.51, 0.49], [0.2, 0.8]], np.float32)
-    found = np.array([[0.7, 0.3], [0.49, 0.51], [0.2, 0.8]], np.float32)
+    expected, found = say([0.9, 0.51, 0.2]), say([0.7, 0.49, 0.2])
     agreement = compare(expected, found, [Photo(name, b"") for name in "abc"], ["cat", "dog"])
     assert agreement.labels == pytest.approx(2 / 3)
     assert agreement.difference == pytest.approx(0.2, abs=1e-6)
     assert agreement.worst == "b: cat 0.5100 became dog 0.5100"
 
 
-def test_the_temperature_is_the_one_that_the_logits_were_made_with() -> None:
-    rng = np.random.default_rng(0)
-    true_logits = rng.normal(0, 2, (20_000, 3))
-    probabilities = np.exp(true_logits) / np.exp(true_logits).sum(1, keepdims=True)
-    targets = (probabilities.cumsum(1) > rng.random((20_000, 1))).argmax(1)
-    assert fit_temperature((true_logits * 3).astype(np.float32), targets) == pytest.approx(3, rel=0.05)
+def test_a_changed_outsider_counts_in_the_comparison() -> None:
+    photos = [Photo(name, b"") for name in "ab"]
+    agreement = compare(say([0.9, 0.8], [0.1, 0.1]), say([0.9, 0.8], [0.1, 0.4]), photos, ["cat", "dog"])
+    assert agreement.labels == 1
+    assert agreement.difference == pytest.approx(0.3, abs=1e-6)
+    assert agreement.worst == "b: outsider 0.1000 became outsider 0.4000"
 
 
-def test_the_least_certain_photos_are_unsure() -> None:
-    best = np.linspace(0.5, 1, 101, dtype=np.float32)
-    assert choose_unsure(best).threshold == pytest.approx(0.51)
-    assert choose_unsure(np.full(100, 0.999, np.float32)).threshold == 0.9
+def test_at_most_two_in_a_hundred_held_out_photos_are_unsure() -> None:
+    best = np.linspace(0.5, 1, 1001).tolist()
+    assert choose_unsure(say(best)).threshold == pytest.approx(0.505, abs=1e-3)
+    assert choose_unsure(say(best)).outsider is None
+    assert choose_unsure(say([0.999] * 100)).threshold == 0.9
+    answers = say(best, np.linspace(1, 0, 1001).tolist())
+    rule = choose_unsure(answers)
+    assert rule.outsider == pytest.approx(0.99, abs=1e-3)
+    assert answers.unsure(rule).mean() <= 0.021
+    assert choose_unsure(say(best, [0.0] * 1001)).outsider == 0.05

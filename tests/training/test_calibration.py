@@ -1,0 +1,69 @@
+"""Temperature and calibration error, on logits whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from training.calibration import (
+    BINS,
+    calibrate_unseen,
+    calibration_facts,
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+)
+
+
+def draw(photos: int = 20_000, classes: int = 3) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits, and targets drawn with the very probabilities that they stand for."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (photos, classes)).astype(np.float32)
+    targets = (softmax(logits, axis=1).cumsum(1) > rng.random((photos, 1))).argmax(1)
+    return logits, targets
+
+
+def test_the_temperature_is_the_one_that_the_logits_were_made_with() -> None:
+    logits, targets = draw()
+    assert fit_temperature(logits * np.float32(3), targets) == pytest.approx(3, rel=0.05)
+    assert fit_temperature(logits / np.float32(3), targets) == pytest.approx(1 / 3, rel=0.05)
+
+
+def test_true_probabilities_have_no_calibration_error_and_overconfident_ones_do() -> None:
+    logits, targets = draw()
+    assert expected_calibration_error(reliability(softmax(logits, axis=1), targets)) < 0.01
+    assert expected_calibration_error(reliability(softmax(3 * logits, axis=1), targets)) > 0.1
+
+
+def test_the_error_is_the_textbooks() -> None:
+    """Four photos at 0.9 of which three are right, and one at 0.6 that is wrong: (4 x 0.15 + 0.6) / 5."""
+    probabilities = np.array([[0.9, 0.1]] * 4 + [[0.4, 0.6]], np.float32)
+    bins = reliability(probabilities, np.array([0, 0, 0, 1, 0]))
+    assert len(bins) == BINS
+    assert [one.photos for one in bins if one.photos] == [1, 4]
+    assert expected_calibration_error(bins) == pytest.approx(0.24, abs=1e-6)
+
+
+def test_a_certain_answer_lies_in_the_last_bin() -> None:
+    bins = reliability(np.array([[1.0, 0.0]], np.float32), np.array([0]))
+    assert bins[-1].photos == 1
+
+
+def test_no_photo_is_judged_by_a_temperature_it_helped_to_fit() -> None:
+    """The wrong answers are all in one group: where they are judged, nothing warned of them."""
+    logits = np.full((400, 2), (4.0, 0.0), np.float32)
+    logits[200:] = 0.0, 4.0
+    targets = np.array([1] * 40 + [0] * 160 + [1] * 200)
+    groups = ["wrong"] * 40 + [str(index) for index in range(40, 400)]
+    unseen = calibrate_unseen(logits, targets, groups)
+    assert unseen[:40].max() > 0.999  # by the half with no wrong answer
+    assert 0.7 < unseen.max(axis=1).min() < 0.95  # by the half with 40
+
+
+def test_facts_of_too_few_photos_leave_the_halves_out() -> None:
+    facts = calibration_facts(np.array([[2, 0], [0, 2]], np.float32), np.array([0, 1]), ["a", "b"])
+    assert "expected_calibration_error_cross_fitted" not in facts
+    facts = calibration_facts(*draw(100), [str(index) for index in range(100)])
+    assert facts["expected_calibration_error_cross_fitted"] >= 0

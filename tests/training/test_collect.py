@@ -1,0 +1,87 @@
+"""Gathering outsiders from installed packages, with packages made up here."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bot.photo import find_photos
+from tests.conftest import draw_photo
+from training import collect
+from training.outsiders import GENERATORS, find_kinds
+
+GROUNDS = [Image.new("RGB", (64, 64), (0, 0, 255))]
+
+
+def save(file: Path, target: Path) -> Image.Image | None:
+    saved = collect.save(file, target, GROUNDS, random.Random(1))
+    assert saved == target.exists()
+    return Image.open(target).convert("RGB") if saved else None
+
+
+def test_pictures_are_made_smaller_and_the_smallest_left_out(tmp_path: Path) -> None:
+    draw_photo((1, 1, 1), 1, (1600, 800)).save(tmp_path / "large.png")
+    draw_photo((1, 1, 1), 1, (300, 95)).save(tmp_path / "small.png")
+    (tmp_path / "no.png").write_text("hello")
+    large = save(tmp_path / "large.png", tmp_path / "out" / "kind" / "1.jpg")
+    assert large
+    assert large.size == (640, 320)
+    assert save(tmp_path / "small.png", tmp_path / "2.jpg") is None
+    assert save(tmp_path / "no.png", tmp_path / "3.jpg") is None
+
+
+def test_what_is_cut_out_is_put_on_a_ground(tmp_path: Path) -> None:
+    stamp = np.zeros((128, 128, 4), np.uint8)
+    stamp[32:96, 32:96] = 255, 0, 0, 255
+    Image.fromarray(stamp).save(tmp_path / "stamp.png")
+    picture = save(tmp_path / "stamp.png", tmp_path / "1.jpg")
+    assert picture
+    pixels = np.asarray(picture).astype(int)
+    assert np.abs(pixels[64, 64] - (255, 0, 0)).max() < 12
+    assert np.abs(pixels[4, 4] - (0, 0, 255)).max() < 12
+
+
+def test_a_folder_per_kind_is_gathered_that_training_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a/textures/one.jpg", "a/textures/two.jpg", "b/cups/cup.png", "c/faces/face.png", "c/moon.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        draw_photo((1, 1, 1), len(name), (120, 100)).save(tmp_path / name)
+    sources = {"textures": (("a",), "/textures/"), "cups": (("b",), "/cups/")}
+    monkeypatch.setattr(collect, "SOURCES", sources)
+    monkeypatch.setattr(collect, "list_files", lambda package: find_photos(tmp_path / package))
+    monkeypatch.setattr(collect, "SCIKIT_IMAGE", tmp_path / "c")
+    monkeypatch.setattr(collect, "WITH_FACES", {"face"})
+    out = tmp_path / "out"
+    assert collect.main(["--out", str(out)]) == 0
+    assert "textures: 2 pictures" in capsys.readouterr().out
+    kinds = find_kinds(str(out))[len(GENERATORS) :]
+    assert {kind.name: len(kind.files) for kind in kinds} == {"textures": 2, "cups": 1, "scikit-image": 1}
+
+    assert collect.main(["--out", str(out)]) == 2
+    assert capsys.readouterr().err == f"collect: {out} is there already. --out names a new folder.\n"
+
+
+def test_packages_that_are_not_installed_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(collect, "list_files", lambda package: [])
+    assert collect.main(["--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("collect: install these packages first: gimp-help-en, gnome-backgrounds,")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_of_example_pictures_is_there() -> None:
+    names = {file.stem for file in find_photos(collect.SCIKIT_IMAGE)}
+    assert names >= collect.WITH_FACES
+    assert len(names - collect.WITH_FACES) > 5
+
+
+def test_a_package_that_is_not_installed_has_no_files() -> None:
+    pytest.importorskip("subprocess")
+    assert collect.list_files("no-such-package-anywhere") == []

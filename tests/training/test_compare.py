@@ -1,0 +1,104 @@
+"""`python -m training.compare`, on reports written by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from training.compare import main
+
+BASE = {"arch": "resnet18", "ema": 0.0, "seed": 42, "unseen": []}
+
+
+def write_report(
+    folder: Path, accuracy: float, recipe: dict[str, object] | None = None, held_out: str = "a", **more: object
+) -> Path:
+    folder.mkdir()
+    metrics = {
+        "accuracy": accuracy,
+        "neutral": {"accuracy": accuracy - 0.01},
+        "history": [{"valid_loss": 0.9}, {"valid_loss": 0.25}],
+        "seconds": 90.0,
+        "recipe": BASE | (recipe or {}),
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics | more))
+    rows = [f"x/{name}.jpg,x,,1,1,{'valid' if name == held_out else 'train'}" for name in "abc"]
+    (folder / "split.csv").write_text("\n".join(["path,label,group,width,height,split", *rows]) + "\n")
+    return folder
+
+
+def read_table(text: str) -> list[dict[str, str]]:
+    lines = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:1] == "|"]
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
+
+
+def test_a_row_per_recipe_with_mean_and_range_over_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reports = [
+        write_report(tmp_path / "plain-report", 0.9),
+        write_report(tmp_path / "plain-2-report", 0.92, {"seed": 43}),
+        write_report(tmp_path / "averaged-report", 0.95, {"ema": 0.99}, by_folder={"wild": {"accuracy": 0.5}}),
+    ]
+    out = tmp_path / "table.md"
+    assert main([*map(str, reports), "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert out.read_text() == printed
+    plain, averaged = read_table(printed)
+    assert plain["run"] == "plain, plain-2"
+    assert plain["seeds"] == "2"
+    assert plain["accuracy"] == "91.00% (90.00% to 92.00%)"
+    assert plain["neutral copies"] == "90.00% (89.00% to 91.00%)"
+    assert plain["wild/"] == "-"
+    assert averaged == {
+        "run": "averaged",
+        "seeds": "1",
+        "ema": "0.99",  # the one field that differs
+        "accuracy": "95.00%",
+        "neutral copies": "94.00%",
+        "wild/": "50.00%",
+        "validation loss": "0.2500",
+        "minutes": "1.5",
+    }
+
+
+def test_a_stopped_run_and_a_field_of_another_version_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = write_report(tmp_path / "one-report", 0.9, interrupted=True)
+    two = write_report(tmp_path / "two-report", 0.9, {"augment": "strong"})
+    assert main([str(one), str(two)]) == 0
+    first, second = read_table(capsys.readouterr().out)
+    assert first["run"] == "one (stopped)"
+    assert (first["augment"], second["augment"]) == ("-", "strong")
+
+
+def test_reports_on_different_photos_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = (write_report(tmp_path / f"{name}-report", 0.9, held_out=name) for name in "ab")
+    assert main([str(one), str(two)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("compare: a and b did not hold out the same photos: 2 are held out by one of them alone")
+    assert "x/a.jpg" in error
+
+
+def test_mended_labels_are_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = (write_report(tmp_path / f"{name}-report", 0.9) for name in ("one", "two"))
+    (two / "split.csv").write_text((two / "split.csv").read_text().replace("x/a.jpg,x", "x/a.jpg,y"))
+    assert main([str(one), str(two)]) == 0
+    assert "1 of the held-out photos have another label in two than in one." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [None, "hello", "[]", "{}"])
+def test_a_folder_that_is_no_report_is_named(
+    content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = write_report(tmp_path / "good-report", 0.9)
+    bad = tmp_path / "bad-report"
+    bad.mkdir()
+    if content:
+        (bad / "metrics.json").write_text(content)
+        (bad / "split.csv").write_text((good / "split.csv").read_text())
+    assert main([str(good), str(bad)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"compare: {bad} is no report")
+    assert len(error.splitlines()) == 1

