@@ -9,11 +9,12 @@ PYTHON ?= python3
 DATA ?= data/masks
 NAME ?= mask
 # Photos of your own: 4 epochs from ImageNet weights. The shipped model was trained where no ImageNet weights of its net
-# could be had: from scratch, by a teacher whose weights come in a Python package.
+# could be had: from scratch, by a teacher whose weights come in a Python package. WEIGHTS=imagenet for the same recipe.
+WEIGHTS ?= none
 OUTSIDERS := --outsiders data/outsiders --unseen scikit-image,food,household,vehicles,plants,nebulae,chart,stripes
 TEACHER_OPTIONS := --arch efficientnet_lite0 --augment strong --ema 0.99 --start-epochs 5 --size 192 --epochs 4 \
     --batch-size 32 --lr 1.6e-2 $(OUTSIDERS) --faces
-MASK_OPTIONS := --weights none --augment strong --mix mixup --ema 0.995 --teacher artifacts/teacher.pkl \
+MASK_OPTIONS := --weights $(WEIGHTS) --augment strong --mix mixup --ema 0.995 --teacher artifacts/teacher.pkl \
     --start-epochs 32 --size 192 --epochs 12 --lr 3e-3 $(OUTSIDERS) --faces
 TRAIN_OPTIONS ?= $(if $(filter mask,$(NAME)),$(MASK_OPTIONS))
 EXPORT_OPTIONS ?= --int8 $(if $(filter mask,$(NAME)),--about docs/mask-photos.md)

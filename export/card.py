@@ -33,7 +33,7 @@ def render(model: Path) -> str:
         _fairness(facts),
         _size(model, facts),
         _limits(contract, facts),
-        _reproduce(model, source),
+        _reproduce(model, source, facts["precision"]),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -159,13 +159,14 @@ def _limits(contract: Contract, facts: Facts) -> str:
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def _reproduce(model: Path, source: Facts) -> str:
+def _reproduce(model: Path, source: Facts, precision: str) -> str:
     name = model.with_suffix("").name
     steps = []
     if source["teacher"]:
         steps.append(write_command(Path(source["recipe"]["teacher"]).stem, source["teacher"], None))
     steps.append(write_command(name, source["recipe"], None))
-    steps.append(f"python -m export artifacts/{name}.pkl --out artifacts/{name}.onnx")
+    int8 = " --int8" if precision == "int8" else ""
+    steps.append(f"python -m export artifacts/{name}.pkl --out artifacts/{name}.onnx{int8}")
     steps.append(f"python -m export verify artifacts/{name}.onnx --data DIR   # measures the claims above again")
     return "## How to make it again\n\n```sh\n" + "\n".join(steps) + "\n```"
 

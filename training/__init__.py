@@ -1,10 +1,10 @@
 """The training half of Labelgram: folders of photos go in, a fastai Learner and a report come out.
 
 `photos` (folders -> labelled photos, near-duplicate groups, split), `recipe` (how to train), `batches` (photos and
-`outsiders` -> batches, worn by `augment`), `learner` (batches -> trained net, of `nets`, with `callbacks` beside it),
-`report` (trained net -> figures by `traits`, `calibration` and `rejection`, pictures by `explain`, one `page`), `run`
-(what it all leaves, read back). Commands of their own: `neutral` makes copies whose size tells nothing of their label,
-`collect` gathers outsiders, `compare` puts runs side by side, `fetch` brings the photos of the original tutorial.
+`outsiders` -> batches, worn by `augment`), `learner` (batches -> trained net, one of `nets`, with `callbacks` and a
+`checkpoint`), `report` (trained net -> figures by `traits`, `calibration` and `rejection`, `pictures`, one `page`),
+`run` (what it all leaves, read back). Commands of their own: `neutral` makes copies whose size tells nothing of their
+label, `collect` gathers outsiders, `compare` puts runs side by side, `fetch` brings the original photos.
 """
 
 import warnings

@@ -21,7 +21,7 @@ from pathlib import Path
 from fastai.torch_core import rank_distrib
 
 from training.batches import alone
-from training.callbacks import CHECKPOINT_FILE, ResumeError
+from training.checkpoint import CHECKPOINT_FILE, ResumeError
 from training.learner import Trained, train
 from training.nets import WeightsError
 from training.photos import DataError, PhotoSet, load_photos, write_split

@@ -23,16 +23,15 @@ from torch import Tensor, nn
 from bot.contract import SIZE
 from training.batches import Share, alone, find_training_kinds, get_labels, make_dataloaders
 from training.callbacks import (
-    CHECKPOINT_FILE,
     Average,
     Bfloat16,
-    Checkpoint,
     Distill,
     Epoch,
     KeepBest,
     bare,
     interrupt_between_batches,
 )
+from training.checkpoint import CHECKPOINT_FILE, Checkpoint
 from training.nets import WeightsError, explain_download, find_arch, load_body, make_head
 from training.outsiders import Kind
 from training.photos import DataError, LabelledPhoto, read_split

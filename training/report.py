@@ -27,11 +27,12 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from training.batches import get_labels
 from training.calibration import calibration_facts
-from training.explain import Answer, draw_thumbnail, find_suspects, give_answers, write_pictures
+from training.explain import Answer, find_suspects, give_answers
 from training.learner import Trained, compute_logits
 from training.neutral import copy_held_out, score_sizes
 from training.page import Suspect, make_page
 from training.photos import DataError, LabelledPhoto, PhotoSet
+from training.pictures import draw_thumbnail, write_pictures
 from training.recipe import Recipe
 from training.rejection import measure_rejection
 from training.run import METRICS_FILE, find_report, load_run, read_recipe

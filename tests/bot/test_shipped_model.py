@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from bot.classifier import Classifier
+from tests.bot.photos import encode
 from tests.conftest import MASKS, ROOT
 
 MODEL = ROOT / "artifacts" / "mask.onnx"
@@ -25,7 +28,15 @@ def test_it_is_small_and_says_what_it_is(classifier: Classifier) -> None:
     metrics = json.loads(classifier.contract.metrics)
     assert metrics["precision"] == "int8"
     assert metrics["accuracy"] > 0.98
+    assert classifier.contract.unsure.outsider is not None
     assert sum(json.loads(classifier.contract.trained_on)["photos"].values()) == 2462
+
+
+@pytest.mark.parametrize("grain", [1, 8, 64])
+def test_noise_gets_no_label(classifier: Classifier, grain: int) -> None:
+    cells = np.random.default_rng(grain).integers(0, 256, (512 // grain, 512 // grain, 3), np.uint8)
+    noise = Image.fromarray(cells).resize((512, 512), Image.Resampling.NEAREST)
+    assert classifier.classify(encode(noise, "PNG")).unsure
 
 
 @pytest.mark.skipif(not MASKS.is_dir(), reason="the mask photos are not beside the repository")

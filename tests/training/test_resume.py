@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tests.conftest import draw_photos, run
 from tests.training.test_train import SMALL, read_until, start_training
-from training.callbacks import CHECKPOINT_FILE, Checkpoint, ResumeError
+from training.checkpoint import CHECKPOINT_FILE, Checkpoint, ResumeError
 from training.learner import train
 from training.photos import load_photos
 from training.recipe import Recipe

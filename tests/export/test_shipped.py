@@ -1,0 +1,40 @@
+"""artifacts/mask.onnx and artifacts/mask.md, as they ship: what they claim is enough, and true."""
+
+from __future__ import annotations
+
+import json
+
+import onnx
+import pytest
+
+from export.verify import check_card, verify
+from tests.conftest import MASKS, ROOT
+
+MODEL = ROOT / "artifacts" / "mask.onnx"
+
+
+def test_the_card_is_the_files_own() -> None:
+    assert MODEL.with_suffix(".md").is_file()
+    assert check_card(MODEL) is None
+
+
+def test_the_claims_are_those_that_the_project_set_itself() -> None:
+    facts = json.loads({entry.key: entry.value for entry in onnx.load(MODEL).metadata_props}["metrics"])
+    folders = {group["value"]: group for group in facts["fairness"]["groups"] if group["trait"] == "folder"}
+    assert folders["wild"]["accuracy"] >= 0.98
+    assert folders["seed"]["accuracy"] >= 0.995
+    assert facts["neutral"]["accuracy"] >= 0.98
+    assert facts["float32"]["accuracy"] - facts["accuracy"] <= 0.003
+    assert facts["float32"]["label_agreement"] >= 0.995
+    assert facts["calibration"]["error"] <= 0.02
+    assert facts["rejection"]["rejected"] >= 0.9
+    assert facts["unsure"] <= 0.02
+    assert facts["fairness"]["worst"]["gap"] <= 2
+
+
+@pytest.mark.skipif(not MASKS.is_dir(), reason="the mask photos are not beside the repository")
+def test_the_claims_come_out_again_on_the_held_out_photos(capsys: pytest.CaptureFixture[str]) -> None:
+    checks = verify(MODEL, MASKS, None)
+    assert "617 photos, those held out from training" in capsys.readouterr().out
+    assert len(checks) == 9
+    assert [str(check) for check in checks if not check.holds] == []
