@@ -15,7 +15,7 @@ OUTSIDERS := --outsiders data/outsiders --unseen scikit-image,food,household,veh
 TEACHER_OPTIONS := --arch efficientnet_lite0 --augment strong --ema 0.99 --start-epochs 5 --size 192 --epochs 4 \
     --batch-size 32 --lr 1.6e-2 $(OUTSIDERS) --faces
 MASK_OPTIONS := --weights $(WEIGHTS) --augment strong --mix mixup --ema 0.995 --teacher artifacts/teacher.pkl \
-    --start-epochs 32 --size 192 --epochs 12 --lr 3e-3 $(OUTSIDERS) --faces
+    --start-epochs 32 --size 192 --epochs 12 --polish-epochs 4 --lr 3e-3 $(OUTSIDERS) --faces
 TRAIN_OPTIONS ?= $(if $(filter mask,$(NAME)),$(MASK_OPTIONS))
 EXPORT_OPTIONS ?= --int8 $(if $(filter mask,$(NAME)),--about docs/mask-photos.md)
 

@@ -151,6 +151,12 @@ def _parser() -> argparse.ArgumentParser:
         help="of the full-size photos (%(default)s, as the bot's)",
     )
     parser.add_argument(
+        "--polish-epochs",
+        type=_number(int, least=0),
+        default=default.polish_epochs,
+        help="after them, at the bot's size, unmixed, at a tenth of the learning rate (%(default)s)",
+    )
+    parser.add_argument(
         "--batch-size", type=_number(int, least=1), default=default.batch_size, help="photos (%(default)s)"
     )
     parser.add_argument(

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.core import Callback
-from fastai.callback.mixup import CutMix, MixUp
+from fastai.callback.mixup import CutMix, MixHandler, MixUp
 from fastai.learner import Learner
 from fastai.losses import LabelSmoothingCrossEntropyFlat
 from fastai.torch_core import num_distrib, set_seed
@@ -195,7 +195,8 @@ def _fit_phase(learner: Learner, phase: Phase, start: int, checkpoint: Checkpoin
     else:
         learner.unfreeze()
     checkpoint.restore(learner)  # only now: freezing and unfreezing clear the optimiser's state
-    learner.fit_one_cycle(phase.epochs, phase.lr, pct_start=phase.rise, div=phase.start_divisor, start_epoch=start)
+    with learner.removed_cbs([one for one in learner.cbs if isinstance(one, MixHandler) and not phase.mixed]):
+        learner.fit_one_cycle(phase.epochs, phase.lr, pct_start=phase.rise, div=phase.start_divisor, start_epoch=start)
 
 
 def _find_lr(learner: Learner) -> float:

@@ -27,6 +27,8 @@ class Phase:
     """Only the head learns."""
     rise: float = 0.25
     """Share of the phase in which the learning rate rises."""
+    mixed: bool = True
+    """Photos of a batch are blended, if the recipe says so."""
     start_divisor: float = 25.0
     """The learning rate starts at the highest one divided by this."""
 
@@ -45,6 +47,8 @@ class Recipe:
     """Width and height in pixels of the small photos."""
     size: int = SIZE
     """Width and height in pixels of the photos in the last epochs. The exported file always takes 224."""
+    polish_epochs: int = 0
+    """Epochs after them at the size that the bot sees, photos unmixed, at a tenth of the learning rate."""
     batch_size: int = 64
     """Photos in a batch of one process."""
     lr: float | None = None
@@ -74,14 +78,19 @@ class Recipe:
 
 
 def plan(recipe: Recipe, lr: float) -> list[Phase]:
-    """The phases of a recipe at a highest learning rate: small photos first, then full size."""
+    """The phases of a recipe at a highest learning rate: small photos first, then full size, then the polish."""
     sizes = [(recipe.start_size, recipe.start_epochs), (recipe.size, recipe.epochs)]
     sizes = [(size, epochs) for size, epochs in sizes if epochs]
     if not recipe.pretrained:  # a body of random weights has nothing to keep frozen
-        return [Phase(epochs, size, lr) for size, epochs in sizes]
+        return [*(Phase(epochs, size, lr) for size, epochs in sizes), *_polish(recipe, lr / 10)]
     # fastai's fine_tune: an epoch with the body frozen, then all layers, the first ones a hundred times slower.
     first = Phase(1, sizes[0][0], slice(lr), frozen=True, rise=0.99)
-    return [first, *(Phase(epochs, size, slice(lr / 200, lr / 2), rise=0.3, start_divisor=5) for size, epochs in sizes)]
+    tuned = [Phase(epochs, size, slice(lr / 200, lr / 2), rise=0.3, start_divisor=5) for size, epochs in sizes]
+    return [first, *tuned, *_polish(recipe, slice(lr / 2000, lr / 20))]
+
+
+def _polish(recipe: Recipe, lr: float | slice) -> list[Phase]:
+    return [Phase(recipe.polish_epochs, SIZE, lr, mixed=False)] if recipe.polish_epochs else []
 
 
 def write_command(name: str, recipe: Mapping[str, Any], data: str | None) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from fastai.callback.mixup import CutMix
 from fastai.torch_basics import Pipeline
 from fastai.vision.core import PILImage
 from PIL import Image
@@ -27,7 +28,7 @@ from training.callbacks import Average
 from training.learner import build_learner, load_teacher, train
 from training.nets import WeightsError
 from training.photos import DataError, LabelledPhoto, load_photos
-from training.recipe import Recipe
+from training.recipe import Recipe, plan
 
 PICTURES = ("training-photos.png", "confusion-matrix.png", "worst-mistakes.png", "losses.png")
 
@@ -206,6 +207,34 @@ def test_photos_are_blended_and_labels_smoothed(mix: str, two_classes: Path, tmp
     mixed = train(photos, replace(SMALL, mix=mix, label_smoothing=0.1), tmp_path)
     assert not torch.equal(weights_of(plain.learner.model), weights_of(mixed.learner.model))
     assert mixed.learner.loss_func.eps == 0.1  # and not what mixing puts in its place for the time of an epoch
+
+
+def test_the_polish_sees_unmixed_photos_at_the_bots_size(
+    two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed: list[int] = []
+    before = CutMix.before_batch
+
+    def before_batch(self: CutMix) -> None:
+        mixed.append(self.x.shape[-1])
+        before(self)
+
+    monkeypatch.setattr(CutMix, "before_batch", before_batch)
+    recipe = replace(SMALL, size=48, mix="cutmix", polish_epochs=1)
+    trained = train(load_photos(two_classes, 42).photos, recipe, tmp_path)
+    assert [epoch.size for epoch in trained.history] == [48] * SMALL.epochs + [224]
+    assert set(mixed) == {48}
+
+
+def test_the_polish_comes_last_at_a_tenth_of_the_rate() -> None:
+    *_, scratch = plan(Recipe(weights="none", start_epochs=2, polish_epochs=3), 1e-2)
+    *_, tuned = plan(Recipe(polish_epochs=3), 1e-2)
+    assert (scratch.epochs, scratch.size) == (3, 224)
+    assert scratch.lr == pytest.approx(1e-3)
+    assert isinstance(tuned.lr, slice)
+    assert tuned.lr.stop == pytest.approx(5e-4)
+    assert all(phase.size == 224 for phase in plan(Recipe(polish_epochs=1), 1e-2))
+    assert len(plan(Recipe(), 1e-2)) == 2
 
 
 def train_a_teacher(photos: Path, out: Path) -> list[LabelledPhoto]:
