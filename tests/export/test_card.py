@@ -16,8 +16,8 @@ from tests.conftest import draw_photos, run
 @pytest.fixture
 def copied(int8: Path, tmp_path: Path) -> Path:
     """An exported file and its card, to be tampered with."""
-    shutil.copy(int8.with_suffix(".md"), tmp_path / "toy.md")
-    return Path(shutil.copy(int8, tmp_path / "toy.onnx"))
+    shutil.copy(int8.with_suffix(".md"), tmp_path)
+    return Path(shutil.copy(int8, tmp_path))
 
 
 def claim(file: Path, **changed: object) -> None:
@@ -102,8 +102,8 @@ def test_what_cannot_be_verified_is_refused(copied: Path, trained: Path, tmp_pat
     (other / "red").rename(other / "purple")
     (tmp_path / "text.onnx").write_text("hello")
     model = onnx.load(copied)
-    model.metadata_props[:] = [entry for entry in model.metadata_props if entry.key != "metrics"]
-    model.metadata_props.add(key="metrics", value="very good")
+    properties = {entry.key: entry.value for entry in model.metadata_props} | {"metrics": "very good"}
+    onnx.helper.set_model_props(model, properties)
     onnx.save(model, tmp_path / "vague.onnx")
     cases = {
         "the model does not know purple": (copied, other),

@@ -85,7 +85,9 @@ def test_fastai_and_the_bot_agree_from_the_same_bytes(trained: Path, float32: Pa
     photos = [photo.path.read_bytes() for photo in source.photos]
     classifier = Classifier(float32, threads=1)
     named = [classifier.classify(photo).label for photo in photos]
-    assert named == [source.labels[index] for index in compute_logits(source.learner, photos).argmax(1)]
+    assert named == [
+        source.labels[index] for index in compute_logits(source.learner, photos)[:, : len(source.labels)].argmax(1)
+    ]
 
 
 def test_a_file_that_says_something_else_is_caught_and_not_written(
@@ -190,5 +192,5 @@ def test_one_in_a_hundred_held_out_photos_is_unsure() -> None:
     answers = say(best, np.linspace(1, 0, 1001).tolist())
     rule = choose_unsure(answers)
     assert rule.outsider == pytest.approx(0.992, abs=1e-3)
-    assert 0.008 <= answers.unsure(rule).mean() <= 0.013
+    assert 0.007 <= answers.unsure(rule).mean() <= 0.013
     assert choose_unsure(say(best, [0.0] * 1001)).outsider == 0.05
