@@ -90,11 +90,11 @@ def _run(options: argparse.Namespace) -> None:
         facts |= {"precision": "int8", "float32": _compare_int8(found, quantized, photos, source)}
         found = quantized
 
-    facts = _measure(classifier, found[: len(held_out)], source) | facts
-    rule = Unsure(**facts.pop("rule"))
+    measured = found[: len(held_out)]
+    rule = choose_unsure(measured)
+    facts = _measure(classifier, measured, rule, source) | facts
     _write(finish(graph, _contract(source, rule, facts, about)), options.out)
-    text = card.render(options.out)
-    _write(text.encode(), options.out.with_suffix(".md"))
+    _write(card.render(options.out).encode(), options.out.with_suffix(".md"))
     _describe(facts, options.out)
 
 
@@ -126,13 +126,12 @@ def _compare_int8(found: Answers, quantized: Answers, photos: list[Photo], sourc
     }
 
 
-def _measure(classifier: Classifier, answers: Answers, source: Source) -> dict[str, Any]:
+def _measure(classifier: Classifier, answers: Answers, rule: Unsure, source: Source) -> dict[str, Any]:
     """Everything that the card claims, from the file's own answers to the held-out photos and to outsiders."""
-    rule, targets, labels = choose_unsure(answers), source.targets, source.labels
+    targets, labels = source.targets, source.labels
     copies = figures.ask(classifier, copy_held_out(source.photos, source.recipe.split_seed))
     traits = find_traits(source.held_out, source.folder, source.breakdown)
     facts: dict[str, Any] = {
-        "rule": {"threshold": rule.threshold, "outsider": rule.outsider},
         "held_out": len(targets),
         **figures.score(answers, targets, rule, labels),
         "neutral": figures.score(copies, targets, rule, labels),

@@ -35,7 +35,7 @@ def render(model: Path) -> str:
         _limits(contract, facts),
         _reproduce(model, source, facts["precision"]),
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return "\n\n".join(sections) + "\n"
 
 
 def _headline(model: Path, contract: Contract, facts: Facts) -> str:
@@ -160,7 +160,7 @@ def _limits(contract: Contract, facts: Facts) -> str:
 
 
 def _reproduce(model: Path, source: Facts, precision: str) -> str:
-    name = model.with_suffix("").name
+    name = model.stem
     steps = []
     if source["teacher"]:
         steps.append(write_command(Path(source["recipe"]["teacher"]).stem, source["teacher"], None))

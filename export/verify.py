@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from training.neutral import copy_at_size, draw_sizes
 from training.photos import DataError, load_photos
 from training.recipe import Recipe
 from training.rejection import draw_unseen
+from training.run import read_recipe
 from training.traits import wilson
 
 RESAMPLES = 1000
@@ -137,12 +138,12 @@ def _calibration(claimed: float, answers: figures.Answers, targets: NDArray[np.i
 
 
 def _rejection(claims: Facts, classifier: Classifier, source: Facts, folder: str | None) -> list[Check]:
-    recipe = Recipe(**{**source["recipe"], "unseen": tuple(source["recipe"].get("unseen", ()))})
+    recipe = read_recipe(dict(source))
     if recipe.outsiders != Recipe().outsiders and folder is None:
         print("outsiders are not measured: --outsiders names their folder")
         return []
     checks = []
-    for kind, pictures in draw_unseen(Recipe(**{**vars(recipe), "outsiders": folder or recipe.outsiders})).items():
+    for kind, pictures in draw_unseen(replace(recipe, outsiders=folder or recipe.outsiders)).items():
         hits = figures.ask(classifier, pictures).unsure(classifier.contract.unsure)
         checks.append(_share(f"no label, {kind}", claims["kinds"][kind]["rejected"], hits, same=True))
     return checks
