@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from fastai.torch_basics import Transform
 from fastai.vision.augment import RandomErasing, RandomResizedCrop, RandTransform, aug_transforms
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
+
+from training.outsiders import Kind
 
 LIGHT_CROP = 0.5
 """Least share of a photo's area that a crop keeps; with strong augmentation STRONG_CROP."""
 STRONG_CROP = 0.3
 SPARE = 1.8
 """Shorter side of a photo before the crop, in sizes of the net: the smallest crop then has no pixel too few."""
+STEP_BACK = 0.35
+"""Share of the photos that are put farther away."""
+STEP_BACK_SIZE = 0.3, 0.85
+"""Width and height that they are left, in sizes of the net."""
 
 
 class Wear(RandTransform):
-    """Put a photo farther away, darken, blur, shrink and compress it: each at random, as chats and cheap cameras do."""
+    """Tint, darken, blur, shrink and compress a photo: each at random, as chats and cheap cameras do."""
 
     split_idx = 0  # training photos only
     order = 0  # before the crop
@@ -41,13 +47,51 @@ class Wear(RandTransform):
         return kind(worn) if worn is not photo else photo
 
 
-def item_transform(size: int, strong: bool) -> list[Transform]:
-    """Transforms of one photo, PIL in and out, that end at `size` x `size` pixels.
+class StepBack(RandTransform):
+    """Shrink a photo to part of its size and put it somewhere on another picture, one of `kinds`, or on plain colour.
+
+    Without it whatever lies around the subject in one class's photos becomes a hint of that class: where one class has
+    close-ups and another wide photos, every small subject gets the other's label. After the crop, so that all of what
+    the crop kept stays in view.
+    """
+
+    split_idx = 0  # training photos only
+    order = 2  # after the crop
+
+    def __init__(self, kinds: Sequence[Kind]) -> None:
+        super().__init__(p=STEP_BACK)
+        self.kinds = kinds
+
+    def encodes(self, photo: Image.Image) -> Image.Image:
+        kind: Any = type(photo)
+        share = random.uniform(*STEP_BACK_SIZE)
+        width = max(1, min(photo.width, round(photo.width * share * random.uniform(0.8, 1.25))))
+        height = max(1, round(photo.height * share))
+        small = photo.resize((width, height), Image.Resampling.BILINEAR)
+        seam = Image.new("L", small.size, 255)
+        if random.random() < 0.5:  # no hard edge
+            margin = 1 + min(small.size) // 10
+            seam = ImageOps.expand(seam.resize((width - 2 * margin, height - 2 * margin)), margin, 0)
+            seam = seam.filter(ImageFilter.GaussianBlur(margin / 2))
+        ground = self._draw_ground(photo.size)
+        spare = photo.width - width, photo.height - height
+        ground.paste(small, (random.randint(0, spare[0]), random.randint(0, spare[1])), seam)
+        return kind(ground)
+
+    def _draw_ground(self, size: tuple[int, int]) -> Image.Image:
+        if not self.kinds:
+            return Image.new("RGB", size, tuple(random.randrange(256) for _ in "rgb"))
+        picture = random.choice(self.kinds).draw(random.Random(random.getrandbits(64)))
+        return picture.resize(size, Image.Resampling.BILINEAR)
+
+
+def item_transform(size: int, strong: bool, kinds: Sequence[Kind] = ()) -> list[Transform]:
+    """Transforms of one photo, PIL in and out, that end at `size` x `size` pixels; `kinds` of pictures are grounds.
 
     Validation photos are squished to the size plus margin, and their middle is kept: `bot.contract.Preprocess`.
     """
     crop = RandomResizedCrop(size, min_scale=STRONG_CROP if strong else LIGHT_CROP)
-    return [Wear(size), crop] if strong else [crop]
+    return [Wear(size), crop, StepBack(kinds)] if strong else [crop]
 
 
 def batch_transforms(strong: bool) -> list[Transform]:
@@ -58,20 +102,6 @@ def batch_transforms(strong: bool) -> list[Transform]:
         *aug_transforms(max_rotate=15, max_lighting=0.4),
         RandomErasing(p=0.25, sl=0.0, sh=0.15, max_count=2),
     ]
-
-
-def _step_back(photo: Image.Image) -> Image.Image:
-    """The photo at 0.35 to 0.9 of its size, somewhere on a ground of one colour or of its own blurred margins."""
-    share = random.uniform(0.35, 0.9)
-    width, height = photo.size
-    small = photo.resize((max(1, int(width * share)), max(1, int(height * share * random.uniform(0.8, 1.25)))))
-    if random.random() < 0.5:
-        ground = Image.new("RGB", photo.size, tuple(random.randrange(256) for _ in "rgb"))
-    else:
-        ground = photo.resize((8, 8)).resize(photo.size, Image.Resampling.BICUBIC)
-    spare = width - small.width, height - small.height
-    ground.paste(small, (random.randint(0, max(0, spare[0])), random.randint(min(0, spare[1]), max(0, spare[1]))))
-    return ground
 
 
 def _tint(photo: Image.Image) -> Image.Image:
@@ -115,7 +145,6 @@ def _compress(photo: Image.Image) -> Image.Image:
 
 
 STEPS: tuple[tuple[Callable[[Image.Image], Image.Image], float], ...] = (
-    (_step_back, 0.25),
     (_tint, 0.3),
     (_darken, 0.15),
     (_blur, 0.2),

@@ -94,7 +94,7 @@ def make_dataloaders(photos: Sequence[LabelledPhoto], recipe: Recipe, size: int,
         get_x=_get_picture,
         get_y=_get_label,
         splitter=IndexSplitter([index for index, photo in enumerate(photos) if photo.held_out]),
-        item_tfms=item_transform(size, strong=recipe.augment == "strong"),
+        item_tfms=item_transform(size, recipe.augment == "strong", kinds),
         # fastai adds Normalize by itself for pretrained nets only; every net here gets it, and the export reads it.
         batch_tfms=[*batch_transforms(recipe.augment == "strong"), Normalize.from_stats(*imagenet_stats)],
     )

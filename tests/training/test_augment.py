@@ -14,8 +14,9 @@ from PIL import Image
 
 from tests.conftest import draw_photo, draw_photos
 from tests.training.test_train import SMALL
-from training.augment import STEPS, Wear, item_transform
+from training.augment import STEPS, StepBack, Wear, item_transform
 from training.batches import UprightPhoto, make_dataloaders
+from training.outsiders import Kind
 from training.photos import load_photos
 
 
@@ -51,6 +52,30 @@ def test_worn_photos_end_at_the_nets_size_and_differ_every_time() -> None:
     seen = [training(photo) for _ in range(5)]
     assert all(isinstance(one, UprightPhoto) and one.size == (64, 64) for one in seen)
     assert len({one.tobytes() for one in seen}) == 5
+
+
+@pytest.mark.parametrize("size", [(64, 64), (224, 224)])
+def test_a_photo_put_farther_away_is_whole_and_on_a_picture_of_the_given_kinds(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    """White photos on plain black: all of the white is in view, as one block of the size that was drawn."""
+    random.seed(5)
+    photo = UprightPhoto(Image.new("RGB", size, "white"))
+    Image.new("RGB", (10, 10)).save(tmp_path / "night.png")
+    step_back = StepBack([Kind("night", (tmp_path / "night.png",))])
+    step_back.p = 1.0
+    places = set()
+    for _ in range(30):
+        stepped = step_back(photo, split_idx=0)
+        assert isinstance(stepped, UprightPhoto)
+        assert stepped.size == size
+        left, upper, right, lower = stepped.convert("L").point(lambda level: level and 255).getbbox()
+        assert 0.29 * size[1] <= lower - upper <= 0.86 * size[1]
+        assert 0.2 * size[0] <= right - left
+        places.add((left, upper))
+        assert stepped.getpixel(((left + right) // 2, (upper + lower) // 2)) == (255, 255, 255)
+    assert len(places) > 20
+    assert step_back(photo, split_idx=1) is photo
 
 
 def test_strong_batches_are_finite_and_of_the_asked_size(tmp_path: Path) -> None:
