@@ -171,7 +171,7 @@ def _contract(source: Source, unsure: Unsure, facts: dict[str, Any], about: str 
         **source.metrics["split"],
         "held_out": digest(source.held_out, source.folder),
         "recipe": list_changes(source.recipe),
-        "teacher": source.teacher,
+        "earlier": source.earlier,
         "split_seed": source.recipe.split_seed,
         "about": about,
     }

@@ -162,8 +162,7 @@ def _limits(contract: Contract, facts: Facts) -> str:
 def _reproduce(model: Path, source: Facts, precision: str) -> str:
     name = model.stem
     steps = []
-    if source["teacher"]:
-        steps.append(write_command(Path(source["recipe"]["teacher"]).stem, source["teacher"], None))
+    steps += [write_command(name, recipe, None) for name, recipe in source["earlier"].items()]
     steps.append(write_command(name, source["recipe"], None))
     int8 = " --int8" if precision == "int8" else ""
     steps.append(f"python -m export artifacts/{name}.pkl --out artifacts/{name}.onnx{int8}")

@@ -25,8 +25,10 @@ class ExportError(Exception):
 class Source(Run):
     """A training run, with its photos on both sides of the split and what it learned from."""
 
-    teacher: dict[str, Any] | None
-    """The recipe of the net that was its teacher, as far as it differs from the usual."""
+    earlier: dict[str, dict[str, Any]]
+    """Names and recipes of the runs that it learned from or went on from, each after those that it needs itself; of a
+    recipe what differs from the usual.
+    """
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -48,12 +50,19 @@ class Source(Run):
 
 
 def load(pickle: Path, data: Path | None) -> Source:
-    """`load_run`, and the teacher's recipe if its report is still there. Raises DataError."""
+    """`load_run`, and the recipes of earlier runs whose reports are still there. Raises DataError."""
     run = load_run(pickle, data)
-    report = find_report(Path(run.recipe.teacher)) if run.recipe.teacher else None
-    known = report is not None and (report / METRICS_FILE).is_file()
-    teacher = list_changes(read_recipe(read_metrics(report))) if report and known else None
-    return Source(run.learner, run.metrics, run.photos, run.folder, teacher)
+    return Source(run.learner, run.metrics, run.photos, run.folder, _find_earlier(run.recipe))
+
+
+def _find_earlier(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for file in (recipe.teacher, recipe.weights if recipe.goes_on else None):
+        report = find_report(Path(file)) if file else None
+        if file and report and (report / METRICS_FILE).is_file():
+            needed = read_recipe(read_metrics(report))
+            found |= {**_find_earlier(needed), Path(file).stem: list_changes(needed)}
+    return found
 
 
 def list_changes(recipe: Recipe) -> dict[str, Any]:

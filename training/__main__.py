@@ -125,7 +125,9 @@ def _parser() -> argparse.ArgumentParser:
         "--arch", default=default.arch, help="a net of torchvision, or efficientnet_lite0 (%(default)s)"
     )
     parser.add_argument(
-        "--weights", default=default.weights, help="imagenet, none, or the path of a state dict (%(default)s)"
+        "--weights",
+        default=default.weights,
+        help="imagenet, none, a state dict's file, or a NAME.pkl to go on from (%(default)s)",
     )
     parser.add_argument(
         "--epochs", type=_number(int, least=1), default=default.epochs, help="at full size (%(default)s)"

@@ -131,6 +131,12 @@ def _build(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path, kinds:
     learner = vision_learner(**make, pretrained=False)
     if recipe.pretrained:
         learner.model[0].load_state_dict(load_body(Path(recipe.weights), arch).state_dict())
+    if recipe.goes_on:
+        earlier = load_net(Path(recipe.weights), photos, dls.vocab)
+        try:
+            learner.model.load_state_dict(earlier.state_dict())
+        except RuntimeError as error:
+            raise WeightsError(f"{recipe.weights} holds no {recipe.arch}. Choose its own with --arch.") from error
     return learner
 
 
@@ -139,7 +145,7 @@ def label_accuracy(outputs: Tensor, targets: Tensor, labels: int) -> Tensor:
     return (outputs[:, :labels].argmax(1) == targets).float().mean()
 
 
-def load_teacher(file: Path, photos: Sequence[LabelledPhoto], vocab: Sequence[str]) -> nn.Module:
+def load_net(file: Path, photos: Sequence[LabelledPhoto], vocab: Sequence[str]) -> nn.Module:
     """The net of another training run.
 
     Raises WeightsError if it knows other classes than `vocab`, or was trained on photos that are held out here.
@@ -148,9 +154,10 @@ def load_teacher(file: Path, photos: Sequence[LabelledPhoto], vocab: Sequence[st
         learner = read_learner(file)
         split = read_split(Path(), find_report(file) / SPLIT_FILE)
     except (DataError, OSError) as error:
-        raise WeightsError(f"{file} is no teacher: {error}. --teacher takes a NAME.pkl with its report.") from error
+        wanted = "a NAME.pkl with its report"
+        raise WeightsError(f"{file} is no learner to learn from: {error}. What is taken is {wanted}.") from error
     if list(learner.dls.vocab) != list(vocab):
-        raise WeightsError(f"the teacher knows {', '.join(learner.dls.vocab)}, this training {', '.join(vocab)}.")
+        raise WeightsError(f"{file} knows {', '.join(learner.dls.vocab)}, this training {', '.join(vocab)}.")
     taught = {photo.path.as_posix() for photo in split if not photo.held_out}
     ends = [
         {"/".join(photo.path.parts[-n:]) for n in range(1, len(photo.path.parts) + 1)}
@@ -159,9 +166,9 @@ def load_teacher(file: Path, photos: Sequence[LabelledPhoto], vocab: Sequence[st
     ]
     seen = sum(not taught.isdisjoint(one) for one in ends)
     if seen:
-        raise WeightsError(f"the teacher has seen {seen} of the photos held out here. Train it with the same --data.")
+        raise WeightsError(f"{file} has seen {seen} of the photos held out here. Train it with the same --data.")
     net: nn.Module = learner.model
-    return net.to(memory_format=torch.channels_last)
+    return net
 
 
 def _targets(recipe: Recipe, photos: Sequence[LabelledPhoto], learner: Learner) -> list[Callback]:
@@ -169,8 +176,8 @@ def _targets(recipe: Recipe, photos: Sequence[LabelledPhoto], learner: Learner) 
     mixes = {"mixup": [MixUp(0.4)], "cutmix": [CutMix(1.0)]}.get(recipe.mix, [])
     if recipe.teacher is None:
         return mixes
-    teacher = load_teacher(Path(recipe.teacher), photos, learner.dls.vocab)
-    return [*mixes, Distill(teacher.to(learner.dls.device))]
+    teacher = load_net(Path(recipe.teacher), photos, learner.dls.vocab)
+    return [*mixes, Distill(teacher.to(learner.dls.device, memory_format=torch.channels_last))]
 
 
 def _fit(

@@ -39,7 +39,7 @@ class Recipe:
 
     arch: str = "resnet18"
     weights: str = "imagenet"
-    """`imagenet`, `none`, or the path of a state dict of `arch` in torchvision's form."""
+    """`imagenet`, `none`, the path of a state dict of `arch` in torchvision's form, or a learner to go on from."""
     epochs: int = 4
     start_epochs: int = 0
     """Epochs on small photos before them (progressive resizing)."""
@@ -73,15 +73,21 @@ class Recipe:
     """Of the split."""
 
     @property
+    def goes_on(self) -> bool:
+        """It starts from the whole net of another run (`NAME.pkl`) of the same classes and split."""
+        return self.weights.endswith(".pkl")
+
+    @property
     def pretrained(self) -> bool:
-        return self.weights != "none"
+        """It starts from a body that knows other photos, and a new head."""
+        return self.weights != "none" and not self.goes_on
 
 
 def plan(recipe: Recipe, lr: float) -> list[Phase]:
     """The phases of a recipe at a highest learning rate: small photos first, then full size, then the polish."""
     sizes = [(recipe.start_size, recipe.start_epochs), (recipe.size, recipe.epochs)]
     sizes = [(size, epochs) for size, epochs in sizes if epochs]
-    if not recipe.pretrained:  # a body of random weights has nothing to keep frozen
+    if not recipe.pretrained:  # body and head know equally much or little: nothing to keep frozen
         return [*(Phase(epochs, size, lr) for size, epochs in sizes), *_polish(recipe, lr / 10)]
     # fastai's fine_tune: an epoch with the body frozen, then all layers, the first ones a hundred times slower.
     first = Phase(1, sizes[0][0], slice(lr), frozen=True, rise=0.99)

@@ -25,10 +25,11 @@ from tests.conftest import ROOT, draw_photo, draw_photos, run
 from training.augment import item_transform
 from training.batches import UprightPhoto
 from training.callbacks import Average
-from training.learner import build_learner, load_teacher, train
+from training.learner import build_learner, load_net, train
 from training.nets import WeightsError
 from training.photos import DataError, LabelledPhoto, load_photos
 from training.recipe import Recipe, plan
+from training.run import read_learner
 
 PICTURES = ("training-photos.png", "confusion-matrix.png", "worst-mistakes.png", "losses.png")
 
@@ -119,6 +120,17 @@ def test_weights_that_do_not_fit_are_refused(content: object, two_classes: Path,
     assert done.returncode == 2
     assert f"{file} holds no weights of resnet18" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_training_goes_on_from_a_learner_head_and_all(two_classes: Path, tmp_path: Path) -> None:
+    file = tmp_path / "teacher.pkl"
+    photos = train_a_teacher(two_classes, file.with_suffix(""))
+    recipe = replace(SMALL, weights=str(file))
+    learner = build_learner(photos, recipe, tmp_path)
+    assert torch.equal(weights_of(learner.model), weights_of(read_learner(file).model))
+    assert [phase.frozen for phase in plan(recipe, 1e-3)] == [False]
+    with pytest.raises(WeightsError, match="holds no resnet34"):
+        build_learner(photos, replace(recipe, arch="resnet34"), tmp_path)
 
 
 LONG = ("--epochs", "500", "--lr", "1e-3", "--batch-size", "8")
@@ -259,14 +271,14 @@ def test_a_teacher_gives_the_targets_and_is_refused_where_it_does_not_fit(two_cl
     loss = student.history[-1].train_loss
     assert 0 <= loss < 4 * np.log(2)  # KL divergence at temperature 2, of two classes
 
-    with pytest.raises(WeightsError, match="the teacher knows green, red, this training blue, red"):
-        load_teacher(file, photos, ["blue", "red"])
+    with pytest.raises(WeightsError, match="knows green, red, this training blue, red"):
+        load_net(file, photos, ["blue", "red"])
     swapped = [replace(photo, held_out=not photo.held_out) for photo in photos]
     taught = sum(photo.held_out for photo in swapped)
-    with pytest.raises(WeightsError, match=f"the teacher has seen {taught} of the photos held out here"):
-        load_teacher(file, swapped, ["green", "red"])
-    with pytest.raises(WeightsError, match=r"nowhere.pkl is no teacher: .* --teacher takes a NAME.pkl with its report"):
-        load_teacher(tmp_path / "nowhere.pkl", photos, ["green", "red"])
+    with pytest.raises(WeightsError, match=f"has seen {taught} of the photos held out here"):
+        load_net(file, swapped, ["green", "red"])
+    with pytest.raises(WeightsError, match=r"nowhere.pkl is no learner to learn from: .* a NAME.pkl with its report"):
+        load_net(tmp_path / "nowhere.pkl", photos, ["green", "red"])
 
 
 def write_labels(file: Path, *rows: str) -> Path:
