@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bot import photo as photo_module
 from bot.contract import Preprocess
-from bot.photo import MAX_PIXELS, PhotoError, Reason, decode, read
-from tests.bot.photos import draw, encode
+from bot.photo import HEIC, MAX_PIXELS, SUFFIXES, PhotoError, Reason, decode, read
+from tests.bot.photos import draw, encode, encode_heic
 
 PREPROCESS = Preprocess(size=224, resize=256)
 
@@ -95,3 +96,30 @@ def test_too_many_pixels_are_known_from_the_header_alone(side: int) -> None:
     with pytest.raises(PhotoError) as caught:
         read(data + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
     assert caught.value.reason is Reason.TOO_MANY_PIXELS
+
+
+@pytest.mark.skipif(HEIC, reason="with pillow_heif it is read")
+def test_heic_without_its_library_is_unreadable() -> None:
+    with pytest.raises(PhotoError) as caught:
+        read(b"\0\0\0\x18ftypheic" + bytes(100))
+    assert caught.value.reason is Reason.UNREADABLE
+    assert ".heic" not in SUFFIXES
+
+
+@pytest.mark.skipif(not HEIC, reason="needs requirements-heic.txt")
+def test_heic_with_its_library_is_read_upright(monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = Image.new("RGB", (200, 100), "white")
+    photo.paste("black", (0, 0, 100, 100))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encode_heic(photo, exif=exif.tobytes())
+    assert ".heic" in SUFFIXES
+    upright = read(data)
+    assert upright.size == (100, 200)
+    assert upright.getpixel((50, 20)) == pytest.approx((0, 0, 0), abs=4)
+    assert mean_color(encode_heic(Image.new("RGBA", (64, 64), (255, 0, 0, 0)))) == [255, 255, 255]
+    for limit, damaged, reason in [(1_000, data, Reason.TOO_MANY_PIXELS), (MAX_PIXELS, data[:-50], Reason.DAMAGED)]:
+        monkeypatch.setattr(photo_module, "MAX_PIXELS", limit)
+        with pytest.raises(PhotoError) as caught:
+            read(damaged)
+        assert caught.value.reason is reason
