@@ -1,7 +1,8 @@
 """The deployed half of Labelgram: a photo's bytes and one ONNX file go in, an answer comes out.
 
 `photo` (bytes -> pixels), `classifier` (pixels -> prediction) and `replies` (prediction -> text) are the
-three hops; `handlers` wires them to Telegram, `preview` to a page in the browser, `classify` to the shell.
+three hops; `handlers` wires them to Telegram, `preview` to a page in the browser, `classify` to the shell. `telegram`
+makes everything and takes updates in (`polling`, `webhook`); `delivery` sees to it that none is lost, with the `ledger`.
 Nothing in here imports torch, fastai, onnx, `training` or `export`.
 """
 

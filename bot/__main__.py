@@ -42,31 +42,27 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             "BOT_TOKEN is not set. Get a token from @BotFather on Telegram (/newbot); "
             "without one, `make run` opens the preview in a browser."
         )
-    if settings.unsupported:
-        names = " and ".join(settings.unsupported)
-        raise SettingsError(f"{names} is set, but this version only polls, in one process. Unset it.")
+    set_up_logging(settings.log_level, settings.log_format, secret=settings.token)
     classifier = Classifier(settings.model, settings.threads)
 
-    from bot.handlers import build_dispatcher
-    from bot.polling import poll
     from bot.replies import Replies
+    from bot.telegram import answer
 
-    set_up_logging(settings.log_level, secret=settings.token)
-    replies = Replies()
-    asyncio.run(poll(settings, build_dispatcher(classifier, replies), replies))
+    asyncio.run(answer(settings, classifier, Replies()))
     return 0
 
 
 def _preview(options: argparse.Namespace, settings: Settings) -> int:
+    set_up_logging(settings.log_level, settings.log_format, secret=settings.token)
     classifier = Classifier(settings.model, settings.threads)
 
     from bot.handlers import build_dispatcher
+    from bot.metrics import Metrics
     from bot.preview import serve
     from bot.replies import Replies
 
-    set_up_logging(settings.log_level, secret=settings.token)
-    replies = Replies()
-    asyncio.run(serve(build_dispatcher(classifier, replies), options.port, open_browser=options.open))
+    dispatcher = build_dispatcher(classifier, Replies(), Metrics())
+    asyncio.run(serve(dispatcher, options.port, open_browser=options.open))
     return 0
 
 

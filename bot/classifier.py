@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from bot import photo
 from bot.contract import INPUT, OUTPUT, OUTSIDER, SIZE, Contract, ModelError
 
+MAX_MODEL_BYTES = 500_000_000
+"""A resnet152 has 241 MB. Larger files are not read into memory only to find out that they are something else."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -38,10 +41,16 @@ class Classifier:
         Raises ModelError if the file is not there, is not ONNX or does not meet the contract.
         """
         try:
+            if model.stat().st_size > MAX_MODEL_BYTES:
+                raise ModelError(
+                    f"{model} is larger than {MAX_MODEL_BYTES // 1_000_000} MB: this is no photo classifier."
+                )
             # From bytes: a file that wants external data beside it is refused, as the contract has it.
             session = ort.InferenceSession(model.read_bytes(), _options(threads), providers=["CPUExecutionProvider"])
         except OSError as error:
             raise ModelError(f"cannot read the model {model}: {error.strerror}. MODEL_PATH names the file.") from error
+        except ModelError:
+            raise
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
             raise ModelError(f"{model} is not an ONNX file that onnxruntime can run: {_first_line(error)}") from error
         self.contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from aiogram.exceptions import AiogramError
+from aiogram.exceptions import AiogramError, TelegramBadRequest
 from aiohttp import ClientError
 
+from bot.metrics import Metrics
+from bot.patience import backoff
 from bot.photo import PhotoError, Reason
 
 if TYPE_CHECKING:
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 20_000_000
 """Largest file that Telegram lets a bot fetch (Bot API, getFile)."""
+TRIES = 5
+TRY_SECONDS = 20.0
 
 
 def smallest_covering(sizes: Sequence[PhotoSize], pixels: int) -> PhotoSize:
@@ -25,17 +30,28 @@ def smallest_covering(sizes: Sequence[PhotoSize], pixels: int) -> PhotoSize:
     return next((size for size in by_area if min(size.width, size.height) >= pixels), by_area[-1])
 
 
-async def download(bot: Bot, file: PhotoSize | Document) -> bytes:
-    """Fetch a file's bytes. Raises PhotoError if it is larger than MAX_BYTES or does not arrive whole."""
+async def download(bot: Bot, file: PhotoSize | Document, metrics: Metrics) -> bytes:
+    """Fetch a file's bytes, in up to TRIES tries. Raises PhotoError if it is above MAX_BYTES or does not come."""
     if (file.file_size or 0) > MAX_BYTES:
         raise _too_many_bytes()
-    buffer = _BoundedBuffer()
-    try:
-        await bot.download(file, buffer, timeout=30)
-    except (AiogramError, ClientError, TimeoutError, OSError) as error:
-        # `from None` and no text of the error: aiohttp's messages hold the file's address, and that holds the token.
-        raise PhotoError(Reason.NOT_DELIVERED, f"the download failed: {type(error).__name__}") from None
-    return buffer.getvalue()
+    for attempt in range(1, TRIES + 1):
+        buffer = _BoundedBuffer()
+        try:
+            async with asyncio.timeout(TRY_SECONDS):
+                await bot.download(file, buffer)
+                return buffer.getvalue()
+        except TelegramBadRequest as error:
+            if "too big" in error.message:
+                raise _too_many_bytes() from error
+            failure = type(error).__name__
+            break
+        except (AiogramError, ClientError, TimeoutError, OSError) as error:
+            # No text of the error, no cause: aiohttp's messages hold the file's address, and that holds the token.
+            failure = type(error).__name__
+        if attempt < TRIES:
+            metrics.retries.labels("download", failure).inc()
+            await asyncio.sleep(backoff(attempt))
+    raise PhotoError(Reason.NOT_DELIVERED, f"the download failed: {failure}")
 
 
 class _BoundedBuffer(io.BytesIO):

@@ -1,22 +1,44 @@
-"""Log lines on standard error, without the token in them."""
+"""Log lines on standard error, for people or for programs, without the token in them."""
 
 from __future__ import annotations
 
+import json
 import logging
 
 
-def set_up_logging(level: str, secret: str | None) -> None:
-    """Log from `level` on; wherever `secret` would stand in a line or a traceback, `***` does."""
+def set_up_logging(level: str, form: str, secret: str | None) -> None:
+    """Log from `level` on, as `text` or `json`; wherever `secret` would stand in a line or a traceback, `***` does."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Scrubber(secret))
+    handler.setFormatter(_Json(secret) if form == "json" else _Text(secret))
     logging.basicConfig(level=level, handlers=[handler])
+    if level == "INFO":
+        logging.getLogger("aiogram.event").setLevel("WARNING")  # a second line for each update
 
 
-class _Scrubber(logging.Formatter):
+class _Text(logging.Formatter):
     def __init__(self, secret: str | None) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
         self._secret = secret
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
+        if stages := getattr(record, "stages", None):
+            line += f" ({stages})"
+        return line.replace(self._secret, "***") if self._secret else line
+
+
+class _Json(_Text):
+    """One object a line: `time`, `level`, `logger`, `message`, and where there are any `stages` (s) and `traceback`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        stages = getattr(record, "stages", None)
+        fields = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "stages": {stage: round(seconds, 4) for stage, seconds in stages.seconds.items()} if stages else None,
+            "traceback": self.formatException(record.exc_info) if record.exc_info else None,
+        }
+        line = json.dumps({name: value for name, value in fields.items() if value is not None}, ensure_ascii=False)
         return line.replace(self._secret, "***") if self._secret else line

@@ -1,60 +1,121 @@
-"""The bot on Telegram, by long polling."""
+"""Updates by long polling, confirmed when they are answered."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 
-from aiogram import Bot, Dispatcher
-from aiogram.client.session.aiohttp import AiohttpSession
-from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
-from aiogram.exceptions import AiogramError, TelegramNotFound, TelegramUnauthorizedError
-from aiogram.utils.token import TokenValidationError
+from aiogram import Bot
+from aiogram.exceptions import AiogramError, TelegramConflictError, TelegramRetryAfter, TelegramUnauthorizedError
+from aiogram.types import Update
 
-from bot.handlers import set_commands
-from bot.replies import Replies
-from bot.settings import Settings, SettingsError
+from bot.delivery import Delivery, GoingDown
+from bot.ledger import Postponed
+from bot.patience import backoff, until
 
-WRONG_TOKEN = "BOT_TOKEN is not a token that Telegram knows. Ask @BotFather on Telegram for it (/token)."
-MAX_WAIT = 60.0
-"""Longest wait in seconds between two tries to reach Telegram at the start."""
+LONG_POLL = 30
+"""Seconds that Telegram holds a request until there is an update."""
+PAUSE = 0.5
+"""Least seconds between two requests with the same offset; Telegram answers with a single update below that."""
+CONFLICT_PAUSE = 5.0
+LIMIT = 100
+"""Updates that one request brings (Bot API: at most 100); as many are known at a time."""
 
 log = logging.getLogger(__name__)
 
 
-async def poll(settings: Settings, dispatcher: Dispatcher, replies: Replies) -> None:
-    """Answer until SIGINT or SIGTERM. Raises SettingsError if Telegram does not know the token."""
-    assert settings.token
-    server = TelegramAPIServer.from_base(settings.api_server) if settings.api_server else PRODUCTION
-    try:
-        bot = Bot(settings.token, session=AiohttpSession(api=server))
-    except TokenValidationError as error:
-        raise SettingsError(WRONG_TOKEN) from error
-    async with bot:
-        greeting = asyncio.create_task(_greet_telegram(bot, replies))
-        for number in (signal.SIGINT, signal.SIGTERM):  # until start_polling sets its own
-            asyncio.get_running_loop().add_signal_handler(number, greeting.cancel)
+async def poll(bot: Bot, delivery: Delivery, stopped: asyncio.Event, allowed: list[str], seconds: float) -> None:
+    """Deliver updates until `stopped`; then finish what is in work within `seconds`, and confirm it.
+
+    Raises TelegramUnauthorizedError if the token is no longer good.
+    """
+    window = _Window(delivery)
+    trouble = 0
+    while not stopped.is_set():
+        idle = not window.tasks
+        request = bot.get_updates(
+            offset=window.offset,
+            limit=LIMIT,
+            timeout=LONG_POLL if idle else 0,
+            allowed_updates=allowed,
+            request_timeout=LONG_POLL + 15,
+        )
         try:
-            await greeting
-        except asyncio.CancelledError:
-            return
-        await dispatcher.start_polling(bot, tasks_concurrency_limit=settings.max_in_flight, close_bot_session=False)
+            updates = await until(stopped, request)
+        except AiogramError as error:
+            trouble += 1
+            await until(stopped, asyncio.sleep(_wait_after(error, trouble)))
+            continue
+        trouble = 0
+        window.take(updates or [])
+        await until(stopped, window.move(PAUSE))
+    await delivery.finish(seconds)
+    await window.move(0)
+    await _confirm(bot, window.offset)
 
 
-async def _greet_telegram(bot: Bot, replies: Replies) -> None:
-    """Check the token and fill the command menu; a network that is not there yet is waited for."""
-    wait = 1.0
+class _Window:
+    """The updates that Telegram has shown and that are not all answered, in the order in which they came."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self.offset: int | None = None
+        """The first update that is not answered, or the one behind the last: Telegram may forget what is before it."""
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+
+    def take(self, updates: list[Update]) -> None:
+        for update in updates:
+            if update.update_id not in self.tasks:
+                self.tasks[update.update_id] = asyncio.create_task(_deliver(self._delivery, update))
+
+    async def move(self, seconds: float) -> None:
+        """Wait until all are done, but no longer than `seconds`; then leave behind what is done in a row."""
+        if self.tasks:
+            await asyncio.wait(self.tasks.values(), timeout=seconds)
+        for number, task in list(self.tasks.items()):
+            if not task.done() or task.cancelled() or isinstance(task.exception(), GoingDown):
+                return
+            task.result()
+            del self.tasks[number]
+            self.offset = number + 1
+
+
+async def _deliver(delivery: Delivery, update: Update) -> None:
+    attempt = 0
     while True:
         try:
-            user = await bot.me()
-            await set_commands(bot, replies)
-        except (TelegramUnauthorizedError, TelegramNotFound) as error:
-            raise SettingsError(WRONG_TOKEN) from error
-        except AiogramError as error:
-            log.warning("Telegram cannot be reached (%s); trying again in %.0f s", error, wait)
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, MAX_WAIT)
-        else:
-            log.info("answering as @%s", user.username)
+            return await delivery.deliver(update)
+        except GoingDown:
+            raise
+        except Postponed as reason:
+            attempt += 1
+            log.warning("an update has to wait: %s", reason)
+            await asyncio.sleep(backoff(attempt))
+
+
+def _wait_after(error: AiogramError, trouble: int) -> float:
+    """Seconds to wait after a failed request, the `trouble`th in a row. Raises errors that do not go by."""
+    match error:
+        case TelegramUnauthorizedError():
+            raise error
+        case TelegramConflictError():
+            log.warning("another copy of this bot is polling (%s); going on when it has stopped", error.message)
+            return CONFLICT_PAUSE
+        case TelegramRetryAfter():
+            return float(error.retry_after)
+    wait = backoff(trouble)
+    log.warning("no updates: %s; trying again in %.1f s", type(error).__name__, wait)
+    return wait
+
+
+async def _confirm(bot: Bot, offset: int | None) -> None:
+    """Tell Telegram what is answered, so that the next process does not get it again."""
+    if offset is None:
+        return
+    for attempt in range(1, 4):
+        try:
+            await bot.get_updates(offset=offset, limit=1, timeout=0, request_timeout=5)
             return
+        except AiogramError as error:
+            log.warning("the last answers could not be confirmed: %s", type(error).__name__)
+            await asyncio.sleep(backoff(attempt))

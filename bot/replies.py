@@ -20,7 +20,7 @@ from bot.photo import Reason
 
 TEXTS = Path(__file__).parent / "texts"
 FALLBACK = "en"
-COMMANDS = ("start", "help")
+COMMANDS = ("start", "help", "privacy")
 MAX_NAMED_LABELS = 10
 """A greeting names this many classes; the rest are counted."""
 
@@ -47,6 +47,18 @@ class Replies:
     def hint(self, language: str | None) -> str:
         """The answer to anything that is not a photo."""
         return self._say("bot", "hint", language)
+
+    def explain_privacy(self, language: str | None) -> str:
+        """What happens to a photo."""
+        return self._say("bot", "privacy", language)
+
+    def slow_down(self, language: str | None) -> str:
+        """What a person is told, once, who sends more than the bot takes."""
+        return self._say("bot", "slow-down", language)
+
+    def apologise(self, language: str | None) -> str:
+        """The answer to a photo that could not be answered in several attempts."""
+        return self._say("bot", "failed", language)
 
     def refuse(self, reason: Reason, language: str | None) -> str:
         return self._say("refusal", reason.value, language)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-
-UNSUPPORTED = ("WEBHOOK_URL", "REDIS_URL")
-"""Variables for a webhook and for many replicas; this version polls, in one process."""
+LOG_FORMATS = ("text", "json")
+HTTP = ("http://", "https://")
+SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
+"""What Telegram takes for a webhook's secret token."""
 
 
 class SettingsError(Exception):
@@ -24,32 +26,49 @@ class Settings:
     model: Path
     api_server: str | None
     """Base address of a Bot API server; None: Telegram's own."""
+    webhook_url: str | None
+    """Public address that Telegram sends updates to; None: the bot polls."""
+    webhook_secret: str | None = field(repr=False)
+    """What Telegram sends along; None: made from the token, so that all replicas have the same."""
+    host: str
+    port: int
+    redis_url: str | None = field(repr=False)
+    """State that replicas share; None: `state_dir`, for one process."""
     threads: int
     """Threads that one photo's inference runs on."""
     max_in_flight: int
     """Updates in work at a time."""
+    shutdown_seconds: float
+    """How long what is in work may take after SIGTERM."""
+    state_dir: Path
     log_level: str
-    unsupported: tuple[str, ...]
-    """Which of UNSUPPORTED are set: the commands do without them, the bot on Telegram cannot."""
+    log_format: str
+    metrics_port: int | None
+    """Where /metrics, /healthz and /readyz are served; None: the first not at all, the others with the webhook."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Read the settings; an empty variable counts as none. Raises SettingsError naming the variable."""
         values = {name: value.strip() for name, value in environment.items() if value.strip()}
-        level = values.get("LOG_LEVEL", "INFO").upper()
-        if level not in LOG_LEVELS:
-            raise SettingsError(f"LOG_LEVEL is {level}, it takes one of {', '.join(LOG_LEVELS)}.")
-        server = values.get("TELEGRAM_API_SERVER")
-        if server is not None and not server.startswith(("http://", "https://")):
-            raise SettingsError("TELEGRAM_API_SERVER is not an address that starts with http:// or https://.")
+        secret = values.get("WEBHOOK_SECRET")
+        if secret is not None and not SECRET.fullmatch(secret):
+            raise SettingsError("WEBHOOK_SECRET takes 1 to 256 letters, digits, _ and -.")
         return cls(
             token=values.get("BOT_TOKEN"),
             model=Path(values.get("MODEL_PATH", "artifacts/mask.onnx")),
-            api_server=server,
+            api_server=_address(values, "TELEGRAM_API_SERVER", *HTTP),
+            webhook_url=_address(values, "WEBHOOK_URL", *HTTP),
+            webhook_secret=secret,
+            host=values.get("HOST", "0.0.0.0"),
+            port=_count(values, "PORT", default=8080),
+            redis_url=_address(values, "REDIS_URL", "redis://", "rediss://", "unix://"),
             threads=_count(values, "THREADS", default=_cores()),
             max_in_flight=_count(values, "MAX_IN_FLIGHT", default=16),
-            log_level=level,
-            unsupported=tuple(name for name in UNSUPPORTED if name in values),
+            shutdown_seconds=_count(values, "SHUTDOWN_SECONDS", default=20),
+            state_dir=Path(values.get("STATE_DIR", "state")),
+            log_level=_choice(values, "LOG_LEVEL", "INFO", LOG_LEVELS),
+            log_format=_choice(values, "LOG_FORMAT", "text", LOG_FORMATS),
+            metrics_port=_count(values, "METRICS_PORT", default=0) if "METRICS_PORT" in values else None,
         )
 
 
@@ -64,3 +83,18 @@ def _count(values: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise SettingsError(f"{name} is {text!r}, it takes a whole number from 1 on.")
     return int(text)
+
+
+def _address(values: Mapping[str, str], name: str, *schemes: str) -> str | None:
+    address = values.get(name)
+    if address is not None and not address.startswith(schemes):  # not shown: it may hold a password
+        raise SettingsError(f"{name} is not an address that starts with {' or '.join(schemes)}.")
+    return address
+
+
+def _choice(values: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
+    chosen = values.get(name, default)
+    matches = [choice for choice in choices if choice.lower() == chosen.lower()]
+    if not matches:
+        raise SettingsError(f"{name} is {chosen}, it takes one of {', '.join(choices)}.")
+    return matches[0]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,18 +25,15 @@ RunBot = Callable[..., subprocess.CompletedProcess[str]]
 StartBot = Callable[..., "subprocess.Popen[str]"]
 
 
+OWN = (
+    *("BOT_TOKEN", "MODEL_PATH", "TELEGRAM_API_SERVER", "WEBHOOK_URL", "WEBHOOK_SECRET", "HOST", "PORT", "REDIS_URL"),
+    *("THREADS", "MAX_IN_FLIGHT", "SHUTDOWN_SECONDS", "STATE_DIR", "LOG_LEVEL", "LOG_FORMAT", "METRICS_PORT"),
+)
+
+
 def environment(**variables: str) -> dict[str, str]:
     """The test's environment without the bot's own variables, and with these."""
-    own = (
-        "BOT_TOKEN",
-        "MODEL_PATH",
-        "TELEGRAM_API_SERVER",
-        "THREADS",
-        "LOG_LEVEL",
-        "WEBHOOK_URL",
-        "REDIS_URL",
-        "ORT_DISABLE_TELEMETRY",
-    )
+    own = (*OWN, "ORT_DISABLE_TELEMETRY")
     kept = {name: value for name, value in os.environ.items() if name not in own}
     return kept | {"PYTHONWARNINGS": "error"} | variables
 
@@ -75,11 +75,20 @@ def start_bot(telegram: Telegram, color_model: Path, tmp_path: Path) -> Iterator
     started: list[subprocess.Popen[str]] = []
     log = tmp_path / "bot.log"
 
-    def start(**variables: str) -> subprocess.Popen[str]:
-        defaults = {"BOT_TOKEN": TOKEN, "MODEL_PATH": str(color_model), "TELEGRAM_API_SERVER": telegram.url}
+    def start(*prefix: str, **variables: str) -> subprocess.Popen[str]:
+        defaults = {
+            "BOT_TOKEN": TOKEN,
+            "MODEL_PATH": str(color_model),
+            "TELEGRAM_API_SERVER": telegram.url,
+            "STATE_DIR": str(tmp_path / "state"),
+        }
         with log.open("a") as stderr:
             process = subprocess.Popen(
-                [BOT_PYTHON, "-m", "bot"], cwd=ROOT, env=environment(**defaults | variables), stderr=stderr, text=True
+                [*prefix, BOT_PYTHON, "-m", "bot"],
+                cwd=ROOT,
+                env=environment(**defaults | variables),
+                stderr=stderr,
+                text=True,
             )
         started.append(process)
         return process
@@ -91,3 +100,37 @@ def start_bot(telegram: Telegram, color_model: Path, tmp_path: Path) -> Iterator
             assert process.wait(30) == 0, log.read_text()
     if log.exists():
         assert TOKEN not in log.read_text()
+
+
+def find_port() -> int:
+    """A port on 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> int:
+    return find_port()
+
+
+@pytest.fixture
+def free_port_too() -> int:
+    return find_port()
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """A Redis of the test's own, empty."""
+    server = shutil.which("redis-server")
+    if server is None:
+        pytest.skip("redis-server is not installed (Debian's package redis-server)")
+    path = tmp_path / "redis.sock"
+    process = subprocess.Popen([server, "--port", "0", "--unixsocket", path, "--save", "", "--dir", tmp_path])
+    deadline = time.monotonic() + 10
+    while not path.exists():
+        assert time.monotonic() < deadline, "Redis did not start"
+        time.sleep(0.02)
+    yield f"unix://{path}"
+    process.terminate()
+    process.wait(10)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 import polib
+import pytest
 from PIL import Image
 
 from bot.photo import read
 from tests.bot.conftest import RunBot, StartBot
+from tests.bot.models import write_color_model
 from tests.bot.photos import COLORS, draw, encode
 from tests.bot.telegram import TOKEN, Telegram
 from tests.conftest import ROOT
@@ -24,7 +28,7 @@ def text(context: str, key: str, language: str = "en") -> str:
 
 
 def test_photos_sent_at_once_are_each_named_in_a_reply(telegram: Telegram, start_bot: StartBot) -> None:
-    sent = {telegram.send_photo(draw(color), user=user): color for user in range(5) for color in COLORS}
+    sent = {telegram.send_photo(draw(color), user=user): color for user in range(1, 6) for color in COLORS}
     start_bot()
     telegram.wait_until(lambda: len(telegram.answers()) == len(sent))
     for message, color in sent.items():
@@ -97,13 +101,22 @@ def test_a_file_above_telegrams_limit_is_not_fetched(telegram: Telegram, start_b
 def test_a_download_that_fails_is_told_and_leaves_no_token_in_the_log(
     telegram: Telegram, start_bot: StartBot, tmp_path: Path
 ) -> None:
-    telegram.fail_downloads = 1
+    telegram.fail_downloads = 100
     message = telegram.send_photo(draw("red"))
     start_bot(LOG_LEVEL="DEBUG")
     telegram.wait_until(lambda: message in telegram.answers())
     assert telegram.answers()[message] == text("refusal", "not-delivered")
     # That the token is not in there is checked by the fixture, after every test.
     telegram.wait_until(lambda: "download failed" in (tmp_path / "bot.log").read_text())
+
+
+def test_a_download_that_fails_once_is_tried_again(telegram: Telegram, start_bot: StartBot) -> None:
+    telegram.fail_downloads = 1
+    message = telegram.send_photo(draw("red"))
+    start_bot()
+    telegram.wait_until(lambda: message in telegram.answers())
+    assert telegram.answers()[message] == "I see: red. I am 99% sure."
+    assert len(telegram.downloads) == 2
 
 
 def test_the_smallest_variant_that_covers_the_net_is_fetched(telegram: Telegram, start_bot: StartBot) -> None:
@@ -116,17 +129,57 @@ def test_the_smallest_variant_that_covers_the_net_is_fetched(telegram: Telegram,
     assert fetched == {(240, 320), (800, 450), (200, 150)}
 
 
-def test_nothing_touches_the_disk_neither_photos_nor_a_librarys_telemetry(
-    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+def test_no_file_is_written_but_the_ledger(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
+    """Every call by which the process, or one it starts, could open or name a file for writing is looked at."""
+    trace = tmp_path / "trace"
+    calls = "open,openat,openat2,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,memfd_create,mknod,mknodat"
+    messages = [
+        telegram.send_document(encode(draw("red", (2000, 2000)), "BMP"), "image/bmp", "red.bmp"),
+        telegram.send_document(b"not a photo", "image/jpeg", "note.jpg"),
+        telegram.send_photo(draw("blue", (2000, 1500))),
+    ]
+    # -D: the process that is started is the bot, and strace its grandchild.
+    start_bot("strace", "-D", "-f", "-qq", "-e", f"trace={calls}", "-o", str(trace), PYTHONDONTWRITEBYTECODE="1")
+    telegram.wait_until(lambda: telegram.answers().keys() == set(messages), seconds=60)
+    lines = [line for line in trace.read_text().splitlines() if " = -1 " not in line]
+    reads = re.compile(r'open(at)?\(.*"[^"]+", (O_RDONLY|O_PATH)(?!\|O_CREAT)')
+    written = {match.group(1) for line in lines if not reads.search(line) and (match := re.search('"([^"]+)"', line))}
+    assert len(lines) > 500
+    state = str(tmp_path / "state")
+    assert {file for file in written if not file.startswith(state)} <= {"/dev/null"}
+    assert {file.removeprefix(state) for file in written if file.startswith(state)} <= {
+        "",
+        *("/ledger.sqlite", "/ledger.sqlite-journal", "/ledger.sqlite-wal", "/ledger.sqlite-shm"),
+    }
+
+
+def test_the_token_is_not_in_the_process_list(telegram: Telegram, start_bot: StartBot) -> None:
+    process = start_bot()
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    assert TOKEN not in Path(f"/proc/{process.pid}/cmdline").read_text()
+
+
+@pytest.mark.parametrize("kind", ["no-onnx", "truncated", "huge", "other-contract"])
+def test_a_bad_model_stops_the_start_before_telegram_is_asked(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path, color_model: Path, kind: str
 ) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    before = _files(ROOT)
-    message = telegram.send_document(encode(draw("red", (2000, 2000)), "BMP"), "image/bmp", "red.bmp")
-    start_bot(HOME=str(home), XDG_CACHE_HOME=str(home), TMPDIR=str(home), PYTHONDONTWRITEBYTECODE="1")
-    telegram.wait_until(lambda: message in telegram.answers())
-    assert list(home.rglob("*")) == []
-    assert _files(ROOT) == before
+    model = tmp_path / "bad.onnx"
+    match kind:
+        case "no-onnx":
+            model.write_text("this is no model")
+        case "truncated":
+            model.write_bytes(color_model.read_bytes()[:-300])
+        case "huge":
+            model.touch()
+            os.truncate(model, 3_000_000_000)
+        case "other-contract":
+            write_color_model(model, metadata={"contract": "2"})
+    assert start_bot(MODEL_PATH=str(model)).wait(30) == 2
+    log = (tmp_path / "bot.log").read_text()
+    assert log.startswith("bot: ")
+    assert "Traceback" not in log
+    assert telegram.calls == []
 
 
 def test_without_a_token_one_line_says_where_to_get_one(run_bot: RunBot) -> None:
@@ -160,8 +213,13 @@ def test_a_setting_that_cannot_be_used_is_named(run_bot: RunBot) -> None:
         "LOG_LEVEL": "LOUD",
         "TELEGRAM_API_SERVER": "localhost",
         "MODEL_PATH": "nowhere.onnx",
-        "WEBHOOK_URL": "https://example.com",
-        "REDIS_URL": "redis://localhost",
+        "WEBHOOK_URL": "example.com",
+        "WEBHOOK_SECRET": "with spaces",
+        "REDIS_URL": "localhost",
+        "PORT": "0",
+        "METRICS_PORT": "none",
+        "SHUTDOWN_SECONDS": "-1",
+        "LOG_FORMAT": "xml",
     }.items():
         done = run_bot(BOT_TOKEN=TOKEN, **{name: value})
         assert done.returncode == 2
@@ -175,13 +233,3 @@ def test_ctrl_c_ends_it_quietly(telegram: Telegram, start_bot: StartBot, tmp_pat
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     assert "Traceback" not in (tmp_path / "bot.log").read_text()
-
-
-def _files(folder: Path) -> set[str]:
-    """Everything in the repository but what git and the tools keep for themselves."""
-    return {
-        f"{path}/{name}"
-        for path, folders, names in os.walk(folder)
-        for name in names
-        if not {".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache"} & set(Path(path).parts)
-    }

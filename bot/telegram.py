@@ -1,0 +1,143 @@
+"""The bot on Telegram: everything is made here, and taken down again on SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
+from aiogram.exceptions import TelegramBadRequest, TelegramNotFound, TelegramUnauthorizedError
+from aiogram.utils.token import TokenValidationError
+from aiohttp import web
+
+from bot import webhook
+from bot.classifier import Classifier
+from bot.delivery import Delivery
+from bot.handlers import build_dispatcher, set_commands
+from bot.health import Health, add_metrics
+from bot.ledger import Ledger, LedgerError, SqliteLedger
+from bot.limits import FloodGuard, MemoryThrottle, Pacing, Throttle
+from bot.metrics import Metrics
+from bot.patience import TRANSIENT, Patience, until
+from bot.polling import poll
+from bot.replies import Replies
+from bot.settings import Settings, SettingsError
+
+WRONG_TOKEN = "BOT_TOKEN is not a token that Telegram knows. Ask @BotFather on Telegram for it (/token)."
+REQUEST_SECONDS = 20.0
+
+log = logging.getLogger(__name__)
+
+
+async def answer(settings: Settings, classifier: Classifier, replies: Replies) -> None:
+    """Answer until SIGINT or SIGTERM. Raises SettingsError if Telegram does not know the token, or a setting fails."""
+    assert settings.token
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        try:
+            ledger, throttle = _open_state(settings)
+        except LedgerError as error:
+            raise SettingsError(f"{error}. STATE_DIR names a folder that can be written.") from error
+        stack.push_async_callback(ledger.close)
+        bot = await stack.enter_async_context(_make_bot(settings))
+        bot.session.middleware(Patience(Pacing(throttle, settings.token), metrics))
+        dispatcher = build_dispatcher(classifier, replies, metrics)
+        dispatcher.message.outer_middleware(FloodGuard(throttle, replies, metrics, settings.token))
+        delivery = Delivery(bot, dispatcher, ledger, replies, metrics, settings.max_in_flight)
+        health = Health(bot, ledger)
+        if settings.metrics_port:
+            app = web.Application()
+            health.add_routes(app)
+            add_metrics(app, metrics)
+            await _listen(stack, app, settings.host, settings.metrics_port, "METRICS_PORT")
+        receiver = _Receiver(settings, bot, delivery, health, stopped)
+        try:
+            await until(stopped, _greet(bot, replies))
+            await (receiver.listen(stack) if settings.webhook_url else receiver.poll())
+        except (TelegramUnauthorizedError, TelegramNotFound) as error:
+            raise SettingsError(WRONG_TOKEN) from error
+
+
+@dataclass
+class _Receiver:
+    """The two ways in which updates come."""
+
+    settings: Settings
+    bot: Bot
+    delivery: Delivery
+    health: Health
+    stopped: asyncio.Event
+
+    async def poll(self) -> None:
+        await until(self.stopped, self.bot.delete_webhook(drop_pending_updates=False))
+        await poll(self.bot, self.delivery, self.stopped, self._allowed, self.settings.shutdown_seconds)
+
+    async def listen(self, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        assert settings.webhook_url
+        secret = settings.webhook_secret or webhook.make_secret(self.bot.token)
+        app = webhook.build_app(self.delivery, self.health, settings.webhook_url, secret)
+        await _listen(stack, app, settings.host, settings.port, "PORT")
+        try:
+            at_once = settings.max_in_flight
+            await until(self.stopped, webhook.register(self.bot, settings.webhook_url, secret, at_once, self._allowed))
+        except TelegramBadRequest as error:
+            raise SettingsError(f"Telegram does not take this WEBHOOK_URL: {error.message}.") from error
+        await self.stopped.wait()
+        self.health.going_down = True
+        await self.delivery.finish(settings.shutdown_seconds)
+
+    @property
+    def _allowed(self) -> list[str]:
+        return self.delivery.dispatcher.resolve_used_update_types()
+
+
+async def _greet(bot: Bot, replies: Replies) -> None:
+    """Check the token and fill the command menu; a network that is not there yet is waited for."""
+    while True:
+        try:
+            user = await bot.me()
+            await set_commands(bot, replies)
+        except TRANSIENT as error:
+            log.warning("Telegram cannot be reached: %s", error)
+        else:
+            log.info("answering as @%s", user.username)
+            return
+
+
+def _make_bot(settings: Settings) -> Bot:
+    assert settings.token
+    server = TelegramAPIServer.from_base(settings.api_server) if settings.api_server else PRODUCTION
+    try:
+        return Bot(settings.token, session=AiohttpSession(api=server, timeout=REQUEST_SECONDS))
+    except TokenValidationError as error:
+        raise SettingsError(WRONG_TOKEN) from error
+
+
+def _open_state(settings: Settings) -> tuple[Ledger, Throttle]:
+    """Raises LedgerError, SettingsError."""
+    if settings.redis_url is None:
+        return SqliteLedger(settings.state_dir), MemoryThrottle()
+    try:
+        from bot.replicas import open_redis
+    except ImportError as error:
+        raise SettingsError("REDIS_URL is set: pip install -r requirements-redis.txt") from error
+    return open_redis(settings.redis_url)
+
+
+async def _listen(stack: AsyncExitStack, app: web.Application, host: str, port: int, setting: str) -> None:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except (OSError, OverflowError) as error:
+        raise SettingsError(f"port {port} cannot be had ({error}). {setting} chooses another.") from error

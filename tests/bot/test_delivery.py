@@ -1,0 +1,248 @@
+"""No photo is lost and none answered twice: the real process, killed, stopped and set upon."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+from aiogram import Bot, Dispatcher
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.types import Message, Update
+
+from bot.delivery import Delivery
+from bot.ledger import SqliteLedger
+from bot.metrics import Metrics
+from bot.replies import Replies
+from tests.bot.conftest import StartBot
+from tests.bot.photos import draw
+from tests.bot.telegram import TOKEN, Faults, Telegram
+from tests.bot.test_telegram import text
+
+
+def slow(seconds: float) -> Faults:
+    """Every download takes this long: photos stay in work."""
+    return Faults(rate=1, seed=1, kinds=("slow-download",), slow_seconds=seconds)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+
+
+def test_after_kill_9_every_photo_is_answered(telegram: Telegram, start_bot: StartBot) -> None:
+    photo = draw("red")
+    sent = {telegram.send_photo(photo, user=user) for user in range(1, 25)}
+    telegram.faults = slow(0.5)
+    process = start_bot(MAX_IN_FLIGHT="4")
+    telegram.wait_until(lambda: len(telegram.answers()) >= 6)
+    kill(process)
+    answered = len(telegram.answers())
+    assert answered < len(sent)
+    assert telegram.unconfirmed >= len(sent) - answered
+    telegram.faults = None
+    start_bot()
+    telegram.wait_until(lambda: telegram.answers().keys() == sent)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert sum(telegram.replies.values()) - len(sent) <= 4  # at most what was in work, sent and not yet noted
+
+
+def test_sigterm_ends_what_is_in_work_and_leaves_the_rest_to_telegram(telegram: Telegram, start_bot: StartBot) -> None:
+    photo = draw("red")
+    sent = {telegram.send_photo(photo, user=user) for user in range(1, 13)}
+    telegram.faults = slow(1)
+    process = start_bot(MAX_IN_FLIGHT="4")
+    telegram.wait_until(lambda: len(telegram.downloads) >= 4)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    answered = telegram.answers().keys()
+    assert 4 <= len(answered) < 12
+    assert telegram.unconfirmed == len(sent) - len(answered)
+    telegram.faults = None
+    start_bot()
+    telegram.wait_until(lambda: telegram.answers().keys() == sent)
+    assert set(telegram.replies.values()) == {1}
+
+
+def test_sigterm_does_not_wait_longer_than_it_is_told(telegram: Telegram, start_bot: StartBot) -> None:
+    message = telegram.send_photo(draw("red"))
+    telegram.faults = slow(15)
+    process = start_bot(SHUTDOWN_SECONDS="1")
+    telegram.wait_until(lambda: len(telegram.downloads) == 1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert telegram.unconfirmed == 1
+    telegram.faults = None
+    start_bot()
+    telegram.wait_until(lambda: message in telegram.answers())
+
+
+def test_a_photo_that_brings_the_process_down_gets_an_apology_and_those_beside_it_their_answers(
+    telegram: Telegram, start_bot: StartBot
+) -> None:
+    photo = draw("red")
+    poison, *others = (telegram.send_photo(photo, user=user) for user in range(1, 5))
+    telegram.faults = slow(10)
+    for death in range(3):
+        # At first all four are in work; afterwards each is under suspicion and works alone, the first one first.
+        expected = 4 + death
+        process = start_bot()
+        telegram.wait_until(partial(_has_begun, telegram, expected))
+        kill(process)
+    assert len(telegram.downloads) == 6
+    telegram.faults = None
+    start_bot()
+    telegram.wait_until(lambda: len(telegram.answers()) == 4)
+    assert telegram.answers()[poison] == text("bot", "failed")
+    assert {telegram.answers()[other] for other in others} == {"I see: red. I am 99% sure."}
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+
+
+def test_an_answered_photo_that_comes_again_is_not_answered_again(telegram: Telegram, start_bot: StartBot) -> None:
+    """As after a kill between the answer and its confirmation, or a quiet week that numbers updates anew."""
+    message = telegram.send_photo(draw("red"))
+    again = telegram._updates[message]
+    process = start_bot()
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    telegram.send_again(again, 999)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    process.send_signal(signal.SIGTERM)
+    process.wait(30)
+    telegram.send_again(again, message)
+    start_bot()
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.replies == {message: 1}
+
+
+def test_what_fails_three_times_gets_an_apology(telegram: Telegram, tmp_path: Path) -> None:
+    tries = []
+    dispatcher = Dispatcher()
+
+    @dispatcher.message()
+    async def fail(message: Message) -> None:
+        tries.append(message.message_id)
+        raise RuntimeError("a bug")
+
+    async def go() -> None:
+        session = AiohttpSession(api=TelegramAPIServer.from_base(telegram.url))
+        async with Bot(TOKEN, session=session) as bot:
+            ledger = SqliteLedger(tmp_path)
+            delivery = Delivery(bot, dispatcher, ledger, Replies(), Metrics(), at_once=4)
+            (update,) = await bot.get_updates()
+            await asyncio.gather(delivery.deliver(update), delivery.deliver(_copy(update)))
+            await delivery.deliver(update)
+            await ledger.close()
+
+    message = telegram.send_text("hello")
+    asyncio.run(go())
+    assert tries == [message] * 3
+    assert telegram.answers() == {message: text("bot", "failed")}
+    assert telegram.replies == {message: 1}
+
+
+def test_one_persons_flood_gets_one_notice_and_others_their_answers(telegram: Telegram, start_bot: StartBot) -> None:
+    photo = draw("red")
+    flood = [telegram.send_photo(photo, user=1) for _ in range(300)]
+    other = telegram.send_photo(photo, user=2)
+    start_bot()
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    named = [message for message in flood if "red" in telegram.answers().get(message, "")]
+    told = [message for message in flood if telegram.answers().get(message) == text("bot", "slow-down")]
+    assert telegram.answers()[other] == "I see: red. I am 99% sure."
+    assert named[:10] == flood[:10]
+    assert len(named) < 30
+    assert len(told) == 1
+    assert len(telegram.texts()) == len(named) + 2
+
+
+def test_a_chat_that_telegram_holds_back_is_waited_for_and_others_are_not(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    telegram.enforce_limits = True
+    telegram.sent_at += [(time.monotonic() - 1, 7)] * 30  # in 14 seconds chat 7 may be written to again
+    held = telegram.send_photo(draw("red"), user=7)
+    others = {telegram.send_photo(draw("red"), user=user) for user in range(8, 12)}
+    start_bot()
+    telegram.wait_until(lambda: telegram.answers().keys() == others)
+    assert telegram.limited >= 1
+    telegram.wait_until(lambda: held in telegram.answers())
+    assert telegram.replies[held] == 1
+
+
+def test_under_every_kind_of_fault_each_photo_gets_its_answer(telegram: Telegram, start_bot: StartBot) -> None:
+    telegram.faults = Faults(rate=0.1, seed=4, slow_seconds=0.3, hang_seconds=0.5)
+    sent = {telegram.send_photo(draw(color), user=user): color for user in range(1, 11) for color in ("red", "blue")}
+    start_bot()
+    telegram.wait_until(lambda: telegram.answers().keys() == sent.keys(), seconds=90)
+    assert {message: f"I see: {color}. I am 99% sure." for message, color in sent.items()} == telegram.answers()
+    assert set(telegram.replies.values()) == {1}
+    assert len(telegram.faults.injected) >= 5
+
+
+def test_who_has_blocked_the_bot_holds_nobody_up(telegram: Telegram, start_bot: StartBot) -> None:
+    telegram.blocked = {5}
+    telegram.send_photo(draw("red"), user=5)
+    message = telegram.send_photo(draw("red"), user=6)
+    start_bot()
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.answers().keys() == {message}
+
+
+def test_a_token_that_is_revoked_ends_the_bot_with_one_line(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = start_bot()
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    monkeypatch.setattr("tests.telegram.double.TOKEN", "another")
+    telegram.send_text("hello")  # ends the long poll
+    assert process.wait(30) == 2
+    lines = (tmp_path / "bot.log").read_text().splitlines()
+    assert lines[-1].startswith("bot: BOT_TOKEN is not a token that Telegram knows.")
+    assert not any("Traceback" in line for line in lines)
+
+
+def test_a_second_copy_says_so_and_goes_on_when_the_first_has_stopped(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    first = start_bot()
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    start_bot(STATE_DIR=str(tmp_path / "other"))
+    telegram.wait_until(lambda: "another copy of this bot is polling" in (tmp_path / "bot.log").read_text())
+    kill(first)
+    message = telegram.send_photo(draw("red"))
+    telegram.wait_until(lambda: message in telegram.answers())
+
+
+def test_the_ledger_names_nobody(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
+    telegram.send_photo(draw("red"), user=123123123)
+    start_bot()
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    kept = b"".join(file.read_bytes() for file in (tmp_path / "state").iterdir())
+    assert len(kept) > 1000
+    assert b"123123123" not in kept
+    with sqlite3.connect(tmp_path / "state" / "ledger.sqlite") as database:
+        ((key, attempts, _),) = database.execute("SELECT * FROM updates").fetchall()
+    assert (len(key), attempts) == (32, -1)
+
+
+def test_a_folder_that_cannot_hold_the_state_stops_the_start(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    assert start_bot(STATE_DIR=str(tmp_path / "file" / "state")).wait(30) == 2
+    assert "STATE_DIR names a folder that can be written." in (tmp_path / "bot.log").read_text().splitlines()[-1]
+    assert telegram.calls == []
+
+
+def _has_begun(telegram: Telegram, downloads: int) -> bool:
+    return len(telegram.downloads) >= downloads
+
+
+def _copy(update: Update) -> Update:
+    return Update.model_validate(update.model_dump(), context={"bot": update.bot})

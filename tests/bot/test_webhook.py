@@ -1,0 +1,189 @@
+"""The bot behind a webhook: the real process, posted to by the Bot API double and by others."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+from tests.bot.conftest import StartBot
+from tests.bot.photos import draw
+from tests.bot.telegram import Faults, Telegram
+from tests.bot.test_delivery import kill, slow
+from tests.bot.test_telegram import text
+
+SECRET = "a-secret_1"
+
+
+@pytest.fixture
+def hook(free_port: int) -> dict[str, str]:
+    """The environment of a bot that listens."""
+    return {
+        "WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook",
+        "WEBHOOK_SECRET": SECRET,
+        "HOST": "127.0.0.1",
+        "PORT": str(free_port),
+    }
+
+
+def post(hook: dict[str, str], body: bytes, path: str = "/hook", secret: str = SECRET) -> tuple[int, dict[str, str]]:
+    with closing(http.client.HTTPConnection("127.0.0.1", int(hook["PORT"]), timeout=30)) as connection:
+        connection.request("POST", path, body, {"X-Telegram-Bot-Api-Secret-Token": secret})
+        with connection.getresponse() as response:
+            return response.status, dict(response.getheaders())
+
+
+def test_photos_are_answered_and_the_webhook_is_set_without_dropping_what_waits(
+    telegram: Telegram, start_bot: StartBot, hook: dict[str, str]
+) -> None:
+    sent = {telegram.send_photo(draw("green"), user=user) for user in range(1, 6)}
+    start_bot(**hook)
+    telegram.wait_until(lambda: telegram.answers().keys() == sent)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.webhook
+    assert telegram.webhook["url"] == hook["WEBHOOK_URL"]
+    assert telegram.webhook["secret_token"] == SECRET
+    assert telegram.webhook["allowed_updates"] == ["message"]
+    assert telegram.webhook["max_connections"] == 64
+    assert telegram.webhook.get("drop_pending_updates") in (None, "false")
+
+
+def test_after_kill_9_every_photo_comes_again(telegram: Telegram, start_bot: StartBot, hook: dict[str, str]) -> None:
+    telegram.couriers.pause = 0.2
+    photo = draw("red")
+    sent = {telegram.send_photo(photo, user=user) for user in range(1, 25)}
+    telegram.faults = slow(0.5)
+    process = start_bot(MAX_IN_FLIGHT="4", **hook)
+    telegram.wait_until(lambda: len(telegram.answers()) >= 6)
+    kill(process)
+    assert telegram.unconfirmed >= len(sent) - len(telegram.answers()) > 0
+    telegram.faults = None
+    start_bot(**hook)
+    telegram.wait_until(lambda: telegram.answers().keys() == sent)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert sum(telegram.replies.values()) - len(sent) <= 4
+
+
+def test_an_update_that_comes_again_while_it_is_in_work_is_answered_once(
+    telegram: Telegram, start_bot: StartBot, hook: dict[str, str]
+) -> None:
+    telegram.faults = Faults(rate=0.5, seed=2, kinds=("impatient", "slow-download"), slow_seconds=0.5)
+    sent = {telegram.send_photo(draw("red"), user=user) for user in range(1, 13)}
+    start_bot(**hook)
+    telegram.wait_until(lambda: telegram.answers().keys() == sent and telegram.unconfirmed == 0)
+    assert telegram.faults.injected["impatient"] > 0
+    assert set(telegram.replies.values()) == {1}
+
+
+def test_sigterm_ends_what_is_in_work(telegram: Telegram, start_bot: StartBot, hook: dict[str, str]) -> None:
+    telegram.faults = slow(1)
+    sent = {telegram.send_photo(draw("red"), user=user) for user in range(1, 4)}
+    process = start_bot(**hook)
+    telegram.wait_until(lambda: len(telegram.downloads) == 3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert telegram.answers().keys() == sent
+
+
+def test_strangers_and_nonsense_are_refused(telegram: Telegram, start_bot: StartBot, hook: dict[str, str]) -> None:
+    start_bot(**hook)
+    telegram.wait_until(lambda: telegram.webhook is not None)
+    assert post(hook, b"{}", secret="wrong")[0] == 401
+    assert post(hook, b"{}", secret="")[0] == 401
+    assert post(hook, b"{}", path="/elsewhere")[0] == 404
+    assert post(hook, b"no json")[0] == 400
+    assert post(hook, b" " * 2_000_000)[0] == 413
+    message = telegram.send_photo(draw("red"))
+    telegram.wait_until(lambda: message in telegram.answers())
+
+
+def test_when_there_is_too_much_telegram_is_asked_to_come_again(
+    telegram: Telegram, start_bot: StartBot, hook: dict[str, str]
+) -> None:
+    start_bot(MAX_IN_FLIGHT="1", **hook)
+    telegram.wait_until(lambda: telegram.webhook is not None)
+    telegram.faults = slow(3)
+    photo = telegram._updates[telegram.send_photo(draw("red"), user=50)]["message"]["photo"]
+
+    def update(number: int) -> bytes:
+        user = {"id": number, "is_bot": False, "first_name": "Ada"}
+        message = {"message_id": number, "date": 1, "chat": {"id": number, "type": "private"}, "from": user}
+        return json.dumps({"update_id": number, "message": message | {"photo": photo}}).encode()
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda number: post(hook, update(number)), range(1000, 1010)))
+    busy = [headers for status, headers in answers if status == 503]
+    assert len(busy) >= 6
+    assert all(headers["Retry-After"] == "1" for headers in busy)
+
+
+def test_health_and_metrics_can_be_asked_for(
+    telegram: Telegram, start_bot: StartBot, hook: dict[str, str], free_port_too: int
+) -> None:
+    message = telegram.send_photo(draw("red"))
+    start_bot(METRICS_PORT=str(free_port_too), **hook)
+    telegram.wait_until(lambda: message in telegram.answers())
+    for port in (hook["PORT"], free_port_too):
+        assert _get(port, "/healthz") == "alive\n"
+        assert _get(port, "/readyz") == "ready\n"
+    metrics = _get(free_port_too, "/metrics")
+    assert 'labelgram_answers_total{outcome="named"} 1.0' in metrics
+    assert 'labelgram_stage_seconds_count{stage="predict"} 1.0' in metrics
+    with pytest.raises(HTTPError, match="404") as raised:
+        _get(hook["PORT"], "/metrics")
+    raised.value.close()
+
+
+def test_readyz_says_when_telegram_is_out_of_reach(
+    telegram: Telegram, start_bot: StartBot, hook: dict[str, str]
+) -> None:
+    start_bot(**hook)
+    telegram.wait_until(lambda: telegram.webhook is not None)
+    telegram.faults = Faults(rate=1, seed=1, kinds=("reset",))
+    with pytest.raises(HTTPError, match="503") as raised:
+        _get(hook["PORT"], "/readyz")
+    with raised.value as response:
+        assert response.read() == b"Telegram cannot be reached\n"
+
+
+def test_a_polling_bot_takes_an_old_webhook_away(telegram: Telegram, start_bot: StartBot, hook: dict[str, str]) -> None:
+    kill_me = start_bot(**hook)
+    telegram.wait_until(lambda: telegram.webhook is not None)
+    kill(kill_me)
+    message = telegram.send_photo(draw("red"))
+    start_bot()
+    telegram.wait_until(lambda: message in telegram.answers())
+    assert telegram.webhook is None
+
+
+def test_logs_in_json_have_a_line_per_photo_and_name_nobody(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    message = telegram.send_photo(draw("red"), user=123123123)
+    start_bot(LOG_FORMAT="json")
+    telegram.wait_until(lambda: message in telegram.answers() and telegram.unconfirmed == 0)
+    log = (tmp_path / "bot.log").read_text()
+    (photo,) = [line for line in map(json.loads, log.splitlines()) if line["logger"] == "bot.handlers"]
+    assert photo["message"] == "photo answered: named"
+    assert photo["stages"].keys() == {"download", "decode", "predict", "reply"}
+    assert "123123123" not in log
+    assert "Ada" not in log
+
+
+def test_privacy_is_explained(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    telegram.send_text("/privacy")
+    telegram.wait_until(lambda: telegram.texts() == [text("bot", "privacy")])
+
+
+def _get(port: int | str, path: str) -> str:
+    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as response:
+        body: bytes = response.read()
+    return body.decode()

@@ -1,0 +1,31 @@
+"""The bot to compare with: the same handlers on aiogram's default polling. `fleet` runs it in the bot's interpreter."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+
+from bot.classifier import Classifier
+from bot.handlers import build_dispatcher
+from bot.logs import set_up_logging
+from bot.metrics import Metrics
+from bot.replies import Replies
+from bot.settings import Settings
+
+
+async def main() -> None:
+    settings = Settings.from_environment(os.environ)
+    assert settings.token
+    assert settings.api_server
+    set_up_logging(settings.log_level, settings.log_format, settings.token)
+    dispatcher = build_dispatcher(Classifier(settings.model, settings.threads), Replies(), Metrics())
+    server = TelegramAPIServer.from_base(settings.api_server)
+    await dispatcher.start_polling(Bot(settings.token, session=AiohttpSession(api=server)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
