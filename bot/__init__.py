@@ -2,7 +2,7 @@
 
 `photo` (bytes -> pixels), `classifier` (pixels -> prediction) and `replies` (prediction -> text) are the
 three hops; `handlers` wires them to Telegram, `preview` to a page in the browser, `classify` to the shell. `telegram`
-makes everything and takes updates in (`polling`, `webhook`); `delivery` sees to it that none is lost, with the `ledger`.
+makes everything and takes updates in (`polling`, `webhook`); `delivery` loses none, by the `ledger`.
 Nothing in here imports torch, fastai, onnx, `training` or `export`.
 """
 
