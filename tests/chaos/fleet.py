@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.bot.conftest import BOT_PYTHON, environment
-from tests.chaos.processes import Process, accepts, find_free_port
+from tests.bot.conftest import BOT_PYTHON, environment, find_port
+from tests.chaos.processes import Process, accepts
 from tests.telegram import TOKEN, Telegram
 
 MODES = {
@@ -85,11 +85,11 @@ def start_fleet(mode: str, telegram: Telegram, model: Path, folder: Path) -> Ite
             has_polled: Callable[[float], bool] = lambda started_at: telegram.polled_at > started_at  # noqa: E731
             yield [start([BOT_PYTHON, "-m", module], has_polled, "bot", **settings)]
         elif mode == "webhook":
-            port = find_free_port()
+            port = find_port()
             settings["WEBHOOK_URL"] = f"http://127.0.0.1:{port}/telegram"
             yield [start_listening(BOT_PYTHON, port)]
         else:
-            redis, proxy, *replicas = (find_free_port() for _ in range(5))
+            redis, proxy, *replicas = (find_port() for _ in range(5))
             start(_redis(redis, folder), lambda _: accepts(redis), "redis").wait_until_up()
             start(_haproxy(proxy, replicas, folder), lambda _: accepts(proxy), "haproxy").wait_until_up()
             settings |= {
