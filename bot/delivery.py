@@ -1,37 +1,41 @@
 """Every update that Telegram hands over is answered, and none twice if it can be helped, whatever befalls the process.
 
-An update counts as done only when its handler is: `deliver` returns then, and only then may it be confirmed. The ledger
-notes each attempt before it begins. So an update that was in work when the process died comes again, and one that
-brings the process down is known after three times.
+An update counts as done only when its handler is: `deliver` returns then, and only then may it be confirmed. What was
+in work when the process died comes again. The part of a handler that can bring the process down is its trial: the
+ledger knows of it before it begins, so a photo that does so is known after three times.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from aiogram import Bot, Dispatcher
 from aiogram.exceptions import (
-    AiogramError,
     TelegramBadRequest,
     TelegramForbiddenError,
     TelegramNotFound,
+    TelegramRetryAfter,
     TelegramUnauthorizedError,
 )
 from aiogram.types import Update
 
 from bot.ledger import ANSWERED, Ledger, LedgerError, Postponed, pseudonym
 from bot.metrics import Metrics
-from bot.patience import backoff
+from bot.patience import TRANSIENT, backoff
 from bot.replies import Replies
 
 ATTEMPTS = 3
 """An update that has failed, or brought the process down, as often is let go with an apology."""
 FUTILE = (TelegramForbiddenError, TelegramBadRequest, TelegramNotFound)
 """Telegram refuses the answer for good: the bot is blocked, the chat or the message is gone."""
+
+Trial = Callable[[], AbstractAsyncContextManager[None]]
+"""What a handler of type `(..., trial: Trial)` enters around work that can bring the process down."""
 
 
 class GoingDown(Postponed):
@@ -43,7 +47,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Delivery:
-    """Takes updates to the dispatcher, at most `at_once` at a time."""
+    """Takes updates to the dispatcher: at most `at_once` at a time, of which at most `workers` are on trial."""
 
     bot: Bot
     dispatcher: Dispatcher
@@ -51,9 +55,11 @@ class Delivery:
     replies: Replies
     metrics: Metrics
     at_once: int
+    workers: int
 
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.at_once)
+        self._places = asyncio.Semaphore(self.workers)
         self._gate = asyncio.Lock()
         self._in_work: dict[str, asyncio.Task[None]] = {}
         self._begun: set[str] = set()
@@ -93,48 +99,68 @@ class Delivery:
 
     async def _deliver(self, update: Update, key: str) -> None:
         self.metrics.updates.labels(update.event_type).inc()
-        earlier = await self.ledger.look(key)
-        if earlier == ANSWERED:
-            self.metrics.duplicates.inc()
-            return
-        # What was in work when the process died is a suspect. It works alone, so that the innocent are not counted with
-        # the culprit a second time.
-        async with self._work(alone=earlier > 0):
+        async with self._slots:
             self._begun.add(key)
-            while (attempt := await self.ledger.claim(key)) != ANSWERED:
-                if await self._try(update, key, attempt):
-                    await self._note(key)
+            with self.metrics.in_work.track_inprogress():
+                failures = await self.ledger.claim(key)
+                if failures == ANSWERED:
+                    self.metrics.duplicates.inc()
                     return
-                await asyncio.sleep(backoff(attempt))
+                try:
+                    await self._work(update, key, failures)
+                except BaseException:
+                    await asyncio.shield(self.ledger.release(key))
+                    raise
+                await self._note(key)
 
-    async def _try(self, update: Update, key: str, attempt: int) -> bool:
-        """Does the update need nothing more?"""
+    async def _work(self, update: Update, key: str, failures: int) -> None:
+        """Return when the update needs nothing more."""
         try:
-            if attempt > ATTEMPTS:
-                log.error("an update failed %d times and is let go", ATTEMPTS)
-                await self._apologise(update)
-            else:
-                await self.dispatcher.feed_update(self.bot, update)
+            while failures < ATTEMPTS:
+                trial: Trial = partial(self._try, key, alone=failures > 0)
+                try:
+                    await self.dispatcher.feed_update(self.bot, update, trial=trial)
+                    return
+                except (Postponed, TelegramUnauthorizedError, TelegramRetryAfter, *FUTILE, *TRANSIENT):
+                    raise
+                except Exception:  # whatever else a handler raises, it is tried again
+                    failures += 1
+                    log.exception("an update failed, attempt %d", failures)
+                await self.ledger.suspect(key)
+                await asyncio.sleep(backoff(failures))
+            log.error("an update failed %d times and is let go", failures)
+            await self._apologise(update)
         except FUTILE as error:
             log.info("an answer could not be given: %s", error.message)
-        except (asyncio.CancelledError, TelegramUnauthorizedError):
-            await asyncio.shield(self.ledger.release(key))
-            raise
-        except Exception:  # whatever a handler raises, it is tried again
-            log.exception("an update failed, attempt %d", attempt)
-            return attempt > ATTEMPTS
-        return True
+        except (TelegramRetryAfter, *TRANSIENT) as error:
+            raise Postponed(f"Telegram cannot be reached: {type(error).__name__}") from None
+
+    @asynccontextmanager
+    async def _try(self, key: str, alone: bool) -> AsyncIterator[None]:
+        """A trial. Who was on trial when the process died is tried alone, so that no innocent is counted with it."""
+        wanted, taken = self.workers if alone else 1, 0
+        try:
+            async with self._gate:  # who waits for all places is not overtaken
+                while taken < wanted:
+                    await self._places.acquire()
+                    taken += 1
+            await self.ledger.suspect(key)
+            try:
+                yield
+            except Exception:
+                await self.ledger.acquit(key)
+                raise
+            await self.ledger.acquit(key)  # not if it was broken off: what outlasts a SIGTERM stays a suspect
+        finally:
+            for _ in range(taken):
+                self._places.release()
 
     async def _apologise(self, update: Update) -> None:
         self.metrics.refusals.labels("failed").inc()
         message = update.message
-        if message is None:
-            return
-        language = message.from_user.language_code if message.from_user else None
-        try:
+        if message is not None:
+            language = message.from_user.language_code if message.from_user else None
             await message.reply(self.replies.apologise(language), allow_sending_without_reply=True)
-        except AiogramError as error:
-            log.warning("not even an apology could be sent: %s", type(error).__name__)
 
     async def _note(self, key: str) -> None:
         """An answer that is out is out: trouble with the ledger must not have it given again."""
@@ -150,21 +176,6 @@ class Delivery:
     def _forget(self, key: str) -> None:
         del self._in_work[key]
         self._begun.discard(key)
-
-    @asynccontextmanager
-    async def _work(self, alone: bool) -> AsyncIterator[None]:
-        """One of the slots, or all of them."""
-        wanted, taken = self.at_once if alone else 1, 0
-        try:
-            async with self._gate:  # who waits for all is not overtaken
-                while taken < wanted:
-                    await self._slots.acquire()
-                    taken += 1
-            with self.metrics.in_work.track_inprogress():
-                yield
-        finally:
-            for _ in range(taken):
-                self._slots.release()
 
 
 async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:

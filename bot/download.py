@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 20_000_000
 """Largest file that Telegram lets a bot fetch (Bot API, getFile)."""
-TRIES = 5
+TRIES = 8
 TRY_SECONDS = 20.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 from aiogram import Bot, Dispatcher, F, Router
@@ -14,6 +14,7 @@ from aiogram.filters import Command, CommandStart
 from aiogram.types import BotCommand, Document, Message, PhotoSize
 
 from bot.classifier import Classifier
+from bot.delivery import Trial
 from bot.download import download, smallest_covering
 from bot.metrics import Metrics, Stopwatch
 from bot.photo import PhotoError, decode
@@ -37,7 +38,9 @@ def build_dispatcher(classifier: Classifier, replies: Replies, metrics: Metrics)
     router.message.register(answer_photo, F.photo)
     router.message.register(answer_document, F.document.mime_type.startswith("image/"))
     router.message.register(hint, F.chat.type == ChatType.PRIVATE)
-    dispatcher = Dispatcher(classifier=classifier, replies=replies, answer=PhotoAnswer(classifier, replies, metrics))
+    answer = PhotoAnswer(classifier, replies, metrics)
+    # Where photos are delivered without a ledger, as in the preview, nobody is on trial.
+    dispatcher = Dispatcher(classifier=classifier, replies=replies, answer=answer, trial=nullcontext)
     dispatcher.include_router(router)
     return dispatcher
 
@@ -61,15 +64,15 @@ async def cmd_privacy(message: Message, replies: Replies) -> None:
     await message.answer(replies.explain_privacy(_language(message)))
 
 
-async def answer_photo(message: Message, answer: PhotoAnswer) -> None:
+async def answer_photo(message: Message, answer: PhotoAnswer, trial: Trial) -> None:
     assert message.photo
-    await answer(message, smallest_covering(message.photo, answer.classifier.contract.preprocess.size))
+    await answer(message, smallest_covering(message.photo, answer.classifier.contract.preprocess.size), trial)
 
 
-async def answer_document(message: Message, answer: PhotoAnswer) -> None:
+async def answer_document(message: Message, answer: PhotoAnswer, trial: Trial) -> None:
     assert message.document
     async with answer.one_by_one:
-        await answer(message, message.document)
+        await answer(message, message.document, trial)
 
 
 async def hint(message: Message, replies: Replies) -> None:
@@ -86,7 +89,7 @@ class PhotoAnswer:
     one_by_one: asyncio.Lock = field(default_factory=asyncio.Lock)
     """For images sent as files: up to 20 MB, and hundreds once decoded. Photos are small."""
 
-    async def __call__(self, message: Message, file: PhotoSize | Document) -> None:
+    async def __call__(self, message: Message, file: PhotoSize | Document, trial: Trial) -> None:
         assert message.bot
         language = _language(message)
         stopwatch = Stopwatch()
@@ -94,10 +97,11 @@ class PhotoAnswer:
         try:
             with stopwatch("download"):
                 data = await download(message.bot, file, self.metrics)
-            with stopwatch("decode"):
-                pixels = await asyncio.to_thread(decode, data, self.classifier.contract.preprocess)
-            with stopwatch("predict"):
-                prediction = await asyncio.to_thread(self.classifier.predict, pixels)
+            async with trial():
+                with stopwatch("decode"):
+                    pixels = await asyncio.to_thread(decode, data, self.classifier.contract.preprocess)
+                with stopwatch("predict"):
+                    prediction = await asyncio.to_thread(self.classifier.predict, pixels)
             text = self.replies.render(prediction, language)
             outcome = detail = "unsure" if prediction.unsure else "named"
         except PhotoError as error:

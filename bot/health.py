@@ -11,10 +11,12 @@ from aiohttp import web
 
 from bot.ledger import Ledger, LedgerError
 from bot.metrics import Metrics
+from bot.patience import Patience
 
-FRESH = 15.0
-"""Seconds for which an answer about Telegram is good: whoever asks often must not make the bot ask often."""
-
+FRESH = 5.0
+"""Seconds for which Telegram counts as reachable after it has answered: who asks often must not make the bot ask."""
+FAILED = 1.0
+"""Seconds for which trouble is not looked into again."""
 WAIT = 5.0
 """Seconds after which Telegram counts as out of reach."""
 
@@ -22,10 +24,12 @@ WAIT = 5.0
 class Health:
     """`/healthz`: the process is alive. `/readyz`: it can answer photos; its model was loaded before anything else."""
 
-    def __init__(self, bot: Bot, ledger: Ledger) -> None:
+    def __init__(self, bot: Bot, ledger: Ledger, patience: Patience) -> None:
         self._bot = bot
         self._ledger = ledger
-        self._asked_at = -FRESH
+        self._patience = patience
+        self._asking = asyncio.Lock()
+        self._failed_at = -FAILED
         self._trouble: str | None = None
         self.going_down = False
 
@@ -41,20 +45,22 @@ class Health:
         return web.Response(text=f"{trouble or 'ready'}\n", status=503 if trouble else 200)
 
     async def _find_trouble(self) -> str | None:
-        if time.monotonic() - self._asked_at < FRESH:
+        async with self._asking:
+            if time.monotonic() - self._failed_at < FAILED:
+                return self._trouble
+            try:
+                await self._ledger.check()
+                if time.monotonic() - self._patience.reached_at > FRESH:
+                    async with asyncio.timeout(WAIT):
+                        await self._bot.get_me()
+            except LedgerError:
+                self._trouble = "the bot's state cannot be reached"
+            except (AiogramError, TimeoutError):
+                self._trouble = "Telegram cannot be reached"
+            else:
+                return None
+            self._failed_at = time.monotonic()
             return self._trouble
-        self._asked_at = time.monotonic()
-        try:
-            async with asyncio.timeout(WAIT):
-                await self._bot.get_me()
-            await self._ledger.check()
-        except (AiogramError, TimeoutError):
-            self._trouble = "Telegram cannot be reached"
-        except LedgerError:
-            self._trouble = "the bot's state cannot be reached"
-        else:
-            self._trouble = None
-        return self._trouble
 
 
 def add_metrics(app: web.Application, metrics: Metrics) -> None:

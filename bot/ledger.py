@@ -1,4 +1,4 @@
-"""What became of each update: answered, or begun and never finished. It outlives the process.
+"""What became of each update: answered, or how often it failed. It outlives the process.
 
 Telegram sends an update until it is confirmed, so an update may come twice, and one that brings the process down comes
 for ever. The ledger tells both. It holds no more than a keyed hash of who sent what, a count and a time.
@@ -38,17 +38,17 @@ class Taken(Postponed):
 class Ledger(Protocol):
     """Keys are names of updates (`pseudonym`). Every method raises LedgerError if the ledger cannot be reached."""
 
-    async def look(self, key: str) -> int:
-        """How often work on an update has begun, or ANSWERED."""
-
     async def claim(self, key: str) -> int:
-        """Note that work begins, before it does: the number of this attempt, from 1 on, or ANSWERED.
+        """Take an update into work: how often it has failed, or ANSWERED. Raises Taken if another process has it."""
 
-        Raises Taken if another process has it in work.
-        """
+    async def suspect(self, key: str) -> None:
+        """Count a failure. Before what may bring the process down: afterwards might be too late."""
+
+    async def acquit(self, key: str) -> None:
+        """It has not failed: take one back."""
 
     async def release(self, key: str) -> None:
-        """The attempt was broken off for reasons of ours, and does not count."""
+        """The update is out of work, and not answered."""
 
     async def finish(self, key: str) -> None:
         """The update needs nothing more."""
@@ -76,47 +76,45 @@ class SqliteLedger:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.execute(
-                "CREATE TABLE IF NOT EXISTS updates (key TEXT PRIMARY KEY, attempts INTEGER, at INTEGER) WITHOUT ROWID"
+                "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, failures INTEGER, at INTEGER) WITHOUT ROWID"
             )
-            self._database.execute("DELETE FROM updates WHERE at < ?", (int(time.time()) - KEPT,))
+            self._database.execute("DELETE FROM outcomes WHERE at < ?", (int(time.time()) - KEPT,))
         except (OSError, sqlite3.Error) as error:
             raise LedgerError(f"{folder} cannot hold the bot's state: {error}") from error
         self._written = 0
 
-    async def look(self, key: str) -> int:
+    async def claim(self, key: str) -> int:
         return await self._run(lambda: self._read(key))
 
-    async def claim(self, key: str) -> int:
-        def begin() -> int:
-            attempts = self._read(key)
-            return attempts if attempts == ANSWERED else self._write(key, attempts + 1)
+    async def suspect(self, key: str) -> None:
+        await self._run(lambda: self._write(key, self._read(key) + 1))
 
-        return await self._run(begin)
+    async def acquit(self, key: str) -> None:
+        await self._run(lambda: self._write(key, max(0, self._read(key) - 1)))
 
     async def release(self, key: str) -> None:
-        await self._run(lambda: self._write(key, max(0, self._read(key) - 1)))
+        """One process has nothing to release."""
 
     async def finish(self, key: str) -> None:
         await self._run(lambda: self._write(key, ANSWERED))
 
     async def check(self) -> None:
-        await self.look("")
+        await self.claim("")
 
     async def close(self) -> None:
         await self._run(self._database.close)
         self._thread.shutdown()
 
     def _read(self, key: str) -> int:
-        row = self._database.execute("SELECT attempts FROM updates WHERE key = ?", (key,)).fetchone()
+        row = self._database.execute("SELECT failures FROM outcomes WHERE key = ?", (key,)).fetchone()
         return int(row[0]) if row else 0
 
-    def _write(self, key: str, attempts: int) -> int:
+    def _write(self, key: str, failures: int) -> None:
         now = int(time.time())
-        self._database.execute("INSERT OR REPLACE INTO updates VALUES (?, ?, ?)", (key, attempts, now))
+        self._database.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?)", (key, failures, now))
         self._written += 1
         if self._written % 10_000 == 0:
-            self._database.execute("DELETE FROM updates WHERE at < ?", (now - KEPT,))
-        return attempts
+            self._database.execute("DELETE FROM outcomes WHERE at < ?", (now - KEPT,))
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:

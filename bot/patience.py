@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Awaitable
@@ -34,7 +35,7 @@ PATIENCE = 600.0
 """Seconds for which a call is tried."""
 IMPATIENT = (GetUpdates, SendChatAction)
 """Methods that are left alone: one has a loop of its own, and a typing indicator is not worth a second try."""
-LONGEST = 30.0
+LONGEST = 10.0
 WORTH_A_LINE = 2
 """Attempts in a row that fail before the log says so."""
 
@@ -70,12 +71,14 @@ class Patience(BaseRequestMiddleware):
     def __init__(self, pacing: Pacing, metrics: Metrics) -> None:
         self._pacing = pacing
         self._metrics = metrics
+        self.reached_at = -math.inf
+        """When Telegram last did what it was asked (time.monotonic)."""
 
     async def __call__(
         self, make_request: NextRequestMiddlewareType[TelegramType], bot: Bot, method: TelegramMethod[TelegramType]
     ) -> Response[TelegramType]:
         if type(method) in IMPATIENT:
-            return await make_request(bot, method)
+            return await self._reach(make_request(bot, method))
         chat = getattr(method, "chat_id", None)
         deadline = time.monotonic() + PATIENCE
         attempt = 0
@@ -84,7 +87,7 @@ class Patience(BaseRequestMiddleware):
                 await self._pacing.wait(chat)
             attempt += 1
             try:
-                return await make_request(bot, method)
+                return await self._reach(make_request(bot, method))
             except TelegramEntityTooLarge:
                 raise
             except TelegramRetryAfter as error:
@@ -103,3 +106,8 @@ class Patience(BaseRequestMiddleware):
             what = f"{type(method).__name__}: {kind}"
             log.log(level, "Telegram cannot be reached or is in trouble (%s); trying again in %.1f s", what, wait)
             await asyncio.sleep(wait)
+
+    async def _reach(self, request: Awaitable[T]) -> T:
+        result = await request
+        self.reached_at = time.monotonic()
+        return result

@@ -6,7 +6,13 @@ import asyncio
 import logging
 
 from aiogram import Bot
-from aiogram.exceptions import AiogramError, TelegramConflictError, TelegramRetryAfter, TelegramUnauthorizedError
+from aiogram.exceptions import (
+    AiogramError,
+    TelegramConflictError,
+    TelegramNotFound,
+    TelegramRetryAfter,
+    TelegramUnauthorizedError,
+)
 from aiogram.types import Update
 
 from bot.delivery import Delivery, GoingDown
@@ -27,7 +33,7 @@ log = logging.getLogger(__name__)
 async def poll(bot: Bot, delivery: Delivery, stopped: asyncio.Event, allowed: list[str], seconds: float) -> None:
     """Deliver updates until `stopped`; then finish what is in work within `seconds`, and confirm it.
 
-    Raises TelegramUnauthorizedError if the token is no longer good.
+    Raises TelegramUnauthorizedError or TelegramNotFound if the token is none, or no longer good.
     """
     window = _Window(delivery)
     trouble = 0
@@ -44,7 +50,7 @@ async def poll(bot: Bot, delivery: Delivery, stopped: asyncio.Event, allowed: li
             updates = await until(stopped, request)
         except AiogramError as error:
             trouble += 1
-            await until(stopped, asyncio.sleep(_wait_after(error, trouble)))
+            await until(stopped, _recover(bot, error, trouble))
             continue
         trouble = 0
         window.take(updates or [])
@@ -93,19 +99,23 @@ async def _deliver(delivery: Delivery, update: Update) -> None:
             await asyncio.sleep(backoff(attempt))
 
 
-def _wait_after(error: AiogramError, trouble: int) -> float:
-    """Seconds to wait after a failed request, the `trouble`th in a row. Raises errors that do not go by."""
+async def _recover(bot: Bot, error: AiogramError, trouble: int) -> None:
+    """Return when updates can be asked for again, after `trouble` failures in a row. Raises what does not go by."""
     match error:
-        case TelegramUnauthorizedError():
+        case TelegramUnauthorizedError() | TelegramNotFound():  # the latter where the token has the form of none
             raise error
+        case TelegramConflictError() if "webhook" in error.message:
+            log.info("the bot had a webhook; it is taken away, since there is no WEBHOOK_URL")
+            await bot.delete_webhook(drop_pending_updates=False)
         case TelegramConflictError():
             log.warning("another copy of this bot is polling (%s); going on when it has stopped", error.message)
-            return CONFLICT_PAUSE
+            await asyncio.sleep(CONFLICT_PAUSE)
         case TelegramRetryAfter():
-            return float(error.retry_after)
-    wait = backoff(trouble)
-    log.warning("no updates: %s; trying again in %.1f s", type(error).__name__, wait)
-    return wait
+            await asyncio.sleep(error.retry_after)
+        case _:
+            wait = backoff(trouble)
+            log.warning("no updates: %s; trying again in %.1f s", type(error).__name__, wait)
+            await asyncio.sleep(wait)
 
 
 async def _confirm(bot: Bot, offset: int | None) -> None:

@@ -16,16 +16,16 @@ from bot.limits import Rate, Throttle
 CLAIMED = 10
 """Seconds for which a claim holds without being renewed: what a dead replica had in work is free then."""
 PREFIX = "labelgram:"
+TAKEN = -2
 
-# KEYS: count, claim. ARGV: this replica, CLAIMED, KEPT. The number of the attempt, -1 if answered, -2 if taken.
+# KEYS: count, claim. ARGV: this replica, CLAIMED. How often it has failed, -1 if answered, -2 if taken.
 CLAIM = """
-if redis.call('GET', KEYS[1]) == '-1' then return -1 end
+local failures = tonumber(redis.call('GET', KEYS[1]) or 0)
+if failures == -1 then return -1 end
 local owner = redis.call('GET', KEYS[2])
 if owner and owner ~= ARGV[1] then return -2 end
 redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
-local attempt = redis.call('INCR', KEYS[1])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return attempt
+return failures
 """
 # `limits.MemoryThrottle`, with Redis' clock. KEYS: bucket. ARGV: per_second, burst, at_most. Seconds as text, or nil.
 RESERVE = """
@@ -64,24 +64,25 @@ class RedisLedger:
         self._claims: set[str] = set()
         self._renewing: asyncio.Task[None] | None = None
 
-    async def look(self, key: str) -> int:
-        async with _explained():
-            return int(await self._redis.get(_count(key)) or 0)
-
     async def claim(self, key: str) -> int:
         if self._renewing is None:
             self._renewing = asyncio.create_task(self._renew())
         async with _explained():
-            attempt = int(await self._claim([_count(key), _claim(key)], [self._replica, CLAIMED, KEPT]))
-        if attempt == -2:
+            failures = int(await self._claim([_count(key), _claim(key)], [self._replica, CLAIMED]))
+        if failures == TAKEN:
             raise Taken("another replica has it in work")
-        if attempt != ANSWERED:
+        if failures != ANSWERED:
             self._claims.add(key)
-        return attempt
+        return failures
+
+    async def suspect(self, key: str) -> None:
+        await self._add(key, 1)
+
+    async def acquit(self, key: str) -> None:
+        await self._add(key, -1)
 
     async def release(self, key: str) -> None:
         async with _explained():
-            await self._redis.decr(_count(key))
             await self._let_go(key)
 
     async def finish(self, key: str) -> None:
@@ -97,6 +98,12 @@ class RedisLedger:
         if self._renewing:
             self._renewing.cancel()
         await self._redis.aclose()
+
+    async def _add(self, key: str, failures: int) -> None:
+        async with _explained(), self._redis.pipeline() as pipeline:
+            pipeline.incrby(_count(key), failures)
+            pipeline.expire(_count(key), KEPT)
+            await pipeline.execute()
 
     async def _let_go(self, key: str) -> None:
         self._claims.discard(key)
@@ -134,7 +141,7 @@ class RedisThrottle:
 
 
 def _count(key: str) -> str:
-    return f"{PREFIX}attempts:{key}"
+    return f"{PREFIX}failures:{key}"
 
 
 def _claim(key: str) -> str:

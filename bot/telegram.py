@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
-from aiogram.exceptions import TelegramBadRequest, TelegramNotFound, TelegramUnauthorizedError
+from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramNotFound, TelegramUnauthorizedError
 from aiogram.utils.token import TokenValidationError
 from aiohttp import web
 
@@ -23,7 +23,7 @@ from bot.health import Health, add_metrics
 from bot.ledger import Ledger, LedgerError, SqliteLedger
 from bot.limits import FloodGuard, MemoryThrottle, Pacing, Throttle
 from bot.metrics import Metrics
-from bot.patience import TRANSIENT, Patience, until
+from bot.patience import Patience, until
 from bot.polling import poll
 from bot.replies import Replies
 from bot.settings import Settings, SettingsError
@@ -48,19 +48,23 @@ async def answer(settings: Settings, classifier: Classifier, replies: Replies) -
             raise SettingsError(f"{error}. STATE_DIR names a folder that can be written.") from error
         stack.push_async_callback(ledger.close)
         bot = await stack.enter_async_context(_make_bot(settings))
-        bot.session.middleware(Patience(Pacing(throttle, settings.token), metrics))
+        patience = Patience(Pacing(throttle, settings.token), metrics)
+        bot.session.middleware(patience)
         dispatcher = build_dispatcher(classifier, replies, metrics)
         dispatcher.message.outer_middleware(FloodGuard(throttle, replies, metrics, settings.token))
-        delivery = Delivery(bot, dispatcher, ledger, replies, metrics, settings.max_in_flight)
-        health = Health(bot, ledger)
+        delivery = Delivery(
+            bot, dispatcher, ledger, replies, metrics, at_once=settings.max_in_flight, workers=max(2, settings.threads)
+        )
+        health = Health(bot, ledger, patience)
         if settings.metrics_port:
             app = web.Application()
             health.add_routes(app)
             add_metrics(app, metrics)
             await _listen(stack, app, settings.host, settings.metrics_port, "METRICS_PORT")
         receiver = _Receiver(settings, bot, delivery, health, stopped)
+        greeting = asyncio.create_task(_greet(bot, replies))
+        stack.callback(greeting.cancel)
         try:
-            await until(stopped, _greet(bot, replies))
             await (receiver.listen(stack) if settings.webhook_url else receiver.poll())
         except (TelegramUnauthorizedError, TelegramNotFound) as error:
             raise SettingsError(WRONG_TOKEN) from error
@@ -77,7 +81,6 @@ class _Receiver:
     stopped: asyncio.Event
 
     async def poll(self) -> None:
-        await until(self.stopped, self.bot.delete_webhook(drop_pending_updates=False))
         await poll(self.bot, self.delivery, self.stopped, self._allowed, self.settings.shutdown_seconds)
 
     async def listen(self, stack: AsyncExitStack) -> None:
@@ -101,16 +104,12 @@ class _Receiver:
 
 
 async def _greet(bot: Bot, replies: Replies) -> None:
-    """Check the token and fill the command menu; a network that is not there yet is waited for."""
-    while True:
-        try:
-            user = await bot.me()
-            await set_commands(bot, replies)
-        except TRANSIENT as error:
-            log.warning("Telegram cannot be reached: %s", error)
-        else:
-            log.info("answering as @%s", user.username)
-            return
+    """Say whose token it is, and fill the command menu. No photo waits for that."""
+    try:
+        log.info("answering as @%s", (await bot.me()).username)
+        await set_commands(bot, replies)
+    except AiogramError as error:  # a wrong token ends the bot elsewhere
+        log.warning("the command menu could not be filled: %s", type(error).__name__)
 
 
 def _make_bot(settings: Settings) -> Bot:

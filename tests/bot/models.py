@@ -40,11 +40,13 @@ def write_color_model(
     output: str = "probabilities",
     *,
     outsider_batch: str | None = None,
+    steps_when_black: int | None = None,
 ) -> Path:
     """A model that names the strongest of the mean colours; class n looks at channel n % 3, the first of each wins.
 
     `metadata` replaces fields of METADATA, None removes one. With `outsider_batch`, the name of its batch dimension, it
-    has the output `outsider`: 1 for a black photo, 0 for a white one.
+    has the output `outsider`: 1 for a black photo, 0 for a white one. With `steps_when_black` it counts to that number
+    before it names a black photo: a million takes about a second.
     """
     weights = np.zeros((3, len(labels)), np.float32)
     for index in range(len(labels)):
@@ -65,6 +67,15 @@ def write_color_model(
         ]
         outputs.append(helper.make_tensor_value_info("outsider", TensorProto.FLOAT, [outsider_batch]))
         constants |= {"channels": np.array([1]), "white": np.array(255, np.float32), "one": np.array(1, np.float32)}
+    if steps_when_black:
+        nodes[2:3] = [
+            helper.make_node("ReduceMax", ["color"], ["brightest"], keepdims=0),
+            helper.make_node("Cast", ["brightest"], ["is_light"], to=TensorProto.BOOL),
+            helper.make_node("Where", ["is_light", "none", "steps"], ["trips"]),
+            helper.make_node("Loop", ["trips", "", "color"], ["same_color"], body=_do_nothing()),
+            helper.make_node("MatMul", ["same_color", "weights"], ["logits"]),
+        ]
+        constants |= {"none": np.array(0), "steps": np.array(steps_when_black)}
     graph = helper.make_graph(
         nodes,
         "colors",
@@ -77,3 +88,21 @@ def write_color_model(
     helper.set_model_props(model, {name: value for name, value in fields.items() if value is not None})
     onnx.save(model, path)
     return path
+
+
+def _do_nothing() -> onnx.GraphProto:
+    """The body of a Loop."""
+    step, going_on, color = (
+        helper.make_tensor_value_info("step", TensorProto.INT64, []),
+        helper.make_tensor_value_info("going_on", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("color_in", TensorProto.FLOAT, None),
+    )
+    nodes = [
+        helper.make_node("Identity", ["going_on"], ["still_going_on"]),
+        helper.make_node("Identity", ["color_in"], ["color_out"]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("still_going_on", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("color_out", TensorProto.FLOAT, None),
+    ]
+    return helper.make_graph(nodes, "nothing", [step, going_on, color], outputs)

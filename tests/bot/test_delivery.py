@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from aiogram import Bot, Dispatcher
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.types import Message, Update
+from PIL import Image
 
 from bot.delivery import Delivery
 from bot.ledger import SqliteLedger
 from bot.metrics import Metrics
 from bot.replies import Replies
 from tests.bot.conftest import StartBot
+from tests.bot.models import write_color_model
 from tests.bot.photos import draw
 from tests.bot.telegram import TOKEN, Faults, Telegram
 from tests.bot.test_telegram import text
@@ -84,20 +87,23 @@ def test_sigterm_does_not_wait_longer_than_it_is_told(telegram: Telegram, start_
 
 
 def test_a_photo_that_brings_the_process_down_gets_an_apology_and_those_beside_it_their_answers(
-    telegram: Telegram, start_bot: StartBot
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
 ) -> None:
-    photo = draw("red")
-    poison, *others = (telegram.send_photo(photo, user=user) for user in range(1, 5))
-    telegram.faults = slow(10)
-    for death in range(3):
-        # At first all four are in work; afterwards each is under suspicion and works alone, the first one first.
-        expected = 4 + death
-        process = start_bot()
-        telegram.wait_until(partial(_has_begun, telegram, expected))
+    """The process is killed while the net is busy with a black photo, as if that photo had done it."""
+    model = write_color_model(tmp_path / "slow.onnx", steps_when_black=30_000_000)
+    start = partial(start_bot, MODEL_PATH=str(model))
+    poison = telegram.send_photo(Image.new("RGB", (320, 240)), user=1)
+    others: list[int] = []
+    for death in range(1, 4):
+        process = start()
+        telegram.wait_until(lambda death=death: _failures(tmp_path) == [death])  # type: ignore[misc]
+        if death == 1:
+            telegram.faults = slow(10)
+            others = [telegram.send_photo(draw("red"), user=user) for user in range(2, 5)]
+            telegram.wait_until(lambda: len(telegram.downloads) == 4)
         kill(process)
-    assert len(telegram.downloads) == 6
-    telegram.faults = None
-    start_bot()
+        telegram.faults = None
+    start()
     telegram.wait_until(lambda: len(telegram.answers()) == 4)
     assert telegram.answers()[poison] == text("bot", "failed")
     assert {telegram.answers()[other] for other in others} == {"I see: red. I am 99% sure."}
@@ -133,7 +139,7 @@ def test_what_fails_three_times_gets_an_apology(telegram: Telegram, tmp_path: Pa
         session = AiohttpSession(api=TelegramAPIServer.from_base(telegram.url))
         async with Bot(TOKEN, session=session) as bot:
             ledger = SqliteLedger(tmp_path)
-            delivery = Delivery(bot, dispatcher, ledger, Replies(), Metrics(), at_once=4)
+            delivery = Delivery(bot, dispatcher, ledger, Replies(), Metrics(), at_once=4, workers=1)
             (update,) = await bot.get_updates()
             await asyncio.gather(delivery.deliver(update), delivery.deliver(_copy(update)))
             await delivery.deliver(update)
@@ -227,8 +233,8 @@ def test_the_ledger_names_nobody(telegram: Telegram, start_bot: StartBot, tmp_pa
     assert len(kept) > 1000
     assert b"123123123" not in kept
     with sqlite3.connect(tmp_path / "state" / "ledger.sqlite") as database:
-        ((key, attempts, _),) = database.execute("SELECT * FROM updates").fetchall()
-    assert (len(key), attempts) == (32, -1)
+        ((key, failures, _),) = database.execute("SELECT * FROM outcomes").fetchall()
+    assert (len(key), failures) == (32, -1)
 
 
 def test_a_folder_that_cannot_hold_the_state_stops_the_start(
@@ -240,8 +246,13 @@ def test_a_folder_that_cannot_hold_the_state_stops_the_start(
     assert telegram.calls == []
 
 
-def _has_begun(telegram: Telegram, downloads: int) -> bool:
-    return len(telegram.downloads) >= downloads
+def _failures(folder: Path) -> list[int]:
+    """What the ledger has counted against updates, of those that it has counted anything against."""
+    try:
+        with closing(sqlite3.connect(f"file:{folder / 'state' / 'ledger.sqlite'}?mode=ro", uri=True)) as database:
+            return [row[0] for row in database.execute("SELECT failures FROM outcomes WHERE failures > 0")]
+    except sqlite3.OperationalError:  # the bot has not made it yet
+        return []
 
 
 def _copy(update: Update) -> Update:

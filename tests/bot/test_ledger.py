@@ -25,22 +25,23 @@ def open_state(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     return lambda: open_redis(url)
 
 
-def test_attempts_are_counted_across_processes_until_the_answer(open_state: Open) -> None:
+def test_failures_are_counted_across_processes_until_the_answer(open_state: Open) -> None:
     async def go() -> None:
-        for attempt in (1, 2):
+        for failures in (0, 1):
             ledger, _ = open_state()
-            assert await ledger.look("a") == attempt - 1
-            assert await ledger.claim("a") == attempt
-            assert await ledger.claim("b" * attempt) == 1
-            await ledger.release("b" * attempt)
-            if attempt == 1:
-                await _forget_claims(ledger)
-            else:
-                await ledger.finish("a")
-                assert await ledger.claim("a") == ANSWERED
+            assert await ledger.claim("a") == failures
+            await ledger.suspect("a")
+            await ledger.suspect("innocent")
+            await ledger.acquit("innocent")
+            assert await ledger.claim("innocent") == 0
+            await _forget_claims(ledger, "a", "innocent")
             await ledger.close()
         ledger, _ = open_state()
-        assert [await ledger.look(key) for key in ("a", "b", "never seen")] == [ANSWERED, 0, 0]
+        assert [await ledger.claim(key) for key in ("a", "innocent", "never seen")] == [2, 0, 0]
+        await ledger.finish("a")
+        await ledger.close()
+        ledger, _ = open_state()
+        assert await ledger.claim("a") == ANSWERED
         await ledger.close()
 
     asyncio.run(go())
@@ -49,12 +50,12 @@ def test_attempts_are_counted_across_processes_until_the_answer(open_state: Open
 def test_what_one_replica_has_in_work_another_cannot_claim(redis_url: str) -> None:
     async def go() -> None:
         (one, _), (two, _) = open_redis(redis_url), open_redis(redis_url)
-        assert await one.claim("a") == 1
-        assert await one.claim("a") == 2  # its own
+        assert await one.claim("a") == 0
+        assert await one.claim("a") == 0  # its own
         with pytest.raises(Taken):
             await two.claim("a")
         await one.release("a")
-        assert await two.claim("a") == 2
+        assert await two.claim("a") == 0
         await two.finish("a")
         assert await one.claim("a") == ANSWERED
         await one.close()
@@ -66,7 +67,7 @@ def test_what_one_replica_has_in_work_another_cannot_claim(redis_url: str) -> No
 def test_a_ledger_out_of_reach_says_so(tmp_path: Path, free_port: int) -> None:
     async def go() -> None:
         ledger, throttle = open_redis(f"redis://127.0.0.1:{free_port}/0")
-        for call in (ledger.look("a"), ledger.claim("a"), ledger.finish("a"), ledger.check()):
+        for call in (ledger.claim("a"), ledger.suspect("a"), ledger.finish("a"), ledger.check()):
             with pytest.raises(LedgerError, match="Redis cannot be reached"):
                 await call
         assert await throttle.reserve("a", Rate(1, 1)) == 0  # Telegram's own limits are still there
@@ -85,9 +86,9 @@ def test_what_is_older_than_two_days_is_forgotten_at_the_start(tmp_path: Path) -
         await ledger.finish("new")
         await ledger.close()
         with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
-            database.execute("UPDATE updates SET at = at - 48 * 3600 - 10 WHERE key = 'old'")
+            database.execute("UPDATE outcomes SET at = at - 48 * 3600 - 10 WHERE key = 'old'")
         ledger = SqliteLedger(tmp_path)
-        assert [await ledger.look(key) for key in ("old", "new")] == [0, ANSWERED]
+        assert [await ledger.claim(key) for key in ("old", "new")] == [0, ANSWERED]
         await ledger.close()
 
     asyncio.run(go())
@@ -113,8 +114,8 @@ def test_a_pseudonym_depends_on_the_secret() -> None:
     assert pseudonym("s", "42:7") == pseudonym("s", "42:7") != pseudonym("t", "42:7")
 
 
-async def _forget_claims(ledger: Ledger) -> None:
+async def _forget_claims(ledger: Ledger, *keys: str) -> None:
     """As if the process had died, and its claims had run out."""
     redis = getattr(ledger, "_redis", None)
     if redis:
-        await redis.delete("labelgram:claim:a")
+        await redis.delete(*(f"labelgram:claim:{key}" for key in keys))
