@@ -44,11 +44,12 @@ log = logging.getLogger(__name__)
 
 
 def backoff(attempt: int) -> float:
-    """Seconds to wait after failed attempt 1, 2, 3...: up to 0.5, 1, 2... and at most LONGEST, at random from half on.
+    """Seconds to wait after failed attempt 1, 2, 3...: up to 0.4, 0.6, 0.9... at most LONGEST, at random from half on.
 
+    Half as much again, not twice as much: a run of failures is chance more often than an outage, and somebody waits.
     Jitter keeps those who failed together from coming back together.
     """
-    return min(LONGEST, 2.0 ** (attempt - 2)) * random.uniform(0.5, 1)
+    return min(LONGEST, 0.4 * 1.5 ** min(attempt - 1, 20)) * random.uniform(0.5, 1)  # more would overflow in time
 
 
 async def until(stopped: asyncio.Event, work: Awaitable[T]) -> T | None:

@@ -67,6 +67,7 @@ def start_fleet(mode: str, telegram: Telegram, model: Path, folder: Path) -> Ite
         "STATE_DIR": str(folder / "state"),
         "HOST": "127.0.0.1",
         "THREADS": "1",
+        "MAX_IN_FLIGHT": "100",  # where half of all calls fail most of the work is waiting
         "LOG_LEVEL": "WARNING",
     }
     with ExitStack() as stack:

@@ -160,6 +160,10 @@ class Telegram:
         self._end_poll("terminated by the end of the test")
         await self.couriers.stop()
         await self._runner.cleanup()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}  # calls held up by a fault
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     @web.middleware
     async def _fail_or(
