@@ -11,3 +11,6 @@ import os
 # From 1.32 on onnxruntime reports its use to its makers, and keeps a device identifier in the user's cache folder.
 # It reads this variable once, when it is first imported; set here, since nothing of ours is imported before.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+# numpy's OpenBLAS starts a thread with a buffer for each processor, and nothing here multiplies matrices with it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import onnxruntime as ort
@@ -53,10 +54,13 @@ class Classifier:
             raise
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
             raise ModelError(f"{model} is not an ONNX file that onnxruntime can run: {_first_line(error)}") from error
+        session._model_bytes = None  # kept for a change of providers, and as large as the model
         self.contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
         self._outputs = [OUTPUT] if self.contract.unsure.outsider is None else [OUTPUT, OUTSIDER]
         _check_tensors(session, len(self.contract.labels), self._outputs)
         self._session = session
+        self._alone = Lock()
+        """One photo at a time: each has all threads, and each more would take 7 MB."""
 
     def classify(self, data: bytes) -> Prediction:
         """Decode a photo file's bytes and name it. Raises PhotoError if it cannot be read."""
@@ -64,7 +68,10 @@ class Classifier:
 
     def predict(self, pixels: NDArray[np.uint8]) -> Prediction:
         """Name one photo from its pixels: uint8 `[224, 224, 3]`, RGB."""
-        rows, *more = self._session.run(self._outputs, {INPUT: pixels[np.newaxis]})  # [1, 224, 224, 3] -> [1, classes]
+        with self._alone:
+            rows, *more = self._session.run(
+                self._outputs, {INPUT: pixels[np.newaxis]}
+            )  # [1, 224, 224, 3] -> [1, classes]
         probabilities = dict(zip(self.contract.labels, map(float, rows[0]), strict=True))
         label = max(probabilities, key=probabilities.__getitem__)
         best = probabilities[label]

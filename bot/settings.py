@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.machine import count_cpus
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("text", "json")
+AIOGRAM_IMPORTS = ("deferred", "plain")
 HTTP = ("http://", "https://")
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 """What Telegram takes for a webhook's secret token."""
@@ -45,6 +47,8 @@ class Settings:
     log_format: str
     metrics_port: int | None
     """Where /metrics, /healthz and /readyz are served; None: the first not at all, the others with the webhook."""
+    aiogram_import: str
+    """One of AIOGRAM_IMPORTS: see bot.deferred."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -62,20 +66,15 @@ class Settings:
             host=values.get("HOST", "0.0.0.0"),
             port=_count(values, "PORT", default=8080),
             redis_url=_address(values, "REDIS_URL", "redis://", "rediss://", "unix://"),
-            threads=_count(values, "THREADS", default=_cores()),
+            threads=_count(values, "THREADS", default=max(1, int(count_cpus()))),
             max_in_flight=_count(values, "MAX_IN_FLIGHT", default=16),
             shutdown_seconds=_count(values, "SHUTDOWN_SECONDS", default=20),
             state_dir=Path(values.get("STATE_DIR", "state")),
             log_level=_choice(values, "LOG_LEVEL", "INFO", LOG_LEVELS),
             log_format=_choice(values, "LOG_FORMAT", "text", LOG_FORMATS),
             metrics_port=_count(values, "METRICS_PORT", default=0) if "METRICS_PORT" in values else None,
+            aiogram_import=_choice(values, "AIOGRAM_IMPORT", "deferred", AIOGRAM_IMPORTS),
         )
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _count(values: Mapping[str, str], name: str, default: int) -> int:

@@ -28,6 +28,7 @@ StartBot = Callable[..., "subprocess.Popen[str]"]
 OWN = (
     *("BOT_TOKEN", "MODEL_PATH", "TELEGRAM_API_SERVER", "WEBHOOK_URL", "WEBHOOK_SECRET", "HOST", "PORT", "REDIS_URL"),
     *("THREADS", "MAX_IN_FLIGHT", "SHUTDOWN_SECONDS", "STATE_DIR", "LOG_LEVEL", "LOG_FORMAT", "METRICS_PORT"),
+    "AIOGRAM_IMPORT",
 )
 
 

@@ -1,0 +1,84 @@
+"""What the contenders name: photos of a folder, or two drawn in code."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bot.benchmark.measure import BenchmarkError
+from bot.photo import SUFFIXES, PhotoError, find_photos, read
+
+PHONE = (1280, 960)
+"""Width and height in pixels of the largest variant that Telegram makes of a phone's photo."""
+VARIANT = 320
+"""Side of the box of the smallest variant that covers the net's input: what the bot fetches of such a photo."""
+QUALITY = 87
+"""Of the JPEG files, as in `bot.preview`."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Photos of one kind, timed together."""
+
+    name: str
+    files: list[Path]
+
+    @property
+    def mean_bytes(self) -> float:
+        return sum(file.stat().st_size for file in self.files) / len(self.files)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    file: Path
+    label: str
+    """The first folder below the one that was given."""
+
+
+def draw_kinds(folder: Path) -> list[Kind]:
+    """Write a picture as large as a phone's, and the variant of it that the bot would fetch from Telegram."""
+    picture = draw_picture(PHONE)
+    variant = picture.copy()
+    variant.thumbnail((VARIANT, VARIANT))
+    kinds = []
+    for name, image in (("phone", picture), ("variant", variant)):
+        file = folder / f"{name}.jpg"
+        image.save(file, "JPEG", quality=QUALITY)
+        kinds.append(Kind(f"{name} {image.width}x{image.height}", [file]))
+    return kinds
+
+
+def draw_picture(size: tuple[int, int], seed: int = 1) -> Image.Image:
+    """Clouds of every grain, which pack into as many bytes of JPEG as a photo of that size (about 2 bits a pixel)."""
+    random = np.random.default_rng(seed)
+    picture = np.zeros((size[1], size[0], 3), np.float32)  # [height, width, channel]
+    for cells, weight in ((4, 90.0), (16, 50.0), (64, 25.0), (256, 12.0), (640, 8.0)):
+        coarse = random.normal(0, 1, (cells * size[1] // size[0], cells, 3)).astype(np.float32)
+        for channel in range(3):
+            layer = Image.fromarray(coarse[..., channel]).resize(size, Image.Resampling.BICUBIC)
+            picture[..., channel] += weight * np.asarray(layer)
+    return Image.fromarray(np.clip(picture + 128, 0, 255).astype(np.uint8))
+
+
+def read_folder(folder: Path, count: int) -> tuple[Kind, list[Labelled]]:
+    """`count` readable photos, spread over the folder, and all that lie in folders of it. Raises BenchmarkError."""
+    files = find_photos(folder)
+    spread = [files[index * len(files) // count] for index in range(min(count, len(files) * count))]
+    readable = [file for file in dict.fromkeys(spread) if _is_readable(file)]
+    if not readable:
+        raise BenchmarkError(f"there is no photo that can be read in {folder} ({' '.join(sorted(SUFFIXES))})")
+    labelled = [Labelled(file, parts[0]) for file in files if len(parts := file.relative_to(folder).parts) > 1]
+    return Kind(folder.name or str(folder), readable), labelled
+
+
+def _is_readable(file: Path) -> bool:
+    try:
+        read(file.read_bytes())
+    except (PhotoError, OSError) as error:
+        print(f"not timed, {file}: {error}", file=sys.stderr)
+        return False
+    return True

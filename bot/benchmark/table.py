@@ -1,0 +1,100 @@
+"""Results as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bot.benchmark.measure import STAGES, TOTAL
+
+
+def make_table(results: dict[str, Any]) -> str:
+    """All figures in aligned columns, a row a contender; the samples behind them are in the JSON file."""
+    return "\n".join(_lines(results))
+
+
+def describe_machine(results: dict[str, Any]) -> list[str]:
+    """Where and how it was measured, in sentences."""
+    where = results["machine"]
+    cores, load = where["cores"], where["load_average"]
+    busy = "" if load is None else f"; load average at the start {load:.1f}"
+    rounds, photos, workers = results["rounds"], results["photos"], results["workers"]
+    return [
+        f"{where['cpu']} ({' '.join(where['instruction_sets']) or 'instruction sets unknown'}), {where['system']}",
+        f"{cores['usable']:g} of {cores['machine']} cores usable, by affinity and control group{busy}",
+        ", ".join(f"{package} {version or 'missing'}" for package, version in where["versions"].items()),
+        f"{rounds} rounds, each contender started anew in each; {photos} photos of each kind a round, one at a time, "
+        f"then {workers} at once; {results['seconds']:.0f} s in all",
+    ]
+
+
+def show_ratio(found: dict[str, float]) -> str:
+    return f"{found['value']:.2f} ({found['low']:.2f} - {found['high']:.2f})"
+
+
+def show_accuracy(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "-"
+    low, high = found["interval"]
+    return f"{found['accuracy']:.2%} ({low:.1%} - {high:.1%}) of {found['photos']:,}"
+
+
+def show_size(kind: dict[str, Any]) -> str:
+    """The kind of photo and how large its files are."""
+    size = f"{kind['mean_bytes'] / 1000:,.0f} kB"
+    return (
+        f"{kind['name']}, {kind['files']} files, {size} on average" if kind["files"] > 1 else f"{kind['name']}, {size}"
+    )
+
+
+def _lines(results: dict[str, Any]) -> Iterator[str]:
+    rows = results["rows"]
+    yield from describe_machine(results)
+    for kind in results["kinds"]:
+        head = [show_size(kind), *STAGES, "times the first", "CPU", "photos/s", "of forward's"]
+        yield ""
+        yield "milliseconds a photo: p50 / p95 / p99; times the first: total p50, 95 % interval over rounds"
+        yield from _align([head, *(_times(row, row["kinds"][kind["name"]]) for row in rows)])
+    yield ""
+    head = ["", "start s", "load s", "first photo ms", "ready MB", "peak MB", "file MB", "forward/s", "accuracy"]
+    yield from _align([head, *(_rest(row) for row in rows)])
+
+
+def _times(row: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    stages = [
+        " / ".join(f"{1000 * value:.1f}" for value in found["seconds"][stage].values())
+        if stage in found["seconds"]
+        else "-"
+        for stage in STAGES
+    ]
+    share = found["photos_per_second"] / row["forward_per_second"] if row["forward_per_second"] else None
+    return [
+        row["title"],
+        *stages,
+        show_ratio(found["ratio"][TOTAL]),
+        f"{1000 * found['cpu_seconds']:.1f}",
+        f"{found['photos_per_second']:.1f}",
+        "-" if share is None else f"{share:.0%}",
+    ]
+
+
+def _rest(row: dict[str, Any]) -> list[str]:
+    return [
+        row["title"],
+        f"{row['start_seconds']:.2f}",
+        f"{row['load_seconds']:.3f}",
+        f"{1000 * row['first_photo_seconds']:.1f}",
+        f"{row['ready_bytes'] / 1e6:.0f}",
+        f"{row['peak_bytes'] / 1e6:.0f}",
+        f"{row['file_bytes'] / 1e6:.1f}",
+        "-" if row["forward_per_second"] is None else f"{row['forward_per_second']:.1f}",
+        show_accuracy(row["accuracy"]),
+    ]
+
+
+def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+        yield "  ".join(cells).rstrip()

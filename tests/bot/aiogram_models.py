@@ -1,0 +1,165 @@
+"""Uses every one of aiogram's models, and tells what came of it.
+
+python -m tests.bot.aiogram_models WAY THREADS [SAMPLES]
+
+Imports aiogram in the WAY (see bot.deferred), and has THREADS threads use each model at the same time: for SAMPLES, or
+for samples made from the fields' annotations. Prints one JSON object: `samples`; `built`, the names of the models that
+were ready before their first use; `outcomes`, by the model's name what each of the threads saw.
+"""
+
+from __future__ import annotations
+
+import copy
+import enum
+import inspect
+import json
+import pickle
+import re
+import sys
+import types
+import typing
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+from bot.deferred import import_aiogram
+
+FILE = "<a file>"
+ADDRESS = re.compile(r"0x[0-9a-f]+")
+PLAIN_VALUES = {bool: True, int: 7, float: 1.5, str: "text", datetime: 1, timedelta: 60, Any: "anything"}
+
+
+def main(way: str, threads: str, samples: str | None = None) -> None:
+    import_aiogram(way)
+    models = _models()
+    built = [name for name, model in models.items() if model.__pydantic_complete__]
+    known = json.loads(Path(samples).read_text()) if samples else {name: _fill(models[name]) for name in models}
+    sys.setswitchinterval(1e-5)
+    barrier = Barrier(int(threads))
+
+    def use(name: str) -> dict[str, str]:
+        barrier.wait(60)
+        seen = _use(models[name], known[name])
+        barrier.wait(60)  # a model is built by one of the threads, and this one may have been quicker with its work
+        return seen | _look_at(models[name])
+
+    with ThreadPoolExecutor(int(threads)) as pool:
+        outcomes = {name: list(pool.map(use, [name] * int(threads))) for name in models}
+    json.dump({"samples": known, "built": built, "outcomes": outcomes}, sys.stdout)
+
+
+def _models() -> dict[str, Any]:
+    """By name: all types, all methods, answers to all methods, and two things that hold types."""
+    import aiogram.methods
+    import aiogram.types
+    from pydantic import BaseModel, create_model
+
+    found = {
+        f"{module.__name__}.{name}": getattr(module, name)
+        for module in (aiogram.types, aiogram.methods)
+        for name in module.__all__
+        if inspect.isclass(getattr(module, name))
+        and issubclass(getattr(module, name), BaseModel)
+        and not inspect.isabstract(getattr(module, name))
+    }
+    holders = {
+        "a model that holds a type": create_model("Holder", chat=(list[aiogram.types.ChatFullInfo], ...)),
+        "a subclass of a type": type("Own", (aiogram.types.StickerSet,), {"__annotations__": {"own": int}}),
+    }
+    methods = {name: model for name, model in found.items() if isinstance(getattr(model, "__returning__", None), type)}
+    # Answers are made at once, as the bot does it; by now this must not need that anything else was used before.
+    answers = {
+        f"answer to {name}": aiogram.methods.Response.__class_getitem__(model.__returning__)
+        for name, model in methods.items()
+    }
+    return holders | found | answers
+
+
+def _fill(model: Any, depth: int = 1) -> dict[str, Any]:
+    """A value for each required field, and below `depth` for each other one."""
+    model.model_rebuild()
+    values = {
+        field.alias or name: _sample(field.annotation, depth - 1)
+        for name, field in model.model_fields.items()
+        if field.is_required() or depth > 0 or typing.get_origin(field.annotation) is typing.Literal
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _sample(annotation: Any, depth: int) -> Any:
+    from aiogram.types import InputFile
+    from pydantic import BaseModel
+
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation in PLAIN_VALUES:
+        return PLAIN_VALUES[annotation]
+    if hasattr(annotation, "__value__"):  # a named alias
+        return _sample(annotation.__value__, depth)
+    if origin is typing.Annotated:
+        return _sample(arguments[0], depth)
+    if origin in (typing.Union, types.UnionType):
+        samples = (_sample(argument, depth) for argument in arguments)
+        return next((sample for sample in samples if sample is not None), None)
+    if origin is typing.Literal:
+        return arguments[0]
+    if origin is list:
+        return [_sample(arguments[0], depth - 1)] if depth > -2 else []
+    if origin is dict:
+        return {"key": _sample(arguments[1], depth)}
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return next(iter(annotation)).value
+    if isinstance(annotation, type) and issubclass(annotation, InputFile):
+        return FILE
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _fill(annotation, depth)
+    return None
+
+
+def _use(model: Any, sample: dict[str, Any]) -> dict[str, str]:
+    """What can be seen of a model from outside; whatever fails, fails alike in both ways of the import."""
+
+    def dump(instance: Any) -> str:
+        return str(instance.model_dump_json(fallback=lambda value: type(value).__name__, warnings=False))
+
+    def attempt(work: Any) -> str:
+        try:
+            return ADDRESS.sub("0x", str(work()))
+        except Exception as error:  # the text is compared, whatever it is
+            return f"{type(error).__name__}: {ADDRESS.sub('0x', str(error))}"
+
+    def again() -> bool:
+        instance = model.model_validate(_with_files(sample))
+        return bool(copy.deepcopy(instance) == pickle.loads(pickle.dumps(instance)) == instance)
+
+    return {
+        "validated": attempt(lambda: dump(model.model_validate(_with_files(sample)))),
+        "made": attempt(lambda: dump(model(**_with_files(sample)))),
+        "from JSON": attempt(lambda: dump(model.model_validate_json(json.dumps(sample)))),
+        "of nothing": attempt(lambda: dump(model.model_validate({}))),
+        "of the wrong types": attempt(lambda: dump(model.model_validate(dict.fromkeys(sample, object)))),
+        "copied": attempt(again),
+    }
+
+
+def _look_at(model: Any) -> dict[str, str]:
+    return {
+        "fields": ADDRESS.sub("0x", str(model.model_fields)),
+        "signature": ADDRESS.sub("0x", str(inspect.signature(model))),
+        "complete": str(model.__pydantic_complete__),
+    }
+
+
+def _with_files(value: Any) -> Any:
+    from aiogram.types import BufferedInputFile
+
+    if isinstance(value, dict):
+        return {name: _with_files(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_files(item) for item in value]
+    return BufferedInputFile(b"bytes", "name") if value == FILE else value
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

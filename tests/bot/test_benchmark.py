@@ -1,0 +1,250 @@
+"""`python -m bot benchmark`, the real command. What it measures is checked for sense, never for speed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.benchmark.machine import read_processor
+from bot.benchmark.statistics import quantiles, ratio, student, wilson
+from tests.bot.conftest import BOT_PYTHON, RunBot, environment
+from tests.bot.models import write_color_model
+from tests.bot.photos import draw, encode
+from tests.conftest import ROOT
+
+SHIPPED = ROOT / "artifacts" / "mask.onnx"
+SHORT = ("benchmark", "--rounds", "2", "--photos", "3")
+STAGES = ["decode", "preprocess", "forward", "total"]
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a short run on the shipped model left: `out.json`, `out.html`, `out.txt`."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    files = ("--json", str(folder / "out.json"), "--html", str(folder / "out.html"))
+    done = subprocess.run(
+        [BOT_PYTHON, "-m", "bot", *SHORT, "--model", str(SHIPPED), "--threads", "1,2", *files],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder / "out.txt").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture
+def results(shipped: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((shipped / "out.json").read_text())
+    return found
+
+
+def test_each_number_of_threads_is_a_row_with_every_figure(results: dict[str, Any]) -> None:
+    assert [(row["engine"], row["model"], row["threads"]) for row in results["rows"]] == [
+        ("onnxruntime", "mask.onnx", 1),
+        ("onnxruntime", "mask.onnx", 2),
+    ]
+    for row in results["rows"]:
+        assert row["file_bytes"] == SHIPPED.stat().st_size
+        assert 0 < row["load_seconds"] < row["start_seconds"]
+        assert row["file_bytes"] < row["ready_bytes"] <= row["peak_bytes"]
+        assert row["first_photo_seconds"] > 0
+        assert row["forward_per_second"] > 0
+        assert row["accuracy"] is None
+        assert len(row["samples"]) == 2
+        for kind in row["kinds"].values():
+            assert list(kind["seconds"]) == STAGES
+            for found in kind["seconds"].values():
+                assert 0 < found["p50"] <= found["p95"] <= found["p99"]
+            assert kind["cpu_seconds"] > 0
+            assert kind["photos_per_second"] > 0
+
+
+def test_the_stages_of_each_photo_add_up_to_its_total(results: dict[str, Any]) -> None:
+    for sample in (sample for row in results["rows"] for sample in row["samples"]):
+        for stages in sample["seconds"].values():
+            assert [len(laps) for laps in stages.values()] == [3] * 4
+            for *parts, total in zip(*(stages[stage] for stage in STAGES), strict=True):
+                assert sum(parts) == pytest.approx(total)
+                assert min(parts) > 0
+
+
+def test_the_first_row_is_what_others_are_compared_to(results: dict[str, Any]) -> None:
+    first, second = results["rows"]
+    for kind in first["kinds"].values():
+        for stage in ("forward", "total"):
+            assert kind["ratio"][stage] == {"value": 1, "low": 1, "high": 1}
+    for kind in second["kinds"].values():
+        for found in kind["ratio"].values():
+            assert found["low"] < found["value"] < found["high"]
+
+
+def test_without_photos_a_phones_picture_and_its_variant_are_drawn(results: dict[str, Any]) -> None:
+    assert [kind["name"] for kind in results["kinds"]] == ["phone 1280x960", "variant 320x240"]
+    assert [set(row["kinds"]) for row in results["rows"]] == [{"phone 1280x960", "variant 320x240"}] * 2
+
+
+def test_it_says_where_it_ran(results: dict[str, Any]) -> None:
+    where = results["machine"]
+    assert where["cpu"]
+    assert 0 < where["cores"]["usable"] <= where["cores"]["machine"]
+    assert list(where["versions"]) == ["python", "onnxruntime", "pillow", "numpy"]
+    assert all(where["versions"].values())
+
+
+def test_the_tables_columns_are_aligned(shipped: Path, results: dict[str, Any]) -> None:
+    blocks = (shipped / "out.txt").read_text().split("\n\n")
+    assert results["machine"]["cpu"] in blocks[0]
+    assert len(blocks) == 4
+    for block, cells in zip(blocks[1:], (8, 8, 7), strict=True):
+        head, *rows = block.splitlines()[-3:]
+        assert [row.partition(",")[0] for row in rows] == ["mask.onnx"] * 2
+        assert len({len(line) for line in (head, *rows)}) == 1
+        assert all(len(row.split("  ")) > cells for row in rows)
+
+
+def test_the_page_holds_all_it_shows(shipped: Path, results: dict[str, Any]) -> None:
+    page = (shipped / "out.html").read_text()
+    assert page.count("<svg") == 2 + 2 + 3  # times and ratios of both kinds, throughput, memory, start
+    assert "prefers-color-scheme: dark" in page
+    assert not any(word in page for word in ("<script", "http:", "https:", "src=", "nan", "inf,"))
+    assert f"{1000 * results['rows'][1]['kinds']['phone 1280x960']['seconds']['total']['p50']:.1f}" in page
+
+
+def test_class_folders_give_each_model_an_accuracy_with_its_interval(tmp_path: Path, run_bot: RunBot) -> None:
+    for label, color in (("red", "red"), ("green", "green"), ("blue", "red"), ("pink", "red")):  # one is mislabelled
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        (tmp_path / "photos" / label / "a.png").write_bytes(encode(draw(color), "PNG"))
+    (tmp_path / "photos" / "red" / "broken.jpg").write_text("no photo")
+    colors = write_color_model(tmp_path / "<b>.onnx")
+    others = write_color_model(tmp_path / "others.onnx", ("cat", "dog"))
+    out = tmp_path / "out.json"
+    options = ("--model", str(colors), "--model", str(others), "--images", str(tmp_path / "photos"), "--threads", "1")
+    done = run_bot(*SHORT, "--photos", "5", *options, "--json", str(out), "--html", str(tmp_path / "out.html"))
+    assert done.returncode == 0, done.stderr
+    assert "broken.jpg: not a photo" in done.stderr
+    first, second = json.loads(out.read_text())["rows"]
+    assert {key: first["accuracy"][key] for key in ("photos", "right", "unreadable")} == {
+        "photos": 3,
+        "right": 2,
+        "unreadable": 1,
+    }
+    assert first["accuracy"]["interval"] == pytest.approx([0.2077, 0.9385], abs=1e-4)
+    assert second["accuracy"] is None
+    assert "66.67% (20.8% - 93.9%) of 3" in done.stdout
+    page = (tmp_path / "out.html").read_text()
+    assert "<h2>Accuracy</h2>" in page
+    assert "&lt;b&gt;.onnx" in page
+    assert "<b>.onnx" not in page
+
+
+def test_what_cannot_be_measured_is_told(tmp_path: Path, run_bot: RunBot, color_model: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.jpg").write_text("no photo")
+    wrong = write_color_model(tmp_path / "wrong.onnx", metadata={"contract": "9"})
+    cases: dict[str, tuple[str, ...]] = {
+        "no photo that can be read": ("--images", str(tmp_path / "empty")),
+        "no photo that can be read in": ("--images", str(tmp_path / "broken")),
+        "gone.onnx: No such file": ("--model", str(tmp_path / "gone.onnx")),
+        "contract '9'": ("--model", str(wrong)),
+        "'0' is not a list": ("--threads", "0"),
+        "'1,x' is not a list": ("--threads", "1,x"),
+        "'1' is not a whole number from 2 on": ("--rounds", "1"),
+        "'0' is not a whole number from 1 on": ("--photos", "0"),
+        "out.json is not a file in a folder": ("--json", str(tmp_path / "nowhere" / "out.json")),
+        "'caffe' is not a list of fastai, torch, openvino": ("--against", "caffe"),
+        "fastai needs --learner": ("--against", "fastai"),
+    }
+    for message, options in cases.items():
+        done = run_bot(*SHORT, *options, MODEL_PATH=str(color_model))
+        assert done.returncode == 2, message
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.stdout == ""
+
+
+def test_ctrl_c_ends_it_and_its_children(color_model: Path) -> None:
+    command = [BOT_PYTHON, "-m", "bot", "benchmark", "--rounds", "99", "--model", str(color_model)]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        deadline = time.monotonic() + 60
+        while not (found := children.read_text().split()):
+            assert time.monotonic() < deadline, "no contender was started"
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == ""
+    while any(Path(f"/proc/{child}").exists() for child in found):  # one that was just being started ends by itself
+        assert time.monotonic() < deadline, "a contender lives on"
+        time.sleep(0.02)
+
+
+def test_neither_end_imports_aiogram(color_model: Path) -> None:
+    code = (
+        "import sys; from bot.__main__ import main\n"
+        f"assert main({[*SHORT, '--threads', '1', '--model', str(color_model)]}) == 0\n"
+        "import bot.benchmark.contender\n"
+        "print([name for name in sys.modules if name in ('aiogram', 'aiohttp')])"
+    )
+    command = [BOT_PYTHON, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.stdout.splitlines()[-1:], done.stderr) == (["[]"], "")
+
+
+def test_ratios_pair_the_rounds() -> None:
+    """A machine that gets slower from round to round slows both alike, and leaves the ratio sure."""
+    found = ratio([2.0, 4.4, 8.0], [1.0, 2.0, 4.0])
+    assert found.value == pytest.approx((2 * 2.2 * 2) ** (1 / 3))
+    # log 2.2/2 = 0.0953; mean 0.0318 above log 2, s / sqrt(3) = 0.0318, t(0.975, 2) = 4.303
+    assert (found.low, found.high) == pytest.approx((2.0646 * 0.8722, 2.0646 * 1.1466), rel=1e-3)
+
+
+def test_figures_are_those_of_the_tables() -> None:
+    assert [student(freedom) for freedom in (1, 10, 11, 30)] == pytest.approx([12.706, 2.228, 2.201, 2.042], abs=2e-3)
+    assert wilson(614, 617) == pytest.approx((0.985803, 0.998345), abs=1e-4)
+    assert wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
+    assert quantiles(range(101)) == {"p50": 50, "p95": 95, "p99": 99}
+
+
+def test_a_processor_is_read_by_either_architectures_names(tmp_path: Path) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text("processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu avx2 avx512_vnni\n")
+    assert read_processor(file) == ("Some CPU", {"fpu", "avx2", "avx512_vnni"})
+    file.write_text("processor\t: 0\nFeatures\t: asimd asimddp\n")
+    assert read_processor(file) == (None, {"asimd", "asimddp"})
+    assert read_processor(tmp_path / "gone") == (None, set())
+
+
+def test_a_contender_answers_line_by_line(color_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encode(draw("red"), "PNG"))
+    files = [str(tmp_path / "a.png")]
+    requests: list[dict[str, Any]] = [
+        {"do": "time", "files": files, "count": 2, "warm": 1},
+        {"do": "name", "files": [*files, str(tmp_path / "gone.jpg")]},
+        {"do": "rush", "stage": "forward", "files": files, "seconds": 0.05, "workers": 3},
+    ]
+    done = subprocess.run(
+        [BOT_PYTHON, "-m", "bot.benchmark.contender", str(color_model), "--threads", "1"],
+        cwd=ROOT,
+        env=environment(),
+        input="".join(f"{json.dumps(request)}\n" for request in requests),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ready, timed, named, rushed = map(json.loads, done.stdout.splitlines())
+    assert ready["labels"] == ["red", "green", "blue"]
+    assert {stage: len(laps) for stage, laps in timed["seconds"].items()} == dict.fromkeys(STAGES, 2)
+    assert named["labels"] == ["red", None]
+    assert rushed["per_second"] > 0

@@ -1,0 +1,81 @@
+"""python -m tests.footprint.load: photos a second from end to end, beside what the forward pass alone allows.
+
+For each number of threads the real bot answers photos that are all waiting for it, without the limits on its pace;
+then, with the same interpreter and threads, the net alone runs on the same machine. The double of Telegram shares
+the machine with the bot, so the processor's time of each is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+from tests.bot.conftest import BOT_PYTHON, environment
+from tests.chaos.run import MODEL
+from tests.conftest import ROOT
+from tests.footprint.__main__ import PHOTOS
+from tests.footprint.process import run_bot
+from tests.telegram import Telegram
+
+FORWARD = """
+import json, sys, threading, time
+import numpy as np
+from pathlib import Path
+from bot.classifier import Classifier
+classifier = Classifier(Path(sys.argv[1]), int(sys.argv[2]))
+pixels = np.zeros((224, 224, 3), np.uint8)
+classifier.predict(pixels)
+count, start, used = 0, time.perf_counter(), time.process_time()
+while time.perf_counter() < start + 3:
+    classifier.predict(pixels)
+    count += 1
+seconds = time.perf_counter() - start
+print(json.dumps({"rate": count / seconds, "cpu_ms": (time.process_time() - used) * 1000 / count}))
+"""
+FIELDS = ("threads", "rate", "forward_rate", "cpu_ms", "forward_cpu_ms", "double_cpu_ms")
+"""Rates in photos a second, the processor's time in milliseconds a photo."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.footprint.load", description="Photos a second, at most.")
+    parser.add_argument("--photos", type=int, default=2000, help="for each number of threads (%(default)s)")
+    parser.add_argument("--threads", default="1,2", help="for one photo, several numbers (%(default)s)")
+    options = parser.parse_args()
+    print("  ".join([*FIELDS, "share"]))
+    for threads in map(int, options.threads.split(",")):
+        found = measure_load(options.photos, threads)
+        cells = [f"{found[name]:>{len(name)}.1f}" for name in FIELDS]
+        print("  ".join([*cells, f"{found['rate'] / found['forward_rate']:5.0%}"]), flush=True)
+    return 0
+
+
+def measure_load(photos: int, threads: int) -> dict[str, float]:
+    """FIELDS, of the bot and of the net alone."""
+    rate, cpu, double = _answer(photos, str(threads))
+    command = [BOT_PYTHON, "-c", FORWARD, str(MODEL), str(threads)]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, check=True)
+    forward = json.loads(done.stdout)
+    return dict(zip(FIELDS, (threads, rate, forward["rate"], cpu, forward["cpu_ms"], double), strict=True))
+
+
+def _answer(photos: int, threads: str) -> tuple[float, float, float]:
+    """Photos a second, and the processor's milliseconds for each in the bot and in the double."""
+    with closing(Telegram()) as telegram:
+        for number in range(photos):
+            telegram.send_photo(PHOTOS[number % len(PHOTOS)], user=1 + number)
+        with run_bot(telegram, module="tests.footprint.unpaced", THREADS=threads) as bot:
+            while len(telegram.replies) < photos // 10:  # the start does not count
+                time.sleep(0.01)
+            begun, start, used, own = len(telegram.replies), time.monotonic(), bot.cpu, time.process_time()
+            while len(telegram.replies) < photos:
+                time.sleep(0.01)
+            done, seconds = photos - begun, time.monotonic() - start
+            return done / seconds, (bot.cpu - used) * 1000 / done, (time.process_time() - own) * 1000 / done
+
+
+if __name__ == "__main__":
+    sys.exit(main())
