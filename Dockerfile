@@ -1,5 +1,5 @@
 # docker build -t labelgram .                         --build-arg EXTRAS="redis heic" --build-arg MODEL=artifacts/pets.onnx
-# docker run -e BOT_TOKEN=... -v labelgram:/state labelgram                                  --read-only works as well
+# docker run -e BOT_TOKEN=... -v labelgram:/state labelgram                                  --read-only works with -v
 # For x86-64 and arm64: of what it installs there are wheels for both.
 
 # The full image has binutils, by which symbols for debuggers are taken out.
@@ -16,7 +16,6 @@ COPY --from=build /dist/slug /labelgram
 ENV STATE_DIR=/state METRICS_PORT=9090 PYTHONDONTWRITEBYTECODE=1
 USER 1000:1000
 WORKDIR /state
-VOLUME /state
 EXPOSE 8080 9090
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "-c", \
     "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"METRICS_PORT\"]}/healthz', timeout=4)"]

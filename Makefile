@@ -1,7 +1,9 @@
 # make run     the bot: on Telegram with BOT_TOKEN, else a preview in the browser
 # make test    all tests, in two environments: the bot's without torch, the training's with it
-# make lint    ruff, mypy, and the deploy files against their schemas
+# make lint    ruff, mypy, and the deploy files against their schemas and linters
 # make chaos   the bot under kill -9, faults and load, beside aiogram's default polling: one table (10 minutes)
+# make bench   BENCHMARKS.md: speed, memory, size beside fastai, PyTorch and OpenVINO, from one run (10 minutes)
+# make slug    dist/slug, the folder to deploy, without what the bot never loads, and its archive; EXTRAS="redis heic"
 # make fuzz    20,000 photos with damage done to them, through the bot's decoder
 # make fetch   the tutorial's face-mask photos into data/masks
 # make train   DATA=data/masks NAME=mask: artifacts/mask.pkl and its report
@@ -10,6 +12,7 @@
 PYTHON ?= python3
 DATA ?= data/masks
 NAME ?= mask
+EXTRAS ?=
 # Photos of your own: 4 epochs from ImageNet weights. The shipped model was trained where no ImageNet weights of its net
 # could be had: from scratch, by a teacher whose weights come in a Python package. WEIGHTS=imagenet for the same recipe.
 WEIGHTS ?= none
@@ -33,7 +36,7 @@ PYTHONS := LABELGRAM_BOT_PYTHON=$(CURDIR)/$(BOT)/bin/python LABELGRAM_REDIS_PYTH
 # Keeps glibc from handing every batch's memory back to the kernel: a fifth more photos a second on the CPU.
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
 
-.PHONY: help run test test-bot test-train chaos fuzz lint fetch train export clean
+.PHONY: help run test test-bot test-train chaos bench slug fuzz lint fetch train export clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -51,6 +54,12 @@ test-train: $(TRAIN)/done
 chaos: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m tests.chaos
 
+slug: $(BOT)/done
+	$(BOT)/bin/python -m deploy.slug build --model artifacts/$(NAME).onnx --extras "$(EXTRAS)" --out dist
+
+bench: $(BOT)/done $(TRAIN)/done
+	$(PYTHONS) $(TRAIN)/bin/python -m tests.bench
+
 fuzz: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m tests.fuzz
 
@@ -59,6 +68,26 @@ lint: $(TEST)/done
 	$(TEST)/bin/ruff format --check .
 	$(TEST)/bin/mypy
 	$(TEST)/bin/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
+	$(TEST)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(TEST)/bin/check-jsonschema --quiet --schemafile deploy/schemas/heroku-app.json app.json
+	$(TEST)/bin/check-jsonschema --quiet --schemafile deploy/schemas/render.json render.yaml
+	$(TEST)/bin/check-jsonschema --quiet --schemafile deploy/schemas/railway.json railway.json
+	$(TEST)/bin/check-jsonschema --quiet --schemafile deploy/schemas/fly.json deploy/fly.toml
+	$(TEST)/bin/check-jsonschema --quiet --schemafile deploy/schemas/cloudrun.json deploy/cloudrun.yaml
+	$(TEST)/bin/hadolint Dockerfile
+	$(TEST)/bin/shellcheck .ci/run bin/post_compile
+	$(call if_there,caddy,$(CHECK_CADDYFILE))
+	$(call if_there,systemd-analyze,$(CHECK_UNIT))
+
+# What systemd and Caddy say of their files, where they are installed. The unit's program is not, so another stands in.
+CHECK_CADDYFILE := DOMAIN=bot.example.org HOME=$$folder caddy validate --config deploy/Caddyfile --adapter caddyfile
+CHECK_UNIT := sed "s|^ExecStart=.*|ExecStart=/bin/true|" deploy/labelgram.service > $$folder/labelgram.service && \
+    { ! systemd-analyze verify $$folder/labelgram.service 2>&1 | grep labelgram; } && \
+    systemd-analyze security --offline=true --threshold=20 $$folder/labelgram.service
+define if_there
+@if ! command -v $(1) >/dev/null; then echo "skipped: $(1) is not installed"; exit; fi; \
+folder=$$(mktemp -d); trap 'rm -r $$folder' EXIT; said=$$({ $(2); } 2>&1) || { echo "$$said"; exit 1; }
+endef
 
 fetch: $(TRAIN)/done
 	$(TRAIN)/bin/python -m training.fetch --out data/masks

@@ -53,6 +53,8 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
             return _come_again()
         try:
             update = Update.model_validate_json(await request.read(), context={"bot": delivery.bot})
+        except ConnectionError:  # whoever sent it is gone, and will send it again
+            return _come_again()
         except ValidationError:
             log.warning("what came to the webhook is no update")
             return web.Response(status=400)
