@@ -80,6 +80,15 @@ def test_the_int8_file_is_a_quarter_of_the_size(trained: Path, exported: Path) -
     assert exported.stat().st_size < (13_000_000 if exported.stem == "int8" else 48_000_000)
 
 
+def test_int8_answers_are_the_same_on_every_processor_and_pixels_are_read_as_they_are(int8: Path) -> None:
+    """Two products of 255 and a weight have to fit into 16 bits, or processors without VNNI clip them."""
+    graph = onnx.load(int8).graph
+    weights = [onnx.numpy_helper.to_array(one) for one in graph.initializer if one.data_type == onnx.TensorProto.INT8]
+    assert max(int(np.abs(one.astype(int)).max()) for one in weights if one.ndim > 1) * 2 * 255 < 2**15
+    readers = [node for node in graph.node if "image" in node.input]
+    assert [node.op_type for node in readers] == ["Transpose"]
+
+
 def test_fastai_and_the_bot_agree_from_the_same_bytes(trained: Path, float32: Path) -> None:
     source = load(trained / "toy.pkl", None)
     photos = [photo.path.read_bytes() for photo in source.photos]
