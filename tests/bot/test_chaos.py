@@ -14,7 +14,7 @@ from tests.chaos.run import run_mode
 def test_every_photo_is_answered_whatever_is_killed(mode: str, color_model: Path, tmp_path: Path) -> None:
     if missing := find_missing(mode):
         pytest.skip(f"not without {missing}")
-    result = run_mode(mode, photos=60, kills=2, fault_rate=0.03, model=color_model, folder=tmp_path)
+    result = run_mode(mode, photos=60, kills=2, fault_rate=0.1, model=color_model, folder=tmp_path)
     assert result.complete
     assert (result.sent, result.unanswered, result.refused, result.kills) == (60, 0, 0, 2)
     assert result.twice <= result.kills

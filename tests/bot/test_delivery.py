@@ -182,7 +182,7 @@ def test_a_chat_that_telegram_holds_back_is_waited_for_and_others_are_not(
 
 
 def test_under_every_kind_of_fault_each_photo_gets_its_answer(telegram: Telegram, start_bot: StartBot) -> None:
-    telegram.faults = Faults(rate=0.1, seed=4, slow_seconds=0.3, hang_seconds=0.5)
+    telegram.faults = Faults(rate=0.5, seed=4, slow_seconds=0.3, hang_seconds=0.5)
     sent = {telegram.send_photo(draw(color), user=user): color for user in range(1, 11) for color in ("red", "blue")}
     start_bot()
     telegram.wait_until(lambda: telegram.answers().keys() == sent.keys(), seconds=90)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 
-from aiogram import Bot
-from aiogram.client.session.aiohttp import AiohttpSession
-from aiogram.client.telegram import TelegramAPIServer
-
-from bot.classifier import Classifier
-from bot.handlers import build_dispatcher
+from bot.deferred import DEFERRED, import_aiogram
 from bot.logs import set_up_logging
-from bot.metrics import Metrics
-from bot.replies import Replies
 from bot.settings import Settings
 
 
-async def main() -> None:
-    settings = Settings.from_environment(os.environ)
+async def main(settings: Settings) -> None:
+    from aiogram import Bot
+    from aiogram.client.session.aiohttp import AiohttpSession
+    from aiogram.client.telegram import TelegramAPIServer
+
+    from bot.classifier import Classifier
+    from bot.handlers import build_dispatcher
+    from bot.metrics import Metrics
+    from bot.replies import Replies
+
     assert settings.token
     assert settings.api_server
     set_up_logging(settings.log_level, settings.log_format, settings.token)
@@ -28,4 +29,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    import_aiogram(DEFERRED)  # it starts as soon as ours
+    asyncio.run(main(Settings.from_environment(os.environ)))

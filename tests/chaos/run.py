@@ -28,7 +28,7 @@ PER_SECOND = 12.0
 SLOW_SECONDS, HANG_SECONDS = 1.0, 2.0
 MOMENT = 1.0
 """A kill comes at a random moment within so many seconds from when it is due and the bot is up."""
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that a bot has for the rest, once all photos are sent and it is up after the last kill."""
 QUIET = 10.0
 """Seconds without an answer after which none is waited for, if Telegram has nothing left to deliver."""

@@ -28,7 +28,7 @@ class Faults:
     """
 
     rate: float
-    """Share of the calls, downloads or deliveries that each kind hits: of four kinds at 0.1, 4 in 10 calls see one."""
+    """Share of the calls, downloads or deliveries that something goes wrong with, each possible kind as often."""
     seed: int
     kinds: tuple[str, ...] = KINDS
     """`slow` holds a call up; `no-answer` holds it for longer and then closes the connection; `impatient` does not wait
@@ -45,11 +45,12 @@ class Faults:
     def draw(self, possible: tuple[str, ...]) -> str | None:
         """One of the possible kinds, or None: this time nothing goes wrong."""
         kinds = [kind for kind in possible if kind in self.kinds]
-        number = self._chance.random() / self.rate if self.rate else len(kinds)
-        if number >= len(kinds):
+        number = self._chance.random()
+        if not kinds or number >= self.rate:
             return None
-        self.injected[kinds[int(number)]] += 1
-        return kinds[int(number)]
+        kind = kinds[int(number / self.rate * len(kinds))]
+        self.injected[kind] += 1
+        return kind
 
     async def handle(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
