@@ -3,6 +3,7 @@
 python -m bot                                            answer on Telegram (BOT_TOKEN)
 python -m bot preview [--port 8080] [--open]             the same bot in a page of the browser, no token
 python -m bot classify [--json] [--model M] PATH...      name photos and folders; - is standard input
+python -m bot doctor                                     is all there that the bot needs? what to do, if not
 python -m bot benchmark [--model M]... [--images DIR]    times, memory and accuracy of models, offline
 """
 
@@ -56,7 +57,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     from bot.replies import Replies
     from bot.telegram import answer
 
-    asyncio.run(answer(settings, classifier, Replies()))
+    asyncio.run(answer(settings, classifier, Replies(settings.replies_dir)))
     return 0
 
 
@@ -66,11 +67,12 @@ def _preview(options: argparse.Namespace, settings: Settings) -> int:
 
     from bot.handlers import build_dispatcher
     from bot.metrics import Metrics
+    from bot.notes import MemoryNotes
     from bot.preview import serve
     from bot.replies import Replies
 
-    dispatcher = build_dispatcher(classifier, Replies(), Metrics())
-    asyncio.run(serve(dispatcher, options.port, open_browser=options.open))
+    dispatcher = build_dispatcher(classifier, Replies(settings.replies_dir), Metrics(), MemoryNotes(), settings)
+    asyncio.run(serve(dispatcher, settings.model.with_suffix(".md"), options.port, open_browser=options.open))
     return 0
 
 
@@ -86,6 +88,16 @@ def _benchmark(options: argparse.Namespace, settings: Settings) -> int:
     from bot.benchmark.command import benchmark
 
     return benchmark(options, settings)
+
+
+def _doctor(options: argparse.Namespace, settings: Settings) -> int:
+    from bot.deferred import import_aiogram
+
+    import_aiogram(settings.aiogram_import)
+
+    from bot.doctor import examine
+
+    return 0 if asyncio.run(examine(settings)) else 1
 
 
 def _get_ready(settings: Settings) -> Classifier:
@@ -110,7 +122,7 @@ def _get_ready(settings: Settings) -> Classifier:
     return classifier
 
 
-_COMMANDS = {None: _run, "preview": _preview, "classify": _classify, "benchmark": _benchmark}
+_COMMANDS = {None: _run, "preview": _preview, "classify": _classify, "doctor": _doctor, "benchmark": _benchmark}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument("--json", action="store_true", help="one JSON object a line and photo")
     classify.add_argument("--model", type=Path, help="the ONNX file (MODEL_PATH)")
     classify.add_argument("paths", nargs="+", metavar="PATH", help="a photo, a folder, or - for standard input")
+    commands.add_parser("doctor", help="what is missing, and what to do")
     add_options(commands.add_parser("benchmark", help="times, memory and accuracy of models, offline"))
     return parser
 

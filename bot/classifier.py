@@ -68,15 +68,21 @@ class Classifier:
 
     def predict(self, pixels: NDArray[np.uint8]) -> Prediction:
         """Name one photo from its pixels: uint8 `[224, 224, 3]`, RGB."""
-        with self._alone:
-            rows, *more = self._session.run(
-                self._outputs, {INPUT: pixels[np.newaxis]}
-            )  # [1, 224, 224, 3] -> [1, classes]
+        rows, *more = self._run(pixels[np.newaxis])  # [1, 224, 224, 3] -> [1, classes]
         probabilities = dict(zip(self.contract.labels, map(float, rows[0]), strict=True))
         label = max(probabilities, key=probabilities.__getitem__)
         best = probabilities[label]
         outsider = float(more[0][0]) if more else None
         return Prediction(label, best, probabilities, outsider, self.contract.unsure(best, outsider))
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Of every class, for several photos at once: uint8 `[batch, 224, 224, 3]` -> float32 `[batch, classes]`."""
+        return self._run(pixels)[0]
+
+    def _run(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        with self._alone:
+            outputs: list[NDArray[np.float32]] = self._session.run(self._outputs, {INPUT: pixels})
+            return outputs
 
 
 def _options(threads: int) -> ort.SessionOptions:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import re
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -69,20 +68,22 @@ def _note_names(model: type[BaseModel], *, _types_namespace: Mapping[str, Any]) 
 
 
 def _prepare() -> None:
-    """Keep threads from building at the same time, which pydantic is not made for, and build what every bot uses."""
+    """Have models of others that inherit from aiogram's know its names, and build what every bot uses.
+
+    The rest is built in the thread that first uses it. That has to be one, the event loop's: pydantic is not
+    made for more.
+    """
     from aiogram import types
     from aiogram.methods import TelegramMethod
 
     rebuild = BaseModel.model_rebuild.__func__  # type: ignore[attr-defined]
-    known = {name: getattr(types, name) for name in types.__all__}  # for models of others that inherit from these
-    lock = threading.RLock()
+    known = {name: getattr(types, name) for name in types.__all__}
 
-    def rebuild_alone(model: type[BaseModel], /, **options: Any) -> bool | None:
-        with lock:
-            done: bool | None = rebuild(model, **{"_types_namespace": known} | options)
-            return done
+    def rebuild_knowing(model: type[BaseModel], /, **options: Any) -> bool | None:
+        done: bool | None = rebuild(model, **{"_types_namespace": known} | options)
+        return done
 
     for base in (types.TelegramObject, TelegramMethod):
-        base.model_rebuild = classmethod(rebuild_alone)  # type: ignore[method-assign, assignment]
+        base.model_rebuild = classmethod(rebuild_knowing)  # type: ignore[method-assign, assignment]
     types.Message.model_rebuild()
     types.Update.model_rebuild()  # it takes over what was built for messages; the other way round each is built anew

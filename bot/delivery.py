@@ -160,7 +160,8 @@ class Delivery:
         message = update.message
         if message is not None:
             language = message.from_user.language_code if message.from_user else None
-            await message.reply(self.replies.apologise(language), allow_sending_without_reply=True)
+            text = self.replies.say("bot", "failed", language)
+            await message.reply(text, allow_sending_without_reply=True)
 
     async def _note(self, key: str) -> None:
         """An answer that is out is out: trouble with the ledger must not have it given again."""
@@ -185,6 +186,12 @@ async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
 
 
 def _identify(update: Update) -> str:
-    """A photo is known by its chat and message: after a quiet week Telegram's own numbers begin anew."""
-    message = update.message or update.channel_post
-    return f"{message.chat.id}:{message.message_id}" if message else f"update {update.update_id}"
+    """A photo is known by its chat, message and file: after a quiet week Telegram's own numbers begin anew.
+
+    An edited message with the same photo is the same, so that a new caption brings no new answer.
+    """
+    message = update.message or update.edited_message or update.channel_post
+    if message is None:
+        return f"update {update.update_id}"
+    photo = message.photo[-1].file_unique_id if message.photo else ""
+    return f"{message.chat.id}:{message.message_id}:{photo}"

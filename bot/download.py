@@ -16,7 +16,7 @@ from bot.photo import PhotoError, Reason
 
 if TYPE_CHECKING:
     from aiogram import Bot
-    from aiogram.types import Document, PhotoSize
+    from aiogram.types import Document, PhotoSize, Sticker
 
 MAX_BYTES = 20_000_000
 """Largest file that Telegram lets a bot fetch (Bot API, getFile)."""
@@ -30,7 +30,7 @@ def smallest_covering(sizes: Sequence[PhotoSize], pixels: int) -> PhotoSize:
     return next((size for size in by_area if min(size.width, size.height) >= pixels), by_area[-1])
 
 
-async def download(bot: Bot, file: PhotoSize | Document, metrics: Metrics) -> bytes:
+async def download(bot: Bot, file: PhotoSize | Document | Sticker, metrics: Metrics) -> bytes:
     """Fetch a file's bytes, in up to TRIES tries. Raises PhotoError if it is above MAX_BYTES or does not come."""
     if (file.file_size or 0) > MAX_BYTES:
         raise _too_many_bytes()

@@ -11,14 +11,22 @@ from aiogram import Bot, Dispatcher, F, Router
 from aiogram.enums import ChatAction, ChatType
 from aiogram.exceptions import AiogramError
 from aiogram.filters import Command, CommandStart
-from aiogram.types import BotCommand, Document, Message, PhotoSize
+from aiogram.types import BotCommand, Document, Message
 
-from bot.classifier import Classifier
+from bot import buttons, people
+from bot.addressing import Addressed, Picture, find_picture
+from bot.album import Albums
+from bot.buttons import answer_buttons
+from bot.classifier import Classifier, Prediction
 from bot.delivery import Trial
-from bot.download import download, smallest_covering
+from bot.donations import Donations
+from bot.download import download
 from bot.metrics import Metrics, Stopwatch
-from bot.photo import PhotoError, decode
-from bot.replies import COMMANDS, Replies
+from bot.notes import Notes
+from bot.people import SpokenLanguage
+from bot.photo import PhotoError, Reason, decode
+from bot.replies import COMMANDS, DONATING, Replies
+from bot.settings import Settings
 
 TYPING_AFTER = 0.5
 """Seconds of work after which the chat shows that the bot is typing; most photos are answered before."""
@@ -26,57 +34,104 @@ TYPING_AFTER = 0.5
 TYPING_LASTS = 4.5
 """Seconds after which it is shown anew; Telegram takes it away after 5."""
 
+PICTURES = F.photo | F.sticker | F.video | F.animation | F.video_note | F.document.mime_type.startswith("image/")
+
 log = logging.getLogger(__name__)
 
 
-def build_dispatcher(classifier: Classifier, replies: Replies, metrics: Metrics) -> Dispatcher:
+def build_dispatcher(
+    classifier: Classifier, replies: Replies, metrics: Metrics, notes: Notes, settings: Settings
+) -> Dispatcher:
     """The dispatcher that Telegram's updates and the preview's go through alike."""
-    router = Router()
+    secret = settings.token or ""
+    donations = Donations(settings.donations_dir, notes, secret)
+    answer = PhotoAnswer(classifier, replies, metrics, notes, Albums(notes, replies, secret))
+    dispatcher = Dispatcher(
+        classifier=classifier,
+        replies=replies,
+        metrics=metrics,
+        notes=notes,
+        donations=donations,
+        answer=answer,
+        trial=nullcontext,  # where photos are delivered without a ledger, as in the preview, nobody is on trial
+    )
+    spoken = SpokenLanguage(notes, secret)
+    dispatcher.message.outer_middleware(spoken)
+    dispatcher.callback_query.outer_middleware(spoken)
+    dispatcher.edited_message.outer_middleware(spoken)
+    router = Router(name="messages")
     router.message.register(cmd_start, CommandStart())
     router.message.register(cmd_help, Command("help"))
     router.message.register(cmd_privacy, Command("privacy"))
-    router.message.register(answer_photo, F.photo)
-    router.message.register(answer_document, F.document.mime_type.startswith("image/"))
-    router.message.register(hint, F.chat.type == ChatType.PRIVATE)
-    answer = PhotoAnswer(classifier, replies, metrics)
-    # Where photos are delivered without a ledger, as in the preview, nobody is on trial.
-    dispatcher = Dispatcher(classifier=classifier, replies=replies, answer=answer, trial=nullcontext)
-    dispatcher.include_router(router)
+    router.message.register(cmd_what, Command("what"))
+    router.message.register(cmd_what, F.text, F.reply_to_message, ~(F.chat.type == ChatType.PRIVATE), Addressed())
+    router.message.register(answer_picture, PICTURES, Addressed())
+    router.edited_message.register(answer_picture, PICTURES, Addressed())
+    if settings.channel_posts:
+        dispatcher.channel_post.outer_middleware(spoken)
+        router.channel_post.register(answer_picture, PICTURES)
+    dispatcher.include_routers(router, people.make_router(settings.owners), buttons.make_router(), _last())
     return dispatcher
 
 
-async def set_commands(bot: Bot, replies: Replies) -> None:
-    """Fill the command menu, once for each language and once for everybody else."""
+def _last() -> Router:
+    """For what nothing else is for."""
+    router = Router(name="last")
+    router.message.register(hint, F.chat.type == ChatType.PRIVATE)
+    return router
+
+
+async def introduce(bot: Bot, replies: Replies, donating: bool) -> None:
+    """Fill the command menu and the bot's profile, once for each language and once for everybody else."""
     for language in (None, *replies.languages):
-        commands = [BotCommand(command=name, description=replies.command(name, language)) for name in COMMANDS]
+        names = (*COMMANDS, *DONATING) if donating else COMMANDS
+        commands = [BotCommand(command=name, description=replies.say("command", name, language)) for name in names]
         await bot.set_my_commands(commands, language_code=language)
+        await bot.set_my_description(replies.say("profile", "description", language), language_code=language)
+        short = replies.say("profile", "short-description", language)
+        await bot.set_my_short_description(short, language_code=language)
 
 
-async def cmd_start(message: Message, classifier: Classifier, replies: Replies) -> None:
-    await message.answer(replies.greet(classifier.contract.labels, _language(message)))
+async def cmd_start(message: Message, classifier: Classifier, replies: Replies, language: str | None) -> None:
+    await message.answer(replies.greet(classifier.contract.labels, language))
 
 
-async def cmd_help(message: Message, classifier: Classifier, replies: Replies) -> None:
-    await message.answer(replies.help(classifier.contract.labels, _language(message)))
+async def cmd_help(message: Message, classifier: Classifier, replies: Replies, language: str | None) -> None:
+    await message.answer(replies.help(classifier.contract.labels, language))
 
 
-async def cmd_privacy(message: Message, replies: Replies) -> None:
-    await message.answer(replies.explain_privacy(_language(message)))
+async def cmd_privacy(message: Message, replies: Replies, donations: Donations, language: str | None) -> None:
+    texts = [replies.say("bot", "privacy", language)]
+    if donations.are_on:
+        texts.append(replies.say("donation", "privacy", language))
+    await message.answer("\n\n".join(texts))
 
 
-async def answer_photo(message: Message, answer: PhotoAnswer, trial: Trial) -> None:
-    assert message.photo
-    await answer(message, smallest_covering(message.photo, answer.classifier.contract.preprocess.size), trial)
+async def cmd_what(message: Message, answer: PhotoAnswer, replies: Replies, language: str | None, trial: Trial) -> None:
+    """A reply to a photo, in a group for example, that asks what it shows."""
+    asked = message.reply_to_message
+    picture = find_picture(asked, answer.pixels)
+    if asked and picture:
+        await answer(asked, picture, language, trial)
+    else:
+        await message.reply(replies.say("bot", "what", language))
 
 
-async def answer_document(message: Message, answer: PhotoAnswer, trial: Trial) -> None:
-    assert message.document
-    async with answer.one_by_one:
-        await answer(message, message.document, trial)
+async def answer_picture(
+    message: Message, answer: PhotoAnswer, replies: Replies, language: str | None, trial: Trial
+) -> None:
+    picture = find_picture(message, answer.pixels)
+    if picture is None:
+        await message.reply(replies.say("bot", "no-picture", language))
+    elif isinstance(picture.file, Document):
+        async with answer.one_by_one:
+            await answer(message, picture, language, trial)
+    else:
+        await answer(message, picture, language, trial)
 
 
-async def hint(message: Message, replies: Replies) -> None:
-    await message.answer(replies.hint(_language(message)))
+async def hint(message: Message, replies: Replies, language: str | None) -> None:
+    await message.answer(replies.say("bot", "hint", language))
 
 
 @dataclass
@@ -86,34 +141,54 @@ class PhotoAnswer:
     classifier: Classifier
     replies: Replies
     metrics: Metrics
+    notes: Notes
+    albums: Albums
     one_by_one: asyncio.Lock = field(default_factory=asyncio.Lock)
     """For images sent as files: up to 20 MB, and hundreds once decoded. Photos are small."""
 
-    async def __call__(self, message: Message, file: PhotoSize | Document, trial: Trial) -> None:
+    @property
+    def pixels(self) -> int:
+        """Width and height that a photo should have at least."""
+        return self.classifier.contract.preprocess.size
+
+    async def __call__(self, message: Message, picture: Picture, language: str | None, trial: Trial) -> None:
         assert message.bot
-        language = _language(message)
         stopwatch = Stopwatch()
         typing = asyncio.create_task(_show_typing(message.bot, message.chat.id))
+        found: Prediction | Reason
         try:
             with stopwatch("download"):
-                data = await download(message.bot, file, self.metrics)
+                data = await download(message.bot, picture.file, self.metrics)
             async with trial():
                 with stopwatch("decode"):
                     pixels = await asyncio.to_thread(decode, data, self.classifier.contract.preprocess)
                 with stopwatch("predict"):
-                    prediction = await asyncio.to_thread(self.classifier.predict, pixels)
-            text = self.replies.render(prediction, language)
-            outcome = detail = "unsure" if prediction.unsure else "named"
+                    found = await asyncio.to_thread(self.classifier.predict, pixels)
+            outcome = detail = "unsure" if found.unsure else "named"
         except PhotoError as error:
-            text = self.replies.refuse(error.reason, language)
+            found = error.reason
             outcome, detail = "refused", str(error)
-            self.metrics.refusals.labels(error.reason.value).inc()
+            self.metrics.refusals.labels(found.value).inc()
         finally:
             typing.cancel()
         with stopwatch("reply"):
-            await message.reply(text, allow_sending_without_reply=True)
+            await self._reply(message, found, picture.is_frame, language)
+        await self.notes.add("count:answered")
         self.metrics.count_photo(outcome, stopwatch)
         log.info("photo answered: %s", detail, extra={"stages": stopwatch})
+
+    async def _reply(self, message: Message, found: Prediction | Reason, is_frame: bool, language: str | None) -> None:
+        if message.media_group_id:
+            await self.albums.answer(message, found, language)
+        elif isinstance(found, Reason):
+            await message.reply(self.replies.refuse(found, language), allow_sending_without_reply=True)
+        else:
+            text = self.replies.render(found, language)
+            if is_frame:
+                text = f"{self.replies.say('bot', 'first-frame', language)} {text}"
+            index = self.classifier.contract.labels.index(found.label)
+            markup = None if found.unsure else answer_buttons(index, self.replies, language)
+            await message.reply(text, reply_markup=markup, allow_sending_without_reply=True)
 
 
 async def _show_typing(bot: Bot, chat: int) -> None:
@@ -123,7 +198,3 @@ async def _show_typing(bot: Bot, chat: int) -> None:
         while True:
             await bot.send_chat_action(chat, ChatAction.TYPING)
             await asyncio.sleep(TYPING_LASTS)
-
-
-def _language(message: Message) -> str | None:
-    return message.from_user.language_code if message.from_user else None

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from aiogram import BaseMiddleware
 from aiogram.enums import ChatType
-from aiogram.types import Message, TelegramObject
+from aiogram.types import Chat, Message, TelegramObject, User
 
 from bot.ledger import pseudonym
 from bot.metrics import Metrics
@@ -95,7 +95,7 @@ class Pacing:
 
 
 class FloodGuard(BaseMiddleware):
-    """Lets a sender's messages pass at the rate SENDER; for the rest there is one notice, and no answer."""
+    """Lets a person's messages, and presses of buttons, pass at the rate SENDER; for the rest there is one notice."""
 
     def __init__(self, throttle: Throttle, replies: Replies, metrics: Metrics, secret: str) -> None:
         self._throttle = throttle
@@ -109,18 +109,22 @@ class FloodGuard(BaseMiddleware):
         event: TelegramObject,
         data: dict[str, Any],
     ) -> Any:
-        assert isinstance(event, Message)
-        user = event.from_user
-        name = pseudonym(self._secret, str(user.id if user else event.chat.id))
-        if await self._throttle.reserve(f"sender:{name}", SENDER, at_most=0) is not None and (
-            event.chat.type == ChatType.PRIVATE
-            or await self._throttle.reserve(f"group:{pseudonym(self._secret, str(event.chat.id))}", GROUP, at_most=0)
+        user: User | None = data.get("event_from_user")
+        chat: Chat | None = data.get("event_chat")
+        name = pseudonym(self._secret, str(user.id if user else chat.id if chat else ""))
+        kind = "sender" if isinstance(event, Message) else "presser"
+        if await self._throttle.reserve(f"{kind}:{name}", SENDER, at_most=0) is not None and (
+            chat is None
+            or chat.type == ChatType.PRIVATE
+            or await self._throttle.reserve(f"group:{pseudonym(self._secret, str(chat.id))}", GROUP, at_most=0)
             is not None
         ):
             return await handler(event, data)
         self._metrics.refusals.labels("flood").inc()
+        if not isinstance(event, Message):
+            return None
         if await self._throttle.reserve(f"notice:{name}", NOTICE, at_most=0) is not None:
-            await event.reply(self._replies.slow_down(user.language_code if user else None))
+            await event.reply(self._replies.say("bot", "slow-down", data.get("language")))
         return None
 
 

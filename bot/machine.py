@@ -22,6 +22,21 @@ def count_cpus(mounted: Path = MOUNTED, own: Path = OWN) -> float:
     return min(_affinity(), *_quotas(mounted, own))
 
 
+def find_memory(mounted: Path = MOUNTED, own: Path = OWN) -> float:
+    """Bytes of memory that this process may use: the machine's, or what its control groups leave of it."""
+    limits = [float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
+    for line in _read(own).splitlines():
+        _, controllers, group = line.split(":", 2)
+        v1 = "memory" in controllers.split(",")
+        if controllers and not v1:
+            continue
+        top, name = (mounted / "memory", "memory.limit_in_bytes") if v1 else (mounted, "memory.max")
+        place = top / group.lstrip("/")
+        texts = [_read(folder / name).strip() for folder in (place, *place.parents) if folder.is_relative_to(top)]
+        limits += [float(text) for text in texts if text.isdecimal()]
+    return min(limits)
+
+
 def _affinity() -> float:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""Ledger and throttle in Redis, shared by any number of replicas. Needs requirements-redis.txt."""
+"""Ledger, notes and throttle in Redis, shared by any number of replicas. Needs requirements-redis.txt."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from bot.ledger import ANSWERED, KEPT, Ledger, LedgerError, Taken
 from bot.limits import Rate, Throttle
+from bot.notes import Notes
 
 CLAIMED = 10
 """Seconds for which a claim holds without being renewed: what a dead replica had in work is free then."""
@@ -47,13 +48,13 @@ redis.call('SET', KEYS[1], string.format('%.6f', until_), 'PX', math.ceil((until
 """
 
 
-def open_redis(url: str) -> tuple[Ledger, Throttle]:
+def open_redis(url: str) -> tuple[Ledger, Notes, Throttle]:
     """Raises LedgerError if `url` is none that Redis' client understands; it is reached when it is first asked."""
     try:
         redis = Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
     except ValueError as error:
         raise LedgerError(f"REDIS_URL: {error}") from error
-    return RedisLedger(redis), RedisThrottle(redis)
+    return RedisLedger(redis), RedisNotes(redis), RedisThrottle(redis)
 
 
 class RedisLedger:
@@ -119,6 +120,31 @@ class RedisLedger:
                     break
 
 
+class RedisNotes:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def get(self, name: str) -> str | None:
+        async with _explained():
+            value = await self._redis.get(_note(name))
+            return None if value is None else str(value)
+
+    async def set(self, name: str, value: str, life: float | None = None) -> None:
+        async with _explained():
+            await self._redis.set(_note(name), value, px=None if life is None else int(life * 1000))
+
+    async def delete(self, name: str) -> None:
+        async with _explained():
+            await self._redis.delete(_note(name))
+
+    async def add(self, name: str, number: int = 1) -> int:
+        async with _explained():
+            return int(await self._redis.incrby(_note(name), number))
+
+    async def close(self) -> None:
+        """The connection is the ledger's."""
+
+
 class RedisThrottle:
     """Where Redis cannot be reached nothing is held back: Telegram's own limits are still there."""
 
@@ -142,6 +168,10 @@ class RedisThrottle:
 
 def _count(key: str) -> str:
     return f"{PREFIX}failures:{key}"
+
+
+def _note(name: str) -> str:
+    return f"{PREFIX}note:{name}"
 
 
 def _claim(key: str) -> str:

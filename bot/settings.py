@@ -49,6 +49,17 @@ class Settings:
     """Where /metrics, /healthz and /readyz are served; None: the first not at all, the others with the webhook."""
     aiogram_import: str
     """One of AIOGRAM_IMPORTS: see bot.deferred."""
+    owners: frozenset[int]
+    """Telegram's numbers of those who may ask for /stats."""
+    donations_dir: Path | None
+    """Where photos go that people let the bot keep; None: it keeps none."""
+    channel_posts: bool
+    """Whether photos in channels are answered."""
+
+    @property
+    def replies_dir(self) -> Path:
+        """The bot's own texts, beside its model. They need not be there."""
+        return self.model.with_name(f"{self.model.stem}-replies")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -74,6 +85,9 @@ class Settings:
             log_format=_choice(values, "LOG_FORMAT", "text", LOG_FORMATS),
             metrics_port=_count(values, "METRICS_PORT", default=0) if "METRICS_PORT" in values else None,
             aiogram_import=_choice(values, "AIOGRAM_IMPORT", "deferred", AIOGRAM_IMPORTS),
+            owners=_numbers(values, "OWNER_IDS"),
+            donations_dir=Path(values["DONATIONS_DIR"]) if "DONATIONS_DIR" in values else None,
+            channel_posts=_choice(values, "CHANNEL_POSTS", "off", ("on", "off")) == "on",
         )
 
 
@@ -82,6 +96,13 @@ def _count(values: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise SettingsError(f"{name} is {text!r}, it takes a whole number from 1 on.")
     return int(text)
+
+
+def _numbers(values: Mapping[str, str], name: str) -> frozenset[int]:
+    parts = [part.strip() for part in values.get(name, "").split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        raise SettingsError(f"{name} takes Telegram's numbers of people, such as 12345,67890.")
+    return frozenset(map(int, parts))
 
 
 def _address(values: Mapping[str, str], name: str, *schemes: str) -> str | None:

@@ -18,11 +18,12 @@ from aiohttp import web
 from bot import webhook
 from bot.classifier import Classifier
 from bot.delivery import Delivery
-from bot.handlers import build_dispatcher, set_commands
+from bot.handlers import build_dispatcher, introduce
 from bot.health import Health, add_metrics
 from bot.ledger import Ledger, LedgerError, SqliteLedger
 from bot.limits import FloodGuard, MemoryThrottle, Pacing, Throttle
 from bot.metrics import Metrics
+from bot.notes import Notes, SqliteNotes
 from bot.patience import Patience, until
 from bot.polling import poll
 from bot.replies import Replies
@@ -43,15 +44,18 @@ async def answer(settings: Settings, classifier: Classifier, replies: Replies) -
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         try:
-            ledger, throttle = _open_state(settings)
+            ledger, notes, throttle = open_state(settings)
         except LedgerError as error:
             raise SettingsError(f"{error}. STATE_DIR names a folder that can be written.") from error
         stack.push_async_callback(ledger.close)
-        bot = await stack.enter_async_context(_make_bot(settings))
+        stack.push_async_callback(notes.close)
+        bot = await stack.enter_async_context(make_bot(settings))
         patience = Patience(Pacing(throttle, settings.token), metrics)
         bot.session.middleware(patience)
-        dispatcher = build_dispatcher(classifier, replies, metrics)
-        dispatcher.message.outer_middleware(FloodGuard(throttle, replies, metrics, settings.token))
+        dispatcher = build_dispatcher(classifier, replies, metrics, notes, settings)
+        guard = FloodGuard(throttle, replies, metrics, settings.token)
+        dispatcher.message.middleware(guard)  # not what passes by in a group: what the bot would answer
+        dispatcher.callback_query.middleware(guard)
         delivery = Delivery(
             bot, dispatcher, ledger, replies, metrics, at_once=settings.max_in_flight, workers=max(2, settings.threads)
         )
@@ -62,7 +66,7 @@ async def answer(settings: Settings, classifier: Classifier, replies: Replies) -
             add_metrics(app, metrics)
             await _listen(stack, app, settings.host, settings.metrics_port, "METRICS_PORT")
         receiver = _Receiver(settings, bot, delivery, health, stopped)
-        greeting = asyncio.create_task(_greet(bot, replies))
+        greeting = asyncio.create_task(_greet(bot, replies, notes, donating=settings.donations_dir is not None))
         stack.callback(greeting.cancel)
         try:
             await (receiver.listen(stack) if settings.webhook_url else receiver.poll())
@@ -103,16 +107,22 @@ class _Receiver:
         return self.delivery.dispatcher.resolve_used_update_types()
 
 
-async def _greet(bot: Bot, replies: Replies) -> None:
-    """Say whose token it is, and fill the command menu. No photo waits for that."""
+async def _greet(bot: Bot, replies: Replies, notes: Notes, donating: bool) -> None:
+    """Say whose token it is, and fill menu and profile if they are not as they should be. No photo waits for that."""
     try:
         log.info("answering as @%s", (await bot.me()).username)
-        await set_commands(bot, replies)
+        wanted = f"{replies.digest} {donating}"
+        if await notes.get("introduced") != wanted:
+            await introduce(bot, replies, donating)
+            await notes.set("introduced", wanted)
+    except LedgerError as error:
+        log.warning("the command menu could not be filled: %s", error)
     except AiogramError as error:  # a wrong token ends the bot elsewhere
         log.warning("the command menu could not be filled: %s", type(error).__name__)
 
 
-def _make_bot(settings: Settings) -> Bot:
+def make_bot(settings: Settings) -> Bot:
+    """Raises SettingsError if the token has not the form of one."""
     assert settings.token
     server = TelegramAPIServer.from_base(settings.api_server) if settings.api_server else PRODUCTION
     try:
@@ -121,10 +131,10 @@ def _make_bot(settings: Settings) -> Bot:
         raise SettingsError(WRONG_TOKEN) from error
 
 
-def _open_state(settings: Settings) -> tuple[Ledger, Throttle]:
+def open_state(settings: Settings) -> tuple[Ledger, Notes, Throttle]:
     """Raises LedgerError, SettingsError."""
     if settings.redis_url is None:
-        return SqliteLedger(settings.state_dir), MemoryThrottle()
+        return SqliteLedger(settings.state_dir), SqliteNotes(settings.state_dir), MemoryThrottle()
     try:
         from bot.replicas import open_redis
     except ImportError as error:

@@ -1,7 +1,8 @@
 """The bot in a page of the browser, for whoever has no token yet.
 
-What the page sends becomes the update that Telegram would send (`updates`), goes through the same dispatcher as on
-Telegram, and is answered through aiogram's own session interface (`exchange`); `server` joins both to the page.
+What the page posts (`forms`) becomes the update that Telegram would send (`updates`) and goes through the same
+dispatcher as on Telegram. The bot's calls come through aiogram's own session interface and are carried out (`exchange`)
+in a chat in memory (`chat`); `server` joins all to the page.
 """
 
 from bot.preview.server import serve

@@ -1,4 +1,4 @@
-"""The page on 127.0.0.1, and its messages' way to the dispatcher."""
+"""The page on 127.0.0.1, and the way of what is done in it to the dispatcher."""
 
 from __future__ import annotations
 
@@ -12,32 +12,35 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiogram import Bot, Dispatcher
-from aiohttp import BodyPartReader, web
+from aiogram.types import Update
+from aiohttp import web
 
-from bot.download import MAX_BYTES
-from bot.preview.exchange import Exchange
-from bot.preview.updates import Incoming, Updates
+from bot.preview.chat import Chat
+from bot.preview.exchange import TOKEN, Exchange
+from bot.preview.forms import Form, read_form
+from bot.preview.updates import Updates, read_variants
+from bot.replies import COMMANDS, DONATING
 from bot.settings import SettingsError
 
 HOST = "127.0.0.1"
 LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?", re.ASCII)
 """Host headers of requests to this page."""
-PAGE = {"/": "page.html", "/page.css": "page.css", "/page.js": "page.js"}
+FOLDER = Path(__file__).parent
+SCRIPTS = ("page.js", "messages.js", "photos.js", "camera.js", "card.js")
+PAGE = {"/": "page.html"} | {f"/{name}": name for name in ("page.css", *SCRIPTS)}
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
-TOKEN = "1:preview"
-"""aiogram wants a token of the right form; it goes nowhere."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-async def serve(dispatcher: Dispatcher, port: int, open_browser: bool) -> None:
-    """Serve the preview until SIGINT or SIGTERM. Raises SettingsError if the port cannot be had."""
-    runner = web.AppRunner(_build_app(dispatcher), access_log=None, shutdown_timeout=1)
+async def serve(dispatcher: Dispatcher, card: Path, port: int, open_browser: bool) -> None:
+    """Serve the preview until SIGINT or SIGTERM; `card` is the model's. Raises SettingsError if the port is taken."""
+    runner = web.AppRunner(_build_app(dispatcher, card), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         try:
@@ -61,22 +64,26 @@ def _has_screen() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _build_app(dispatcher: Dispatcher) -> web.Application:
-    updates = Updates()
+def _build_app(dispatcher: Dispatcher, card: Path) -> web.Application:
+    chat = Chat()
+    updates = Updates(chat)
 
     async def show(request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(Path(__file__).parent / PAGE[request.path], headers=HEADERS)
+        return web.FileResponse(FOLDER / PAGE[request.path], headers=HEADERS)
+
+    async def introduce(request: web.Request) -> web.StreamResponse:
+        about = _describe(dispatcher, request.query.get("language")) | {"card": _read_card(card)}
+        return web.json_response(about, headers=HEADERS)
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        incoming = await _receive(request, updates)
-        exchange = Exchange(incoming.files)
-        await dispatcher.feed_update(Bot(TOKEN, session=exchange), incoming.update)
-        return web.json_response(
-            [{"text": sent.text, "is_reply": sent.reply_parameters is not None} for sent in exchange.answers]
-        )
+        update = await _make_update(await read_form(request), updates)
+        exchange = Exchange(chat)
+        await dispatcher.feed_update(Bot(TOKEN, session=exchange), update)
+        return web.json_response(exchange.shown, headers=HEADERS)
 
     app = web.Application(middlewares=[_refuse_strangers])
     app.router.add_routes([web.get(path, show) for path in PAGE])
+    app.router.add_get("/about", introduce)
     app.router.add_post("/messages", answer)
     return app
 
@@ -91,38 +98,32 @@ async def _refuse_strangers(request: web.Request, handler: Handler) -> web.Strea
     return await handler(request)
 
 
-async def _receive(request: web.Request, updates: Updates) -> Incoming:
-    """Read a message from the page: fields `language`, then `text` or `file`, in memory."""
-    if request.content_type != "multipart/form-data":
-        raise web.HTTPBadRequest(text="multipart/form-data is expected")
-    language = None
+async def _make_update(form: Form, updates: Updates) -> Update:
+    match form:
+        case Form(text=str(text)):
+            return updates.from_text(text, form.language)
+        case Form(file=file) if file is not None:
+            return updates.from_file(file, await asyncio.to_thread(read_variants, file.data), form.album, form.language)
+        case Form(message=int(number), press=str(data)):
+            return updates.from_press(number, data, form.language)
+        case _:
+            raise web.HTTPBadRequest(text="the message has neither text nor a file, and is no press of a button")
+
+
+def _describe(dispatcher: Dispatcher, language: str | None) -> dict[str, object]:
+    """What Telegram shows of a bot beside its messages: its profile's text and its commands."""
+    replies = dispatcher["replies"]
+    names = (*COMMANDS, *DONATING) if dispatcher["donations"].are_on else COMMANDS
+    return {
+        "language": replies.find(language),
+        "description": replies.say("profile", "description", language),
+        "commands": [{"name": f"/{name}", "does": replies.say("command", name, language)} for name in names],
+    }
+
+
+def _read_card(file: Path) -> str | None:
+    """What `python -m export` wrote beside the model, in Markdown, if it is there."""
     try:
-        async for part in await request.multipart():
-            if not isinstance(part, BodyPartReader):
-                break
-            if part.name == "language":
-                language = await part.text() or None
-            elif part.name == "text" and (text := (await part.text()).strip()):
-                return updates.from_text(text, language)
-            elif part.name == "file":
-                data, size = await _read_bounded(part)
-                kind = part.headers.get("Content-Type", "application/octet-stream")
-                name = part.filename or "file"
-                return await asyncio.to_thread(updates.from_file, data, name, kind, size, language)
-    except web.HTTPException:
-        raise
-    except Exception as error:  # aiohttp's reader raises half a dozen types on a body that is cut or no form
-        raise web.HTTPBadRequest(text=f"the message cannot be read: {error}") from error
-    raise web.HTTPBadRequest(text="the message has neither text nor a file")
-
-
-async def _read_bounded(part: BodyPartReader) -> tuple[bytes, int]:
-    """The part's bytes and how many there are; above Telegram's limit, none are kept."""
-    data, size = bytearray(), 0
-    while chunk := await part.read_chunk(2**16):
-        size += len(chunk)
-        if size <= MAX_BYTES:
-            data += chunk
-        else:
-            data.clear()
-    return bytes(data), size
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None

@@ -1,75 +1,107 @@
-"""What a person puts into the page -> the update that Telegram would send for it."""
+"""What a person does in the page -> the update that Telegram would send for it."""
 
 from __future__ import annotations
 
 import io
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from aiogram.enums import ChatType
-from aiogram.types import Chat, Document, Message, MessageEntity, PhotoSize, Update, User
+from aiogram.types import (
+    CallbackQuery,
+    Document,
+    InaccessibleMessage,
+    Message,
+    MessageEntity,
+    PhotoSize,
+    Update,
+    User,
+)
+from aiogram.types import Chat as TelegramChat
 from PIL import Image
 
 from bot.photo import PhotoError, read
+from bot.preview.chat import Chat
+from bot.preview.forms import File
 
 PERSON = 1
 """Telegram's number of the only user and of the private chat with them."""
+CHAT = TelegramChat(id=PERSON, type=ChatType.PRIVATE)
 BOXES = (90, 320, 800, 1280)
 """Telegram's variants of a photo fit into squares of these sides, in pixels (observed, not documented)."""
 JPEG_QUALITY = 87
 
-
-@dataclass(frozen=True)
-class Incoming:
-    """An update, and the files that it speaks of by their `file_id`."""
-
-    update: Update
-    files: dict[str, bytes] = field(default_factory=dict)
+Variant = tuple[int, tuple[int, int], bytes]
+"""Box, width and height in pixels, JPEG."""
 
 
 class Updates:
-    """Numbers the messages of one preview."""
+    """Numbers what the person does and keeps it in the chat."""
 
-    def __init__(self) -> None:
-        self._numbers = itertools.count(1)
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
 
-    def from_text(self, text: str, language: str | None) -> Incoming:
+    def from_text(self, text: str, language: str | None) -> Update:
         command = text.split(maxsplit=1)[0] if text.startswith("/") else ""
         entities = [MessageEntity(type="bot_command", offset=0, length=len(command))] if command else None
-        return Incoming(self._wrap(language, text=text, entities=entities))
+        return self._wrap(next(self._chat.numbers), language, text=text, entities=entities)
 
-    def from_file(self, data: bytes, name: str, mime_type: str, size: int, language: str | None) -> Incoming:
-        """A photo in Telegram's variants if it can be read, else the file as it is. `size` is in bytes."""
-        try:
-            variants = list(make_variants(read(data)))
-        except PhotoError:
-            document = Document(
-                file_id="file", file_unique_id="file", file_name=name, mime_type=mime_type, file_size=size
-            )
-            return Incoming(self._wrap(language, document=document), {"file": data})
-        photo = [
-            PhotoSize(file_id=str(box), file_unique_id=str(box), width=width, height=height, file_size=len(jpeg))
-            for box, (width, height), jpeg in variants
-        ]
-        return Incoming(self._wrap(language, photo=photo), {str(box): jpeg for box, _, jpeg in variants})
+    def from_file(self, file: File, variants: list[Variant], album: str | None, language: str | None) -> Update:
+        """A photo in its variants or, if it has none, the file as it is; with others in an `album` if that is named."""
+        number = next(self._chat.numbers)
+        files = {f"{number}-{box}": jpeg for box, _, jpeg in variants} or {f"{number}-file": file.data}
+        content: dict[str, Any]
+        if variants:
+            content = {
+                "photo": [
+                    PhotoSize(file_id=name, file_unique_id=name, width=width, height=height, file_size=len(jpeg))
+                    for name, (_, (width, height), jpeg) in zip(files, variants, strict=True)
+                ]
+            }
+        else:
+            (name,) = files
+            content = {
+                "document": Document(
+                    file_id=name, file_unique_id=name, file_name=file.name, mime_type=file.kind, file_size=file.size
+                )
+            }
+        return self._wrap(number, language, files, media_group_id=album, **content)
 
-    def _wrap(self, language: str | None, **content: Any) -> Update:
-        number = next(self._numbers)
-        message = Message(
-            message_id=number,
-            date=datetime.now(UTC),
-            chat=Chat(id=PERSON, type=ChatType.PRIVATE),
-            from_user=User(id=PERSON, is_bot=False, first_name="You", language_code=language),
-            **content,
+    def from_press(self, number: int, data: str, language: str | None) -> Update:
+        """A button of message `number`. One that is no longer kept is what Telegram calls inaccessible."""
+        identity = next(self._chat.numbers)
+        callback = CallbackQuery(
+            id=str(identity),
+            from_user=_person(language),
+            chat_instance=str(PERSON),
+            message=self._chat.find(number) or InaccessibleMessage(chat=CHAT, message_id=number),
+            data=data,
         )
+        return Update(update_id=identity, callback_query=callback)
+
+    def _wrap(
+        self, number: int, language: str | None, files: Mapping[str, bytes] | None = None, **content: Any
+    ) -> Update:
+        message = Message(message_id=number, date=datetime.now(UTC), chat=CHAT, from_user=_person(language), **content)
+        self._chat.keep(message, files)
         return Update(update_id=number, message=message)
 
 
-def make_variants(photo: Image.Image) -> Iterator[tuple[int, tuple[int, int], bytes]]:
-    """Telegram's JPEG variants of an RGB photo: box, width and height in pixels, bytes. None is enlarged."""
+def _person(language: str | None) -> User:
+    return User(id=PERSON, is_bot=False, first_name="You", language_code=language)
+
+
+def read_variants(data: bytes) -> list[Variant]:
+    """Of a photo file's bytes; none if they cannot be read."""
+    try:
+        return list(make_variants(read(data)))
+    except PhotoError:
+        return []
+
+
+def make_variants(photo: Image.Image) -> Iterator[Variant]:
+    """Telegram's JPEG variants of an RGB photo. None is enlarged."""
     for box in BOXES:
         variant = photo.copy()
         variant.thumbnail((box, box))

@@ -1,10 +1,10 @@
 """Uses every one of aiogram's models, and tells what came of it.
 
-python -m tests.bot.aiogram_models WAY THREADS [SAMPLES]
+python -m tests.bot.aiogram_models WAY [SAMPLES]
 
-Imports aiogram in the WAY (see bot.deferred), and has THREADS threads use each model at the same time: for SAMPLES, or
-for samples made from the fields' annotations. Prints one JSON object: `samples`; `built`, the names of the models that
-were ready before their first use; `outcomes`, by the model's name what each of the threads saw.
+Imports aiogram in the WAY (see bot.deferred), and uses each model: for SAMPLES, or for samples made from the fields'
+annotations. Prints one JSON object: `samples`; `built`, the names of the models that were ready before their first use;
+`outcomes`, by the model's name what was seen.
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ import re
 import sys
 import types
 import typing
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Barrier
 from typing import Any
 
 from bot.deferred import import_aiogram
@@ -31,22 +29,12 @@ ADDRESS = re.compile(r"0x[0-9a-f]+")
 PLAIN_VALUES = {bool: True, int: 7, float: 1.5, str: "text", datetime: 1, timedelta: 60, Any: "anything"}
 
 
-def main(way: str, threads: str, samples: str | None = None) -> None:
+def main(way: str, samples: str | None = None) -> None:
     import_aiogram(way)
     models = _models()
     built = [name for name, model in models.items() if model.__pydantic_complete__]
     known = json.loads(Path(samples).read_text()) if samples else {name: _fill(models[name]) for name in models}
-    sys.setswitchinterval(1e-5)
-    barrier = Barrier(int(threads))
-
-    def use(name: str) -> dict[str, str]:
-        barrier.wait(60)
-        seen = _use(models[name], known[name])
-        barrier.wait(60)  # a model is built by one of the threads, and this one may have been quicker with its work
-        return seen | _look_at(models[name])
-
-    with ThreadPoolExecutor(int(threads)) as pool:
-        outcomes = {name: list(pool.map(use, [name] * int(threads))) for name in models}
+    outcomes = {name: _use(model, known[name]) | _look_at(model) for name, model in models.items()}
     json.dump({"samples": known, "built": built, "outcomes": outcomes}, sys.stdout)
 
 

@@ -106,7 +106,7 @@ def test_a_photo_that_brings_the_process_down_gets_an_apology_and_those_beside_i
     start()
     telegram.wait_until(lambda: len(telegram.answers()) == 4)
     assert telegram.answers()[poison] == text("bot", "failed")
-    assert {telegram.answers()[other] for other in others} == {"I see: red. I am 99% sure."}
+    assert all(telegram.answers()[other].startswith("I see: red. I am 99% sure.") for other in others)
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
 
 
@@ -160,7 +160,7 @@ def test_one_persons_flood_gets_one_notice_and_others_their_answers(telegram: Te
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     named = [message for message in flood if "red" in telegram.answers().get(message, "")]
     told = [message for message in flood if telegram.answers().get(message) == text("bot", "slow-down")]
-    assert telegram.answers()[other] == "I see: red. I am 99% sure."
+    assert telegram.answers()[other].startswith("I see: red. I am 99% sure.")
     assert named[:10] == flood[:10]
     assert len(named) < 30
     assert len(told) == 1
@@ -186,7 +186,8 @@ def test_under_every_kind_of_fault_each_photo_gets_its_answer(telegram: Telegram
     sent = {telegram.send_photo(draw(color), user=user): color for user in range(1, 11) for color in ("red", "blue")}
     start_bot()
     telegram.wait_until(lambda: telegram.answers().keys() == sent.keys(), seconds=90)
-    assert {message: f"I see: {color}. I am 99% sure." for message, color in sent.items()} == telegram.answers()
+    assert telegram.answers().keys() == sent.keys()
+    assert all(telegram.answers()[message].startswith(f"I see: {color}. I am 99%") for message, color in sent.items())
     assert set(telegram.replies.values()) == {1}
     assert len(telegram.faults.injected) >= 5
 

@@ -11,16 +11,18 @@ import pytest
 
 from bot.ledger import ANSWERED, Ledger, LedgerError, SqliteLedger, Taken, pseudonym
 from bot.limits import MemoryThrottle, Rate, Throttle
+from bot.notes import Notes, SqliteNotes
 from bot.replicas import open_redis
 
-Open = Callable[[], tuple[Ledger, Throttle]]
+Open = Callable[[], tuple[Ledger, Notes, Throttle]]
 
 
 @pytest.fixture(params=["sqlite", "redis"])
 def open_state(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """Opens the same state anew, as the next process or another replica does."""
     if request.param == "sqlite":
-        return lambda: (SqliteLedger(tmp_path / "deep" / "state"), MemoryThrottle())
+        folder = tmp_path / "deep" / "state"
+        return lambda: (SqliteLedger(folder), SqliteNotes(folder), MemoryThrottle())
     url = request.getfixturevalue("redis_url")
     return lambda: open_redis(url)
 
@@ -28,7 +30,7 @@ def open_state(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
 def test_failures_are_counted_across_processes_until_the_answer(open_state: Open) -> None:
     async def go() -> None:
         for failures in (0, 1):
-            ledger, _ = open_state()
+            ledger, _, _ = open_state()
             assert await ledger.claim("a") == failures
             await ledger.suspect("a")
             await ledger.suspect("innocent")
@@ -36,11 +38,11 @@ def test_failures_are_counted_across_processes_until_the_answer(open_state: Open
             assert await ledger.claim("innocent") == 0
             await _forget_claims(ledger, "a", "innocent")
             await ledger.close()
-        ledger, _ = open_state()
+        ledger, _, _ = open_state()
         assert [await ledger.claim(key) for key in ("a", "innocent", "never seen")] == [2, 0, 0]
         await ledger.finish("a")
         await ledger.close()
-        ledger, _ = open_state()
+        ledger, _, _ = open_state()
         assert await ledger.claim("a") == ANSWERED
         await ledger.close()
 
@@ -49,7 +51,7 @@ def test_failures_are_counted_across_processes_until_the_answer(open_state: Open
 
 def test_what_one_replica_has_in_work_another_cannot_claim(redis_url: str) -> None:
     async def go() -> None:
-        (one, _), (two, _) = open_redis(redis_url), open_redis(redis_url)
+        (one, *_), (two, *_) = open_redis(redis_url), open_redis(redis_url)
         assert await one.claim("a") == 0
         assert await one.claim("a") == 0  # its own
         with pytest.raises(Taken):
@@ -66,8 +68,15 @@ def test_what_one_replica_has_in_work_another_cannot_claim(redis_url: str) -> No
 
 def test_a_ledger_out_of_reach_says_so(tmp_path: Path, free_port: int) -> None:
     async def go() -> None:
-        ledger, throttle = open_redis(f"redis://127.0.0.1:{free_port}/0")
-        for call in (ledger.claim("a"), ledger.suspect("a"), ledger.finish("a"), ledger.check()):
+        ledger, notes, throttle = open_redis(f"redis://127.0.0.1:{free_port}/0")
+        for call in (
+            ledger.claim("a"),
+            ledger.suspect("a"),
+            ledger.finish("a"),
+            ledger.check(),
+            notes.get("a"),
+            notes.add("a"),
+        ):
             with pytest.raises(LedgerError, match="Redis cannot be reached"):
                 await call
         assert await throttle.reserve("a", Rate(1, 1)) == 0  # Telegram's own limits are still there
@@ -94,9 +103,29 @@ def test_what_is_older_than_two_days_is_forgotten_at_the_start(tmp_path: Path) -
     asyncio.run(go())
 
 
+def test_notes_outlive_the_process_and_end_when_they_should(open_state: Open) -> None:
+    async def go() -> None:
+        ledger, notes, _ = open_state()
+        await notes.set("language:a", "fr")
+        await notes.set("album:a", "short", life=0.2)
+        assert [await notes.add("count"), await notes.add("count", 2)] == [1, 3]
+        assert await notes.get("album:a") == "short"
+        await notes.close()
+        await ledger.close()
+        await asyncio.sleep(0.3)
+        ledger, notes, _ = open_state()
+        assert [await notes.get(name) for name in ("language:a", "album:a", "count")] == ["fr", None, "3"]
+        await notes.delete("language:a")
+        assert await notes.get("language:a") is None
+        await notes.close()
+        await ledger.close()
+
+    asyncio.run(go())
+
+
 def test_a_burst_passes_at_once_and_then_one_place_comes_at_a_time(open_state: Open) -> None:
     async def go() -> None:
-        ledger, throttle = open_state()
+        ledger, _, throttle = open_state()
         rate = Rate(per_second=0.5, burst=3)
         waits = [await throttle.reserve("a", rate) for _ in range(5)]
         assert waits == pytest.approx([0, 0, 0, 2, 4], abs=0.3)

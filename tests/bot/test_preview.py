@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,39 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
+from selenium_axe_python.axe import Axe
 
-from tests.bot.conftest import BOT_PYTHON, RunBot, environment
+from bot.preview.chat import FILES
+from tests.bot.conftest import BOT_PYTHON, RunBot, environment, find_port
 from tests.bot.photos import COLORS, draw, encode
 from tests.conftest import ROOT
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 UNREADABLE = "I cannot read this file."
+BUTTONS = [["Why?"], ["👍 Right", "👎 Wrong"]]
+CARD = """# colors.onnx
+
+Names photos: `red`, **by `mean` colour**. See [the docs](https://example.com/x), <b>not</b>
+[this](javascript:alert(1)).
+
+## Figures
+
+| photos | right |
+| --- | --- |
+| all | 99 % |
+
+- one point
+  on two lines
+- another
+
+```sh
+python -m export   # made it
+```
+"""
+PICTURES = os.environ.get("LABELGRAM_PICTURES")
+"""Where the README's pictures are written: `docs`. Without it they are taken, and not kept."""
+PORTRAITS = sorted(ROOT.glob(".venv/train/lib/*/site-packages/skimage/data/astronaut.png"))
+"""Eileen Collins, by NASA, in the public domain; from the environment that `make test` makes for the training."""
 
 
 @dataclass
@@ -51,7 +79,7 @@ class Preview:
                 return error.code, error.read().decode()
 
     def send(self, headers: dict[str, str] | None = None, language: str = "en", **fields: str | bytes) -> Any:
-        """Send `text` or `file` as the page does; returns the answers, or the status if there are none."""
+        """Send fields as the page does; returns what the bot shows of it, or the status if that is not 200."""
         boundary = uuid.uuid4().hex
         parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="language"\r\n\r\n{language}\r\n'.encode()]
         for name, value in fields.items():
@@ -66,16 +94,30 @@ class Preview:
         (answer,) = self.send(None, language, **fields)
         return str(answer["text"])
 
+    def press(self, answer: dict[str, Any], label: str) -> Any:
+        """Press the button that is called so."""
+        (data,) = [key["data"] for row in answer["buttons"] for key in row if key["text"] == label]
+        return self.send(message=str(answer["id"]), press=data)
 
-@pytest.fixture(scope="module")
-def preview(color_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preview]:
-    """A preview whose TMPDIR and HOME stay empty."""
-    home = tmp_path_factory.mktemp("home")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    def get(self, path: str, **headers: str) -> Any:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(self.url + path, headers=headers)) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+
+def labels(answer: dict[str, Any]) -> list[list[str]]:
+    return [[key["text"] for key in row] for row in answer["buttons"]]
+
+
+@contextmanager
+def start_preview(model: Path, home: Path) -> Iterator[Preview]:
+    """A preview whose TMPDIR and HOME, `home`, stay empty."""
+    port = find_port()
     quiet = {"LOG_LEVEL": "WARNING", "PYTHONDONTWRITEBYTECODE": "1"}
-    variables = quiet | {"MODEL_PATH": str(color_model), "TMPDIR": str(home), "HOME": str(home)}
+    variables = quiet | {"MODEL_PATH": str(model), "TMPDIR": str(home), "HOME": str(home)}
     with subprocess.Popen(
         [BOT_PYTHON, "-m", "bot", "preview", "--port", str(port)],
         cwd=ROOT,
@@ -84,13 +126,23 @@ def preview(color_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout
-        assert process.stdout.readline() == f"Preview: http://127.0.0.1:{port} (Ctrl-C ends it)\n"
-        yield Preview(process, port)
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == f"Preview: http://127.0.0.1:{port} (Ctrl-C ends it)\n"
+            yield Preview(process, port)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=30)
         assert (process.returncode, errors) == (0, "")
         assert list(home.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def preview(color_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preview]:
+    model = Path(shutil.copy(color_model, tmp_path_factory.mktemp("carded")))
+    model.with_suffix(".md").write_text(CARD)
+    with start_preview(model, tmp_path_factory.mktemp("home")) as preview:
+        yield preview
 
 
 def test_the_answers_are_the_bots_own(preview: Preview) -> None:
@@ -101,7 +153,9 @@ def test_the_answers_are_the_bots_own(preview: Preview) -> None:
     assert preview.answer(text="/start", language="fr-FR").startswith("Bonjour")
     for color in COLORS:
         (answer,) = preview.send(file=encode(draw(color, (1500, 1000))))
-        assert answer == {"text": f"I see: {color}. I am 99% sure.", "is_reply": True}
+        first, _, bars = answer["text"].partition("\n\n")
+        assert (first, answer["is_reply"]) == (f"I see: {color}. I am 99% sure.", True)
+        assert bars.startswith(f"{'▓' * 10} 99% {color}\n")
 
 
 def test_a_file_that_is_no_photo_is_refused_by_the_bot(preview: Preview) -> None:
@@ -110,7 +164,58 @@ def test_a_file_that_is_no_photo_is_refused_by_the_bot(preview: Preview) -> None
     assert preview.answer(file=encode(Image.new("L", (8000, 8000)), "PNG")).startswith("This image has too many pixels")
 
 
+def test_an_albums_photos_share_an_answer_that_grows(preview: Preview) -> None:
+    sent = [preview.send(album="holiday", file=encode(draw(color))) for color in COLORS]
+    assert {answer["id"] for (answer,) in sent} == {sent[0][0]["id"]}
+    assert [answer["text"].count("\n") for (answer,) in sent] == [1, 2, 3]
+    assert sent[2][0]["text"] == "3 photos:\n1. red, 99%\n2. green, 99%\n3. blue, 99%"
+    assert preview.answer(album="another", file=encode(draw("red"))).startswith("1 photo:")
+
+
+def test_a_verdict_takes_the_buttons_away_and_is_thanked_for(preview: Preview) -> None:
+    (answer,) = preview.send(file=encode(draw("red")))
+    assert labels(answer) == BUTTONS
+    changed, toast = preview.press(answer, "👎 Wrong")
+    assert (changed["id"], changed["text"], labels(changed)) == (answer["id"], answer["text"], [["Why?"]])
+    assert toast["toast"].startswith("Thank you!")
+
+
+def test_why_sends_a_picture_for_as_long_as_the_photo_is_kept(preview: Preview) -> None:
+    (answer,) = preview.send(file=encode(draw("red")))
+    (why,) = preview.press(answer, "Why?")
+    assert why["photo"].startswith("data:image/jpeg;base64,")
+    assert "“red”" in why["text"]
+    for _ in range(FILES):
+        preview.send(file=encode(draw("blue", (30, 30))))
+    (gone,) = preview.press(answer, "Why?")
+    assert (gone["text"], gone["photo"]) == ("I cannot fetch this photo any more. Please send it again.", None)
+    (toast,) = preview.send(message="999999", press="why")  # a message that is not there any more
+    assert toast == {"toast": "I cannot fetch this photo any more. Please send it again."}
+
+
+def test_a_language_can_be_chosen(preview: Preview) -> None:
+    (question,) = preview.send(text="/language")
+    assert question["text"] == "Which language shall I answer in?"
+    (chosen,) = preview.press(question, "Deutsch")
+    assert (chosen["id"], labels(chosen)) == (question["id"], [])
+    (question,) = preview.send(text="/language")
+    assert question["text"] != "Which language shall I answer in?"
+    preview.send(message=str(question["id"]), press="language:auto")
+    assert preview.answer(text="/start").startswith("Hello!")
+
+
+def test_the_bot_is_described_in_the_browsers_language(preview: Preview) -> None:
+    english, french = preview.get("/about?language=en-GB"), preview.get("/about?language=fr")
+    assert [command["name"] for command in english["commands"]] == [
+        *("/start", "/help", "/privacy", "/what", "/language")
+    ]
+    assert (english["language"], french["language"], english["card"]) == ("en", "fr", CARD)
+    for about in ("commands", "description"):
+        assert english[about] != french[about]
+
+
 def test_other_sites_are_refused(preview: Preview) -> None:
+    assert preview.get("/about", Host="example.com") == 403
     assert preview.send({"Origin": "http://example.com"}, text="/start") == 403
     assert preview.send({"Origin": "null"}, text="/start") == 403
     assert preview.send({"Host": f"example.com:{preview.port}"}, text="/start") == 403
@@ -124,6 +229,8 @@ def test_a_message_that_cannot_be_read_is_a_400(preview: Preview) -> None:
     assert preview.post(b"{}", "application/json")[0] == 400
     assert preview.send(other="/start") == 400
     assert preview.send(text="   ") == 400
+    assert preview.send(press="why") == 400
+    assert preview.send(message="x", press="why") == 400
     head = b'--x\r\nContent-Disposition: form-data; name="text"\r\nContent-Type: text/plain; charset=none\r\n\r\n'
     assert preview.post(head + b"hi\r\n--x--", "multipart/form-data; boundary=x")[0] == 400
 
@@ -184,7 +291,7 @@ def answers(page: webdriver.Chrome, count: int) -> list[str]:
     """The texts of the bot's bubbles, once there are `count`."""
 
     def found(page: webdriver.Chrome) -> list[WebElement] | None:
-        bubbles = page.find_elements(By.CSS_SELECTOR, ".bubble.bot:not(.typing) p")
+        bubbles = page.find_elements(By.CSS_SELECTOR, ".bot:not(.typing) p")
         return bubbles if len(bubbles) == count else None
 
     # Not `.text`, which is empty while the bubble fades in.
@@ -210,15 +317,185 @@ def test_the_start_button_says_start(page: webdriver.Chrome) -> None:
     assert not page.find_elements(By.ID, "welcome")
 
 
-def test_chosen_photos_are_each_answered_beside_a_quote_of_them(page: webdriver.Chrome, tmp_path: Path) -> None:
-    paths = []
-    for color in COLORS:
-        paths.append(tmp_path / f"{color}.jpg")
-        paths[-1].write_bytes(encode(draw(color)))
-    page.find_element(By.ID, "files").send_keys("\n".join(map(str, paths)))
-    assert sorted(answers(page, 3)) == sorted(f"I see: {color}. I am 99% sure." for color in COLORS)
-    shown = page.find_elements(By.CSS_SELECTOR, ".bot .quote, .user .photo")
-    assert len([image for image in shown if image.is_displayed() and image.get_property("naturalWidth")]) == 6
+@pytest.fixture
+def photos(tmp_path: Path) -> list[str]:
+    """A file of each of COLORS."""
+    paths = [tmp_path / f"{color}.jpg" for color in COLORS]
+    for path in paths:
+        draw(path.stem).save(path)
+    return list(map(str, paths))
+
+
+def choose(page: webdriver.Chrome, *photos: str) -> None:
+    page.find_element(By.ID, "files").send_keys("\n".join(photos))
+
+
+def buttons(page: webdriver.Chrome) -> list[str]:
+    # In one go: an element that was found may be replaced before it is asked.
+    script = "return [...document.querySelectorAll('.keyboard button')].filter((key) => key.checkVisibility())"
+    return list(page.execute_script(f"{script}.map((key) => key.textContent)"))
+
+
+def press(page: webdriver.Chrome, label: str) -> None:
+    page.find_element(By.XPATH, f"//div[@class='keyboard']//button[.='{label}']").click()
+
+
+def count_shown(page: webdriver.Chrome, selector: str) -> int:
+    images = page.find_elements(By.CSS_SELECTOR, selector)
+    return len([image for image in images if image.is_displayed() and image.get_property("naturalWidth")])
+
+
+def test_chosen_photos_are_each_answered_beside_a_quote_of_them(page: webdriver.Chrome, photos: list[str]) -> None:
+    for number, (color, photo) in enumerate(zip(COLORS, photos, strict=True), start=1):
+        choose(page, photo)
+        assert answers(page, number)[-1].startswith(f"I see: {color}. I am 99% sure.\n\n▓")
+    WebDriverWait(page, 30).until(lambda _: count_shown(page, ".bot .quote, .user .photo") == 6)
+
+
+def test_photos_chosen_together_are_an_album_with_one_answer(page: webdriver.Chrome, photos: list[str]) -> None:
+    page.execute_script("""
+        window.grown = [];
+        new MutationObserver(() => grown.push(document.querySelector(".bot:not(.typing) p")?.textContent))
+            .observe(document.querySelector("#messages"), {subtree: true, childList: true});
+    """)
+    choose(page, *photos)
+    whole = "3 photos:\n1. red, 99%\n2. green, 99%\n3. blue, 99%"
+    WebDriverWait(page, 30).until(lambda _: answers(page, 1) == [whole])
+    grown = page.execute_script("return [...new Set(grown.filter(Boolean))].map((text) => text.split('\\n').length)")
+    assert grown == [2, 3, 4]
+    assert len(page.find_elements(By.CSS_SELECTOR, ".user")) == 1
+    assert count_shown(page, ".user .photo") == 3
+
+
+def test_why_shows_the_bots_picture_and_a_verdict_a_toast(page: webdriver.Chrome, photos: list[str]) -> None:
+    choose(page, photos[0])
+    answers(page, 1)
+    assert buttons(page) == [label for row in BUTTONS for label in row]
+    press(page, "Why?")
+    assert "“red”" in answers(page, 2)[1]
+    WebDriverWait(page, 30).until(lambda _: count_shown(page, ".bot .photo") == 1)
+    press(page, "👍 Right")
+    WebDriverWait(page, 30).until(lambda _: buttons(page) == ["Why?"])
+    assert page.find_element(By.ID, "toast").text.startswith("Thank you!")
+    assert page.switch_to.active_element.text == "Why?"  # the pressed button is gone, its focus is not
+    page.switch_to.active_element.send_keys(Keys.ENTER)
+    answers(page, 3)
+
+
+@pytest.fixture
+def automatic_language(preview: Preview) -> Iterator[None]:
+    """In the end the bot speaks the browser's language again."""
+    yield
+    preview.send(message="999999", press="language:auto")
+
+
+@pytest.mark.usefixtures("automatic_language")
+def test_a_language_is_chosen_and_arabic_runs_from_right_to_left(page: webdriver.Chrome) -> None:
+    type_and_send(page, "/language")
+    answers(page, 1)
+    press(page, "العربية")
+    WebDriverWait(page, 30).until(lambda _: not buttons(page))
+    type_and_send(page, "/start")
+    assert answers(page, 2)[1].startswith("مرحبًا")
+    direction = "return [...document.querySelectorAll('.message')].map((one) => getComputedStyle(one).direction)"
+    assert page.execute_script(direction) == ["ltr", "rtl", "ltr", "rtl"]
+    type_and_send(page, "/language")
+    answers(page, 3)
+    page.find_element(By.CSS_SELECTOR, ".keyboard div:last-child button:last-child").click()  # automatic
+    WebDriverWait(page, 30).until(lambda _: answers(page, 3)[2] == "I will answer in English.")
+
+
+def test_commands_are_picked_from_the_menu_with_the_keyboard(page: webdriver.Chrome) -> None:
+    opener = page.find_element(By.CSS_SELECTOR, "[popovertarget]")
+    WebDriverWait(page, 30).until(lambda _: page.find_elements(By.CSS_SELECTOR, "#menu li"))
+    opener.send_keys(Keys.ENTER)
+    first = page.switch_to.active_element
+    assert first.text.split("\n") == ["/start", "what I do"]
+    first.send_keys(Keys.TAB)
+    page.switch_to.active_element.send_keys(Keys.ENTER)
+    assert answers(page, 1)[0].startswith("Send me a photo, or an image as a file")
+    assert not first.is_displayed()
+    assert page.switch_to.active_element.get_attribute("id") == "text"
+
+
+def test_the_models_card_is_shown(page: webdriver.Chrome) -> None:
+    opener = page.find_element(By.ID, "about")
+    WebDriverWait(page, 30).until(lambda _: opener.is_displayed())
+    opener.click()
+    card = page.find_element(By.CSS_SELECTOR, "#card [tabindex]")
+    assert card.get_property("innerHTML") == (
+        "<h2>colors.onnx</h2><p>Names photos: <code>red</code>, <strong>by <code>mean</code> colour</strong>. See "
+        '<a href="https://example.com/x" target="_blank" rel="noreferrer">the docs</a>, '
+        "&lt;b&gt;not&lt;/b&gt; [this](javascript:alert(1)).</p><h3>Figures</h3>"
+        '<table><thead><tr><th scope="col">photos</th><th scope="col">right</th></tr></thead>'
+        "<tbody><tr><td>all</td><td>99 %</td></tr></tbody></table>"
+        "<ul><li>one point on two lines</li><li>another</li></ul><pre>python -m export   # made it</pre>"
+    )
+    page.switch_to.active_element.send_keys(Keys.ESCAPE)
+    WebDriverWait(page, 30).until(lambda _: not card.is_displayed())
+
+
+def test_without_a_card_there_is_no_button_for_it(
+    chromium: webdriver.Chrome, color_model: Path, tmp_path: Path
+) -> None:
+    with start_preview(color_model, tmp_path) as preview:
+        chromium.get(preview.url)
+        WebDriverWait(chromium, 30).until(lambda _: chromium.find_elements(By.CSS_SELECTOR, "#menu li"))
+        assert not chromium.find_element(By.ID, "about").is_displayed()
+
+
+@contextmanager
+def theme(page: webdriver.Chrome, name: str) -> Iterator[None]:
+    """As somebody's system has it; and still, since colours cannot be judged in mid-fade."""
+    features = {"prefers-color-scheme": name, "prefers-reduced-motion": "reduce"}
+    media = [{"name": feature, "value": value} for feature, value in features.items()]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+    try:
+        yield
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def find_barriers(page: webdriver.Chrome) -> list[str]:
+    """What axe finds on the page as it is now that keeps people out: of serious or critical impact."""
+    axe = Axe(page)
+    axe.inject()  # type: ignore[no-untyped-call]
+    found = axe.run()
+    assert len(found["passes"]) > 10
+    return [
+        f"{one['id']}: {node['html']}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_nobody_is_kept_out(page: webdriver.Chrome, photos: list[str], name: str) -> None:
+    with theme(page, name):
+        WebDriverWait(page, 30).until(lambda _: page.find_elements(By.CSS_SELECTOR, "#menu li"))
+        assert find_barriers(page) == []
+        choose(page, photos[0])
+        answers(page, 1)
+        press(page, "Why?")
+        answers(page, 2)
+        press(page, "👎 Wrong")
+        page.find_element(By.CSS_SELECTOR, "[popovertarget]").click()
+        WebDriverWait(page, 30).until(lambda _: page.find_element(By.ID, "toast").text)
+        assert find_barriers(page) == []
+        page.switch_to.active_element.send_keys(Keys.ESCAPE)
+        page.find_element(By.ID, "about").click()
+        assert find_barriers(page) == []
+        ground = page.execute_script("return getComputedStyle(document.querySelector('.bot .bubble')).backgroundColor")
+        assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(29, 42, 55)"}[name]
+
+
+def test_what_keeps_people_out_is_found(page: webdriver.Chrome) -> None:
+    """The test above could fail."""
+    page.execute_script("document.querySelector('#text').removeAttribute('aria-label')")
+    page.execute_script("document.querySelector('#text').removeAttribute('placeholder')")
+    page.execute_script("document.querySelector('h1').style.color = '#ddd'")
+    assert {barrier.partition(":")[0] for barrier in find_barriers(page)} == {"label", "color-contrast"}
 
 
 def test_a_dropped_file_is_sent(page: webdriver.Chrome) -> None:
@@ -231,7 +508,7 @@ def test_a_dropped_file_is_sent(page: webdriver.Chrome) -> None:
     page.execute_script(drop, list(encode(draw("green"))))
     page.execute_script(drop, list(b"not a photo"))
     assert sorted(answer[:14] for answer in answers(page, 2)) == sorted([UNREADABLE[:14], "I see: green. "])
-    bubbles = page.find_elements(By.CSS_SELECTOR, ".bubble.user p")
+    bubbles = page.find_elements(By.CSS_SELECTOR, ".user p")
     assert bubbles[1].get_property("textContent") == "a.jpg"  # no picture of it can be shown
     assert "dropping" not in (page.find_element(By.TAG_NAME, "body").get_attribute("class") or "")
 
@@ -271,24 +548,61 @@ def test_a_second_click_on_the_camera_leaves_none_running(page: webdriver.Chrome
     WebDriverWait(page, 30).until(lambda _: set(page.execute_script(states)) == {"ended"})
 
 
-def test_a_phones_width_shows_everything(page: webdriver.Chrome) -> None:
-    page.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 640, "deviceScaleFactor": 2, "mobile": True}
-    )
+@contextmanager
+def phone(page: webdriver.Chrome, width: int, height: int) -> Iterator[None]:
+    size = {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
-        type_and_send(page, "/help")
-        answers(page, 1)
-        assert page.execute_script("return document.documentElement.scrollWidth") == 360
-        send = page.find_element(By.CSS_SELECTOR, ".send").rect
-        assert send["x"] + send["width"] <= 360
-        assert send["y"] + send["height"] <= 640
-        with Image.open(io.BytesIO(page.get_screenshot_as_png())) as picture:
-            assert picture.size == (720, 1280)
+        yield
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_phones_width_shows_everything(page: webdriver.Chrome) -> None:
+    with phone(page, 360, 640):
+        type_and_send(page, "/help")
+        type_and_send(page, "/language")
+        answers(page, 2)
+        assert page.execute_script("return document.documentElement.scrollWidth") == 360
+        for selector in (".send", "#about", ".keyboard div button:last-child"):
+            element = page.find_element(By.CSS_SELECTOR, selector).rect
+            assert element["x"] + element["width"] <= 360, selector
+            assert element["y"] + element["height"] <= 640, selector
+        with Image.open(io.BytesIO(page.get_screenshot_as_png())) as picture:
+            assert picture.size == (720, 1280)
 
 
 def test_every_button_and_field_has_a_name(page: webdriver.Chrome) -> None:
     for element in page.find_elements(By.CSS_SELECTOR, "button, input"):
         name = element.accessible_name if element.is_displayed() else "hidden"
         assert name, element.get_attribute("outerHTML")
+
+
+@pytest.mark.skipif(not PORTRAITS, reason="scikit-image's portrait comes with the training environment")
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_the_readmes_picture_shows_an_answer_and_why(chromium: webdriver.Chrome, tmp_path: Path, name: str) -> None:
+    """Of the shipped model. `LABELGRAM_PICTURES=docs` writes it there."""
+    photo, home = tmp_path / "portrait.png", tmp_path / "home"
+    home.mkdir()
+    with Image.open(PORTRAITS[0]) as portrait:
+        face = portrait.convert("RGB").crop((70, 0, 370, 200))
+        face.resize((1200, 800), Image.Resampling.LANCZOS).save(photo)
+    with (
+        start_preview(ROOT / "artifacts" / "mask.onnx", home) as preview,
+        theme(chromium, name),
+        phone(chromium, 465, 930),
+    ):
+        chromium.get(preview.url)
+        choose(chromium, str(photo))
+        assert answers(chromium, 1)[0].startswith("You are not wearing a mask")
+        chromium.find_element(By.CSS_SELECTOR, ".keyboard button").send_keys(Keys.ENTER)
+        answers(chromium, 2)
+        WebDriverWait(chromium, 30).until(lambda _: count_shown(chromium, ".photo") == 2)
+        chromium.execute_script("document.activeElement.blur()")
+        picture = Image.open(io.BytesIO(chromium.get_screenshot_as_png())).convert("RGB")
+        assert picture.size == (930, 1860)
+        if PICTURES:
+            file = Path(PICTURES) / {"light": "preview.png", "dark": "preview-dark.png"}[name]
+            picture.quantize(256, kmeans=2).save(file, optimize=True)
+        messages = chromium.find_element(By.ID, "messages")
+        assert messages.get_property("scrollHeight") == messages.get_property("clientHeight")  # nothing is cut off

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import polib
 import pytest
 
 from bot.classifier import Prediction
 from bot.photo import Reason
-from bot.replies import COMMANDS, TEXTS, Replies
+from bot.replies import COMMANDS, DONATING, TEXTS, Replies, TextsError
+from tests.conftest import ROOT
 
-CATALOGUES = {file.stem: polib.pofile(str(file)) for file in TEXTS.glob("*.po")}
+MASK = ROOT / "artifacts" / "mask-replies"
+LANGUAGES = ("en", "fr", "es", "pt", "de", "ru", "uk", "ar", "hi", "id", "zh")
+CATALOGUES = {
+    (folder.name, language): polib.pofile(str(folder / f"{language}.po"))
+    for folder in (TEXTS, MASK)
+    for language in LANGUAGES
+}
+LIMITS = {("profile", "description"): 512, ("profile", "short-description"): 120}
+"""Characters (Bot API, setMyDescription, setMyShortDescription); of a command's description 256, of a toast 200."""
 PLACEHOLDER = re.compile(r"\{\w*\}")
 
 
@@ -24,34 +34,75 @@ def prediction(label: str, probability: float, unsure: bool = False) -> Predicti
 
 
 def test_english_has_a_text_for_every_refusal_and_command() -> None:
-    assert {("refusal", reason.value) for reason in Reason} | {("command", name) for name in COMMANDS} <= keys(
-        CATALOGUES["en"]
-    )
+    commands = {("command", name) for name in (*COMMANDS, *DONATING)}
+    assert {("refusal", reason.value) for reason in Reason} | commands <= keys(CATALOGUES["texts", "en"])
 
 
-@pytest.mark.parametrize("language", CATALOGUES)
-def test_every_language_has_every_text_with_the_same_placeholders(language: str) -> None:
-    assert keys(CATALOGUES[language]) == keys(CATALOGUES["en"])
-    english = {(entry.msgctxt, entry.msgid): entry for entry in CATALOGUES["en"]}
-    for entry in CATALOGUES[language]:
+@pytest.mark.parametrize(("folder", "language"), CATALOGUES)
+def test_every_language_has_every_text_with_the_same_placeholders(folder: str, language: str) -> None:
+    catalogue = CATALOGUES[folder, language]
+    english = {(entry.msgctxt, entry.msgid): entry for entry in CATALOGUES[folder, "en"]}
+    assert keys(catalogue) == english.keys()
+    forms = int(catalogue.metadata["Plural-Forms"].partition("nplurals=")[2][0])
+    for entry in catalogue:
         source = english[entry.msgctxt, entry.msgid]
-        for text in (entry.msgstr_plural or {0: entry.msgstr}).values():
-            assert text, entry.msgid
+        texts = entry.msgstr_plural or {0: entry.msgstr}
+        assert not entry.msgstr_plural or len(texts) == forms, entry.msgid
+        for text in texts.values():
+            assert text.strip(), entry.msgid
             assert set(PLACEHOLDER.findall(text)) == set(
                 PLACEHOLDER.findall(source.msgstr or source.msgstr_plural[0])
             ), entry.msgid
+            assert len(text) <= LIMITS.get((entry.msgctxt, entry.msgid), 256 if entry.msgctxt == "command" else 4096)
+            assert entry.msgctxt != "verdict" or len(text) <= 200
+
+
+def test_no_language_is_there_in_part() -> None:
+    for folder in (TEXTS, MASK):
+        assert {file.stem for file in folder.glob("*.po")} == set(LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "text"),
+    [("ru", 1, "1 фото"), ("pt", 2, "2 fotos"), ("de", 2, "2 Fotos"), ("en", 1, "1 photo:"), ("zh", 3, "3")],
+)
+def test_counts_take_the_form_of_their_number(language: str, number: int, text: str) -> None:
+    assert text in Replies().count("bot", "album", number, language)
 
 
 def test_the_mask_bot_says_what_its_tutorial_said() -> None:
-    replies = Replies()
+    replies = Replies(MASK)
     assert "Don't forget it" in replies.render(prediction("with_mask", 0.987), "en")
     assert "98%" in replies.render(prediction("with_mask", 0.987), "en")
     assert "Please wear one" in replies.render(prediction("without_mask", 0.9), "en")
-    assert "98 %" in replies.render(prediction("with_mask", 0.987), "fr")
+    assert "98\u00a0%" in replies.render(prediction("with_mask", 0.987), "fr")
+    assert "mask" in replies.say("profile", "short-description", "en")
+
+
+def test_a_bots_own_texts_are_said_in_its_languages_alone(tmp_path: Path) -> None:
+    (tmp_path / "en.po").write_text('msgctxt "answer"\nmsgid "cat"\nmsgstr "Miaow, {percent}."\n')
+    replies = Replies(tmp_path)
+    assert replies.render(prediction("cat", 0.9), "en") == "Miaow, 90%."
+    assert replies.render(prediction("cat", 0.9), "fr").startswith("Je vois : cat.")
+    (tmp_path / "en.po").write_text("nonsense")
+    with pytest.raises(TextsError, match=r"en\.po"):
+        Replies(tmp_path)
+
+
+def test_a_general_answer_shows_the_three_best_with_bars() -> None:
+    best = {"cat": 0.62, "dog": 0.3, "fire_engine": 0.05, "tree": 0.03}
+    text = Replies().render(Prediction("cat", 0.62, best, None, unsure=False), "en")
+    assert text.splitlines() == [
+        "I see: cat. I am 62% sure.",
+        "",
+        "▓▓▓▓▓▓░░░░ 62% cat",
+        "▓▓▓░░░░░░░ 30% dog",
+        "░░░░░░░░░░ 5% fire engine",
+    ]
 
 
 def test_a_label_without_a_text_of_its_own_gets_the_general_answer() -> None:
-    assert Replies().render(prediction("fire_engine", 0.71), "en") == "I see: fire engine. I am 71% sure."
+    assert Replies().render(prediction("fire_engine", 0.71), "en").startswith("I see: fire engine. I am 71% sure.")
     braces = "{odd} %s label"
     assert braces in Replies().render(prediction(braces, 0.71), "fr")
 

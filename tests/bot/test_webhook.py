@@ -50,7 +50,7 @@ def test_photos_are_answered_and_the_webhook_is_set_without_dropping_what_waits(
     assert telegram.webhook
     assert telegram.webhook["url"] == hook["WEBHOOK_URL"]
     assert telegram.webhook["secret_token"] == SECRET
-    assert telegram.webhook["allowed_updates"] == ["message"]
+    assert set(telegram.webhook["allowed_updates"]) == {"message", "edited_message", "callback_query"}
     assert telegram.webhook["max_connections"] == 64
     assert telegram.webhook.get("drop_pending_updates") in (None, "false")
 

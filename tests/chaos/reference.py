@@ -18,12 +18,14 @@ async def main(settings: Settings) -> None:
     from bot.classifier import Classifier
     from bot.handlers import build_dispatcher
     from bot.metrics import Metrics
+    from bot.notes import MemoryNotes
     from bot.replies import Replies
 
     assert settings.token
     assert settings.api_server
     set_up_logging(settings.log_level, settings.log_format, settings.token)
-    dispatcher = build_dispatcher(Classifier(settings.model, settings.threads), Replies(), Metrics())
+    classifier = Classifier(settings.model, settings.threads)
+    dispatcher = build_dispatcher(classifier, Replies(), Metrics(), MemoryNotes(), settings)
     server = TelegramAPIServer.from_base(settings.api_server)
     await dispatcher.start_polling(Bot(settings.token, session=AiohttpSession(api=server)))
 

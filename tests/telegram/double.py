@@ -26,6 +26,7 @@ from tests.telegram.responses import answer, refuse, refuse_for_now
 from tests.telegram.webhook import Couriers
 
 TOKEN = "123456:test-token-that-must-never-be-logged"
+CHANNEL = -1001
 BOXES = (90, 320, 800, 1280)
 OVERALL, GROUP, PRIVATE = (30, 1), (20, 60), (30, 15)
 """At most so many messages in so many seconds: as documented, but for PRIVATE. There it is 1 a second with unspecified
@@ -57,6 +58,8 @@ class Telegram:
         """How many replies a message got, by its message_id."""
         self.polled_at = 0.0
         """When getUpdates was called last, on the same clock."""
+        self.messages: dict[int, dict[str, Any]] = {}
+        """All messages of people and of the bot, as they stand now, by their message_id."""
         self._asked_at: dict[int, float] = {}
         self._replied_at: dict[int, float] = {}
         self._updates: dict[int, dict[str, Any]] = {}
@@ -90,9 +93,40 @@ class Telegram:
             "from": sender,
         } | message
         self._asked_at[number] = time.monotonic()
-        self._updates[number] = {"update_id": number, "message": full}
-        self._loop.call_soon_threadsafe(self._announce)
+        self.messages[number] = full
+        self._put(number, message=full)
         return number
+
+    def edit(self, number: int, **changes: Any) -> None:
+        """Change a message that was sent; the bot gets it again."""
+        self.messages[number] |= changes | {"edit_date": int(time.time())}
+        self._put(next(self._numbers), edited_message=self.messages[number])
+
+    def post(self, message: dict[str, Any]) -> int:
+        """Put a post into a channel."""
+        number = next(self._numbers)
+        chat = {"id": CHANNEL, "type": "channel", "title": "News"}
+        self.messages[number] = {"message_id": number, "date": int(time.time()), "chat": chat} | message
+        self._put(number, channel_post=self.messages[number])
+        return number
+
+    def press(self, number: int, data: str, user: int = 7, language: str = "en") -> None:
+        """Press the button with `data` under the bot's message `number`."""
+        keyboard = self.messages[number].get("reply_markup", {}).get("inline_keyboard", [])
+        assert data in [button["callback_data"] for row in keyboard for button in row], keyboard
+        sender = {"id": user, "is_bot": False, "first_name": "Ada", "language_code": language}
+        query = {
+            "id": str(number),
+            "from": sender,
+            "message": self.messages[number],
+            "chat_instance": "c",
+            "data": data,
+        }
+        self._put(next(self._numbers), callback_query=query)
+
+    def _put(self, number: int, **update: dict[str, Any]) -> None:
+        self._updates[number] = {"update_id": number, **update}
+        self._loop.call_soon_threadsafe(self._announce)
 
     def send_again(self, update: dict[str, Any], number: int) -> None:
         """Put an update into the queue once more, under its own or another update_id."""
@@ -108,6 +142,10 @@ class Telegram:
         if id(photo) not in self._photos:  # kept with its variants, so that its id stays its own
             self._photos[id(photo)] = photo, [self._keep_variant(photo, box) for box in _boxes(photo)]
         return self.send({"photo": self._photos[id(photo)][1]}, **sender)
+
+    def keep_photo(self, photo: Image.Image) -> list[dict[str, Any]]:
+        """The variants of a photo, for messages made by hand."""
+        return [self._keep_variant(photo, box) for box in _boxes(photo)]
 
     def send_document(self, data: bytes, mime_type: str, name: str, **sender: Any) -> int:
         document = self._keep(data) | {"mime_type": mime_type, "file_name": name}
@@ -190,11 +228,18 @@ class Telegram:
                 return answer(known | {"has_custom_certificate": False, "pending_update_count": self.unconfirmed})
             case "getFile" if fields.get("file_id") in self.files:
                 return answer({"file_id": fields["file_id"], "file_unique_id": "u", "file_path": fields["file_id"]})
-            case "sendMessage" | "sendChatAction" if chat in self.blocked:
+            case "sendMessage" | "sendPhoto" | "sendChatAction" if chat in self.blocked:
                 return refuse(403, "Forbidden: bot was blocked by the user")
             case "sendMessage" if chat is not None and fields.get("text"):
                 return self._take_message(chat, fields)
-            case "sendChatAction" | "setMyCommands":
+            case "sendPhoto" if chat is not None and fields.get("photo"):
+                photo = await _find_photo(fields)
+                return self._take_message(chat, fields | {"photo": self.keep_photo(photo), "sent_photo": photo})
+            case "editMessageText" | "editMessageReplyMarkup" if number := _number(fields.get("message_id")):
+                return self._edit_message(number, fields)
+            case "sendChatAction" | "answerCallbackQuery":
+                return answer(True)
+            case "setMyCommands" | "setMyDescription" | "setMyShortDescription":
                 return answer(True)
             case _:
                 return refuse(400, f"Bad Request: {method} with {sorted(fields)}")
@@ -246,8 +291,29 @@ class Telegram:
         if "reply_parameters" in fields:
             self.replies[_replied(fields)] += 1
             self._replied_at.setdefault(_replied(fields), now)
-        message = {"message_id": next(self._numbers), "date": int(time.time()), "chat": _chat(chat)}
-        return answer(message | {"text": fields["text"]})
+        number = next(self._numbers)
+        own = {"id": 123456, "is_bot": True, "first_name": "Test", "username": "test_bot"}
+        message = {"message_id": number, "date": int(time.time()), "chat": _chat(chat), "from": own}
+        message |= {name: fields[name] for name in ("text", "caption", "photo") if name in fields}
+        if "reply_markup" in fields:
+            message["reply_markup"] = json.loads(fields["reply_markup"])
+        if "reply_parameters" in fields:
+            message["reply_to_message"] = self.messages.get(_replied(fields))
+        self.messages[number] = message
+        return answer(message)
+
+    def _edit_message(self, number: int, fields: dict[str, Any]) -> web.Response:
+        markup = json.loads(fields["reply_markup"]) if "reply_markup" in fields else None
+        if number not in self.messages:
+            return refuse(400, "Bad Request: message to edit not found")
+        before = self.messages[number]
+        after = {name: value for name, value in before.items() if name != "reply_markup"}
+        after |= {"text": fields["text"]} if "text" in fields else {}
+        after |= {"reply_markup": markup} if markup else {}
+        if after == before:
+            return refuse(400, "Bad Request: message is not modified")
+        self.messages[number] = after
+        return answer(after)
 
     def _wait_for_limits(self, chat: int, now: float) -> float:
         """Seconds until a chat may be sent the next message; 0 or less: at once."""
@@ -290,6 +356,14 @@ def _chat(number: int) -> dict[str, Any]:
     if number < 0:
         return {"id": number, "type": "supergroup", "title": "Friends"}
     return {"id": number, "type": "private", "first_name": "Ada"}
+
+
+async def _find_photo(fields: dict[str, Any]) -> Image.Image:
+    """The picture that is uploaded: `photo` names the part of the form that it is in."""
+    part = fields[str(fields["photo"]).removeprefix("attach://")]
+    photo = Image.open(io.BytesIO(part.file.read()))
+    photo.load()
+    return photo
 
 
 def _number(text: object) -> int | None:

@@ -82,4 +82,5 @@ class Couriers:
 
 
 def _chat(update: Update) -> int:
-    return int(update["message"]["chat"]["id"])
+    (event,) = (value for name, value in update.items() if name != "update_id")
+    return int(event.get("message", event)["chat"]["id"])

@@ -1,0 +1,72 @@
+"""The form that the page posts -> its fields, in memory and bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import BodyPartReader, web
+
+from bot.download import MAX_BYTES
+
+
+@dataclass(frozen=True)
+class File:
+    name: str
+    kind: str
+    """Its media type, as the browser has it."""
+    data: bytes
+    """Empty where `size` is above Telegram's limit."""
+    size: int
+
+
+@dataclass
+class Form:
+    """A message (`text`, or `file` with the name of the `album` it is of), or a `press` in message number `message`."""
+
+    language: str | None = None
+    text: str | None = None
+    file: File | None = None
+    album: str | None = None
+    message: int | None = None
+    press: str | None = None
+
+
+async def read_form(request: web.Request) -> Form:
+    """Raises HTTPBadRequest if the body cannot be read."""
+    if request.content_type != "multipart/form-data":
+        raise web.HTTPBadRequest(text="multipart/form-data is expected")
+    form = Form()
+    try:
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader):
+                break
+            await _read_part(part, form)
+    except web.HTTPException:
+        raise
+    except Exception as error:  # aiohttp's reader raises half a dozen types on a body that is cut or no form
+        raise web.HTTPBadRequest(text=f"the message cannot be read: {error}") from error
+    return form
+
+
+async def _read_part(part: BodyPartReader, form: Form) -> None:
+    match part.name:
+        case "file":
+            data, size = await _read_bounded(part)
+            kind = part.headers.get("Content-Type", "application/octet-stream")
+            form.file = File(part.filename or "file", kind, data, size)
+        case "message":
+            form.message = int(await part.text())
+        case "language" | "text" | "album" | "press":
+            setattr(form, part.name, (await part.text()).strip() or None)
+
+
+async def _read_bounded(part: BodyPartReader) -> tuple[bytes, int]:
+    """The part's bytes and how many there are; above Telegram's limit, none are kept."""
+    data, size = bytearray(), 0
+    while chunk := await part.read_chunk(2**16):
+        size += len(chunk)
+        if size <= MAX_BYTES:
+            data += chunk
+        else:
+            data.clear()
+    return bytes(data), size

@@ -1,0 +1,53 @@
+"""`python -m bot doctor`: what is there, what is missing, and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.bot.conftest import RunBot
+from tests.bot.telegram import TOKEN, Telegram
+
+
+def test_where_all_is_well_it_says_so(telegram: Telegram, run_bot: RunBot, color_model: Path, tmp_path: Path) -> None:
+    settings = {"BOT_TOKEN": TOKEN, "TELEGRAM_API_SERVER": telegram.url, "MODEL_PATH": str(color_model)}
+    done = run_bot("doctor", STATE_DIR=str(tmp_path / "state"), **settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "BAD" not in done.stdout
+    for told in ("model: ", "red, green, blue", "token: of @test_bot", "webhook: none", "clock: ", "MB free"):
+        assert told in done.stdout
+    assert TOKEN not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "BAD  token: BOT_TOKEN is not set."),
+        ({"BOT_TOKEN": "1:wrong"}, "BAD  token: BOT_TOKEN is not a token that Telegram knows."),
+        ({"BOT_TOKEN": TOKEN, "MODEL_PATH": "nowhere.onnx"}, "BAD  model: cannot read the model nowhere.onnx"),
+        ({"BOT_TOKEN": TOKEN, "TELEGRAM_API_SERVER": "http://127.0.0.1:1"}, "BAD  network: http://127.0.0.1:1 cannot"),
+        ({"BOT_TOKEN": TOKEN, "STATE_DIR": "/dev/null/x"}, "BAD  state: "),
+        ({"BOT_TOKEN": TOKEN, "REDIS_URL": "redis://127.0.0.1:1/0"}, "BAD  state: "),
+    ],
+)
+def test_what_is_missing_is_named_with_what_to_do(
+    telegram: Telegram, run_bot: RunBot, color_model: Path, tmp_path: Path, settings: dict[str, str], told: str
+) -> None:
+    usual = {"TELEGRAM_API_SERVER": telegram.url, "MODEL_PATH": str(color_model), "STATE_DIR": str(tmp_path / "state")}
+    done = run_bot("doctor", **usual | settings)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert told in done.stdout
+    assert "Traceback" not in done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+
+
+def test_a_webhook_that_fails_is_told_in_telegrams_words(
+    telegram: Telegram, run_bot: RunBot, color_model: Path, tmp_path: Path
+) -> None:
+    url = "https://example.org/hook"
+    telegram.couriers.webhook = {"url": url, "last_error_message": "Connection refused", "last_error_date": 1}
+    settings = {"BOT_TOKEN": TOKEN, "TELEGRAM_API_SERVER": telegram.url, "MODEL_PATH": str(color_model)}
+    done = run_bot("doctor", WEBHOOK_URL=url, STATE_DIR=str(tmp_path / "state"), **settings)
+    assert done.returncode == 1
+    assert "BAD  webhook: Telegram could not deliver: Connection refused" in done.stdout

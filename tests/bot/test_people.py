@@ -1,0 +1,254 @@
+"""Manners, albums, buttons and what people may ask of the bot: the real process against the Bot API's double."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.bot.conftest import StartBot
+from tests.bot.photos import COLORS, draw, encode
+from tests.bot.telegram import Telegram
+from tests.bot.test_telegram import text
+
+GROUP = -5
+
+
+def answer_to(telegram: Telegram, message: int) -> dict[str, Any]:
+    """The bot's message that replies to `message`, as it stands now."""
+    return next(
+        one
+        for one in list(telegram.messages.values())
+        if (one.get("reply_to_message") or {}).get("message_id") == message
+    )
+
+
+def buttons(message: dict[str, Any]) -> list[str]:
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    return [button["callback_data"] for row in rows for button in row]
+
+
+def toasts(telegram: Telegram) -> list[str]:
+    return [
+        fields["text"]
+        for method, fields in list(telegram.calls)
+        if method == "answerCallbackQuery" and "text" in fields
+    ]
+
+
+def test_an_album_gets_one_answer_with_a_line_per_photo(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    album = [telegram.send({"photo": telegram.keep_photo(draw(color)), "media_group_id": "album"}) for color in COLORS]
+    grey = telegram.send(
+        {"photo": telegram.keep_photo(Image.new("RGB", (300, 300), "gray")), "media_group_id": "album"}
+    )
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    (answer,) = [message for message in telegram.messages.values() if message["from"]["is_bot"]]
+    assert answer["reply_to_message"]["message_id"] in (*album, grey)
+    assert answer["text"].splitlines() == [
+        "4 photos:",
+        "1. red, 99%",
+        "2. green, 99%",
+        "3. blue, 99%",
+        "4. I am not sure",
+    ]
+
+
+def test_in_a_group_it_speaks_only_when_it_is_asked(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    photo = {"photo": telegram.keep_photo(draw("red"))}
+    telegram.send(photo, chat=GROUP)
+    telegram.send_text("hello everybody", chat=GROUP)
+    mention = {"caption": "@Test_Bot please", "caption_entities": [{"type": "mention", "offset": 0, "length": 9}]}
+    mentioned = telegram.send(photo | mention, chat=GROUP)
+    someone = {"caption": "@other_bot", "caption_entities": [{"type": "mention", "offset": 0, "length": 10}]}
+    telegram.send(photo | someone, chat=GROUP)
+    quiet = telegram.send(photo, chat=GROUP)
+    what = [{"type": "bot_command", "offset": 0, "length": 5}]
+    telegram.send({"text": "/what", "entities": what, "reply_to_message": telegram.messages[quiet]}, chat=GROUP)
+    asked_of_nothing = telegram.send({"text": "/what", "entities": what}, chat=GROUP)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.answers().keys() == {mentioned, quiet, asked_of_nothing}
+    assert telegram.answers()[quiet].startswith("I see: red.")
+    assert telegram.answers()[asked_of_nothing] == text("bot", "what")
+    own = answer_to(telegram, mentioned)
+    replied = telegram.send(photo | {"reply_to_message": own}, chat=GROUP)
+    telegram.wait_until(lambda: replied in telegram.answers())
+
+
+def test_a_new_photo_in_an_edited_message_is_answered_and_a_new_caption_is_not(
+    telegram: Telegram, start_bot: StartBot
+) -> None:
+    message = telegram.send_photo(draw("red"))
+    start_bot()
+    telegram.wait_until(lambda: message in telegram.answers())
+    telegram.edit(message, caption="my favourite")
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.replies[message] == 1
+    telegram.edit(message, photo=telegram.keep_photo(draw("blue")))
+    telegram.wait_until(lambda: telegram.replies[message] == 2)
+    assert telegram.texts()[-1].startswith("I see: blue.")
+
+
+def test_stickers_and_first_frames_are_named_and_what_has_no_picture_is_refused(
+    telegram: Telegram, start_bot: StartBot
+) -> None:
+    start_bot()
+    size = {"width": 320, "height": 240}
+    thumbnail = telegram.keep_photo(draw("green"))[-1]
+    sticker = {"type": "regular", "is_animated": False, "is_video": False}
+    still = telegram.send({"sticker": telegram._keep(encode(draw("red"), "WEBP")) | size | sticker})
+    moving = telegram.send(
+        {"sticker": telegram._keep(b"gzip") | size | sticker | {"is_animated": True, "thumbnail": thumbnail}}
+    )
+    video = telegram.send({"video": telegram._keep(b"mp4") | size | {"duration": 3, "thumbnail": thumbnail}})
+    note = telegram.send({"video_note": telegram._keep(b"mp4") | {"length": 240, "duration": 3}})
+    telegram.wait_until(lambda: len(telegram.answers()) == 4)
+    assert telegram.answers()[still].startswith("I see: red.")
+    for message in (moving, video):
+        assert telegram.answers()[message].startswith(f"{text('bot', 'first-frame')} I see: green.")
+    assert telegram.answers()[note] == text("bot", "no-picture")
+
+
+def test_channel_posts_are_answered_only_if_that_is_switched_on(telegram: Telegram, start_bot: StartBot) -> None:
+    photo = {"photo": telegram.keep_photo(draw("red"))}
+    start_bot()
+    telegram.post(photo)
+    private = telegram.send_photo(draw("blue"))
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.answers().keys() == {private}
+
+
+def test_channel_posts_are_answered_where_it_is_switched_on(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot(CHANNEL_POSTS="on")
+    post = telegram.post({"photo": telegram.keep_photo(draw("red"))})
+    telegram.wait_until(lambda: post in telegram.answers())
+
+
+def test_why_sends_the_photo_back_bright_where_the_answer_hung_on(telegram: Telegram, start_bot: StartBot) -> None:
+    picture = draw("green", (640, 640))
+    picture.paste((60, 30, 30), (0, 0, 640, 360))  # green below alone
+    message = telegram.send_photo(picture)
+    start_bot()
+    telegram.wait_until(lambda: message in telegram.answers())
+    answer = answer_to(telegram, message)
+    assert buttons(answer) == ["why", "right:1", "wrong:1"]
+    fetched = len(telegram.downloads)
+    telegram.press(answer["message_id"], "why")
+    telegram.wait_until(lambda: any("sent_photo" in fields for fields in telegram.sent))
+    (sent,) = [fields for fields in telegram.sent if "sent_photo" in fields]
+    assert "“green”" in sent["caption"]
+    assert len(telegram.downloads) == fetched + 1
+    shown = np.asarray(sent["sent_photo"].convert("RGB"), float)  # [height, width, 3]
+    before = np.asarray(picture.resize(sent["sent_photo"].size), float)
+    light = shown.sum(axis=(1, 2)) / before.sum(axis=(1, 2))  # [height]: the share of each row's light that is left
+    height = len(light)
+    assert light[int(0.65 * height) : int(0.8 * height)].min() > 2 * light[: height // 3].mean()
+
+
+def test_a_photo_that_is_gone_cannot_be_explained(telegram: Telegram, start_bot: StartBot) -> None:
+    message = telegram.send_photo(draw("red"))
+    start_bot()
+    telegram.wait_until(lambda: message in telegram.answers())
+    answer = answer_to(telegram, message)
+    telegram.messages[answer["message_id"]] = {name: answer[name] for name in answer if name != "reply_to_message"}
+    telegram.press(answer["message_id"], "why")
+    telegram.wait_until(lambda: bool(toasts(telegram)))
+    assert toasts(telegram) == [text("why", "gone")]
+
+
+def test_verdicts_are_counted_once_and_only_the_owner_sees_the_figures(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot(OWNER_IDS="99")
+    messages = [telegram.send_photo(draw(color)) for color in COLORS]
+    telegram.wait_until(lambda: telegram.answers().keys() == {*messages})
+    for message, verdict in zip(messages, ("right:0", "right:1", "wrong:2"), strict=True):
+        telegram.press(answer_to(telegram, message)["message_id"], verdict)
+    telegram.wait_until(lambda: len(toasts(telegram)) == 3)
+    assert set(toasts(telegram)) == {text("verdict", "thanks")}
+    assert all(buttons(answer_to(telegram, message)) == ["why"] for message in messages)
+    telegram.send_text("/stats", user=99)
+    telegram.send_text("/stats", user=7)
+    telegram.wait_until(lambda: len(telegram.texts()) == 5)
+    stats = text("owner", "stats").format(answered=3, right=2, wrong=1, kept=0)
+    assert set(telegram.texts()[3:]) == {stats, text("bot", "hint")}
+
+
+def test_photos_are_kept_only_with_consent_and_deleted_when_it_is_taken_back(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    folder = tmp_path / "donations"
+
+    def judge(color: str, verdict: str, told: int) -> int:
+        message = telegram.send_photo(draw(color))
+        telegram.wait_until(lambda: message in telegram.answers())
+        telegram.press(answer_to(telegram, message)["message_id"], verdict)
+        telegram.wait_until(lambda: len(toasts(telegram)) == told)
+        return message
+
+    def kept() -> list[str]:
+        return sorted(f"{file.parent.name}/{file.suffix}" for file in folder.glob("*/*"))
+
+    start_bot(DONATIONS_DIR=str(folder))
+    judge("red", "right:0", 1)
+    assert kept() == []
+    telegram.send_text("/donate")
+    telegram.wait_until(lambda: text("donation", "ask") in telegram.texts())
+    question = next(number for number, one in telegram.messages.items() if one.get("text") == text("donation", "ask"))
+    telegram.press(question, "donate:yes")
+    telegram.wait_until(lambda: telegram.messages[question]["text"] == text("donation", "agreed"))
+    judge("red", "right:0", 2)
+    message = telegram.send_photo(draw("green"))
+    telegram.wait_until(lambda: message in telegram.answers())
+    telegram.press(answer_to(telegram, message)["message_id"], "wrong:1")
+    telegram.wait_until(lambda: buttons(answer_to(telegram, message)) == ["is:0", "is:2"])
+    telegram.press(answer_to(telegram, message)["message_id"], "is:2")
+    telegram.wait_until(lambda: len(toasts(telegram)) == 3)
+    assert kept() == ["blue/.jpg", "red/.jpg"]
+    for file in folder.glob("*/*"):
+        Image.open(io.BytesIO(file.read_bytes())).load()
+    telegram.send_text("/privacy")
+    telegram.wait_until(lambda: text("donation", "privacy") in telegram.texts()[-1])
+    telegram.send_text("/forget")
+    telegram.wait_until(lambda: "deleted 2" in telegram.texts()[-1])
+    assert kept() == []
+    judge("red", "right:0", 4)
+    assert kept() == []
+
+
+def test_a_bot_without_a_folder_for_them_takes_no_donations(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    telegram.send_text("/donate")
+    telegram.wait_until(lambda: telegram.texts() == [text("donation", "off")])
+
+
+def test_a_chosen_language_overrides_telegrams_and_outlives_a_restart(telegram: Telegram, start_bot: StartBot) -> None:
+    process = start_bot()
+    telegram.send_text("/language")
+    telegram.wait_until(lambda: len(telegram.texts()) == 1)
+    (question,) = [number for number, one in telegram.messages.items() if "reply_markup" in one]
+    assert len(buttons(telegram.messages[question])) == 12
+    telegram.press(question, "language:de")
+    telegram.wait_until(lambda: "Deutsch" in telegram.messages[question]["text"])
+    process.terminate()
+    process.wait(30)
+    start_bot()
+    message = telegram.send_photo(draw("red"))
+    telegram.wait_until(lambda: message in telegram.answers())
+    assert "99\u00a0%" in telegram.answers()[message]
+
+
+@pytest.mark.parametrize("language", ["ar", "zh"])
+def test_the_profile_and_the_menu_are_told_in_every_language(
+    telegram: Telegram, start_bot: StartBot, language: str
+) -> None:
+    def told(method: str) -> set[str | None]:
+        return {fields.get("language_code") for name, fields in list(telegram.calls) if name == method}
+
+    start_bot()
+    methods = ("setMyCommands", "setMyDescription", "setMyShortDescription")
+    telegram.wait_until(lambda: all(len(told(method)) == 12 for method in methods))
+    assert all(language in told(method) for method in methods)
