@@ -2,10 +2,10 @@
 # make test    all tests, in two environments: the bot's without torch, the training's with it
 # make lint    ruff, mypy, and the deploy files against their schemas and linters
 # make chaos   the bot under kill -9, faults and load, beside aiogram's default polling: one table (10 minutes)
-# make bench   BENCHMARKS.md: speed, memory, size beside fastai, PyTorch and OpenVINO, from one run (10 minutes)
 # make slug    dist/slug, the folder to deploy, without what the bot never loads, and its archive; EXTRAS="redis heic"
 # make fuzz    20,000 photos with damage done to them, through the bot's decoder
 # make fetch   the tutorial's face-mask photos into data/masks
+# make new     NAME=pets DATA=pets: texts and settings for a bot of your own, beside its model
 # make train   DATA=data/masks NAME=mask: artifacts/mask.pkl and its report
 # make export  NAME=mask: artifacts/mask.onnx, int8, and its card artifacts/mask.md
 
@@ -36,14 +36,16 @@ PYTHONS := LABELGRAM_BOT_PYTHON=$(CURDIR)/$(BOT)/bin/python LABELGRAM_REDIS_PYTH
 # Keeps glibc from handing every batch's memory back to the kernel: a fifth more photos a second on the CPU.
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
 
-.PHONY: help run test test-bot test-train chaos bench slug fuzz lint fetch train export clean
+.PHONY: help run test test-bot test-train chaos slug fuzz lint new fetch train export clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 run: $(BOT)/done
 	@if [ -n "$$BOT_TOKEN" ]; then exec $(BOT)/bin/python -m bot; else exec $(BOT)/bin/python -m bot preview --open; fi
 
-test: test-bot test-train
+# Side by side: one waits for processes and the network most of the time, the other computes.
+test:
+	@$(MAKE) --jobs=2 --output-sync=line test-bot test-train
 
 test-bot: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m pytest tests/bot
@@ -56,9 +58,6 @@ chaos: $(BOT)/done $(TEST)/done
 
 slug: $(BOT)/done
 	$(BOT)/bin/python -m deploy.slug build --model artifacts/$(NAME).onnx --extras "$(EXTRAS)" --out dist
-
-bench: $(BOT)/done $(TRAIN)/done
-	$(PYTHONS) $(TRAIN)/bin/python -m tests.bench
 
 fuzz: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m tests.fuzz
@@ -88,6 +87,9 @@ define if_there
 @if ! command -v $(1) >/dev/null; then echo "skipped: $(1) is not installed"; exit; fi; \
 folder=$$(mktemp -d); trap 'rm -r $$folder' EXIT; said=$$({ $(2); } 2>&1) || { echo "$$said"; exit 1; }
 endef
+
+new: $(BOT)/done
+	@$(BOT)/bin/python -m deploy.new artifacts/$(NAME) $(if $(wildcard artifacts/$(NAME).onnx),,--data $(DATA))
 
 fetch: $(TRAIN)/done
 	$(TRAIN)/bin/python -m training.fetch --out data/masks

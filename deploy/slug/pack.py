@@ -20,13 +20,16 @@ VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def add_bot(root: Path, model: Path, slug: Path) -> None:
-    """Copy what is ours from the repository's `root`, and the model with its card; write the start script."""
+    """Copy what is ours from the repository's `root`, and the model with card and texts; write the start script."""
     shutil.copytree(root / "bot", slug / "bot", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "LICENSE", slug)
     (slug / "artifacts").mkdir()
     for file in (model, model.with_suffix(".md")):
         if file.exists():
             shutil.copy(file, slug / "artifacts")
+    replies = model.with_name(f"{model.stem}-replies")
+    if replies.is_dir():
+        shutil.copytree(replies, slug / "artifacts" / replies.name)
     (slug / "run").write_text(START.format(model=f"artifacts/{model.name}", version=VERSION))
     (slug / "run").chmod(0o755)
 

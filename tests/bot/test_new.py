@@ -1,0 +1,59 @@
+"""`make new`: texts and settings for a bot of one's own, and what such a bot says."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.bot.conftest import BOT_PYTHON, StartBot, environment
+from tests.bot.models import write_color_model
+from tests.bot.photos import draw
+from tests.bot.telegram import Telegram
+from tests.conftest import ROOT
+
+
+def new(*options: object) -> subprocess.CompletedProcess[str]:
+    command = [BOT_PYTHON, "-m", "deploy.new", *map(str, options)]
+    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+
+
+def test_a_new_bots_texts_are_its_own(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
+    model = write_color_model(tmp_path / "colors.onnx")
+    done = new(tmp_path / "colors")
+    assert done.returncode == 0, done.stderr
+    texts = tmp_path / "colors-replies" / "en.po"
+    texts.write_text(texts.read_text().replace("This is red, I am", "Red as a fire engine! I am"))
+    again = new(tmp_path / "colors")
+    assert "stays as it is" in again.stdout
+    assert "fire engine" in texts.read_text()
+    assert f"MODEL_PATH={model}" in (tmp_path / "colors.env").read_text()
+    messages = {color: telegram.send_photo(draw(color)) for color in ("red", "blue")}
+    start_bot(MODEL_PATH=str(model))
+    telegram.wait_until(lambda: len(telegram.answers()) == 2)
+    assert telegram.answers()[messages["red"]] == "Red as a fire engine! I am 99% sure."
+    assert telegram.answers()[messages["blue"]] == "This is blue, I am 99% sure."
+
+
+def test_classes_can_be_named_by_folders_and_too_few_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "pets" / "cat").mkdir(parents=True)
+    done = new(tmp_path / "pets-bot", "--data", tmp_path / "pets")
+    assert (done.returncode, "two or more classes" in done.stderr) == (2, True)
+    (tmp_path / "pets" / "dog").mkdir()
+    assert new(tmp_path / "pets-bot", "--data", tmp_path / "pets").returncode == 0
+    assert 'msgid "dog"' in (tmp_path / "pets-bot-replies" / "en.po").read_text()
+    done = new(tmp_path / "nothing")
+    assert done.returncode == 2
+    assert "--data DIR" in done.stderr
+
+
+def test_a_bot_of_200_classes_answers(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
+    labels = [f"class {number:03}" for number in range(200)]
+    model = write_color_model(
+        tmp_path / "many.onnx", labels, {"unsure": '{"rule": "best_probability_below", "threshold": 0.001}'}
+    )
+    message = telegram.send_photo(draw("green"))
+    start_bot(MODEL_PATH=str(model))
+    telegram.send_text("/start")
+    telegram.wait_until(lambda: len(telegram.texts()) == 2)
+    assert "class 001" in telegram.answers()[message]
+    assert any("190 more" in text for text in telegram.texts())
