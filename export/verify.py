@@ -4,13 +4,14 @@
 
 If DIR holds the photos of the training run, those it held out are measured, and every figure has to come out as
 claimed, but for one photo: processors round differently. Any other photos are new to the net: all are measured, and a
-claim fails where it lies outside the 95 % interval of what is found.
+claim fails where it is above what is found by more than chance does in 95 % of cases, so many photos as there are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,12 +97,12 @@ def verify(model: Path, data: Path, outsiders: str | None) -> list[Check]:
     copies = figures.ask(classifier, (copy_at_size(photo, sizes[photo]) for photo in judged))
     checks = []
     for name, said, found in (("", claims, answers), ("neutral copies: ", claims["neutral"], copies)):
-        right = found.labels == targets
-        checks.append(_share(f"{name}accuracy", said["accuracy"], right, same))
+        right, of = found.labels == targets, None if same else said["photos"]
+        checks.append(_share(f"{name}accuracy", said["accuracy"], right, of))
         if same:
             for number, label in enumerate(labels):
-                checks.append(_share(f"{name}recall {label}", said["recall"][label], right[targets == number], same))
-        checks.append(_share(f"{name}no label", said["unsure"], found.unsure(rule), same, small=True))
+                checks.append(_share(f"{name}recall {label}", said["recall"][label], right[targets == number], of))
+        checks.append(_share(f"{name}no label", said["unsure"], found.unsure(rule), of, small=True))
     checks.append(_calibration(claims["calibration"]["error"], answers, targets, same))
     if "rejection" in claims:
         checks += _rejection(claims["rejection"], classifier, source, outsiders)
@@ -116,13 +117,19 @@ def check_card(model: Path) -> str | None:
     return f"{file} is not the card of {model}: it was edited, or belongs to another file. Export again."
 
 
-def _share(name: str, claimed: float, hits: NDArray[np.bool_], same: bool, small: bool = False) -> Check:
+def _share(name: str, claimed: float, hits: NDArray[np.bool_], of: int | None, small: bool = False) -> Check:
+    """`of`: how many other photos the claim was measured on; None: it was on these."""
     found = float(hits.mean())
-    ends = wilson(int(hits.sum()), len(hits))
-    slack = 1 / len(hits) + 10**-figures.DIGITS  # one photo, and the rounding of the claim
-    if small:
-        return Check(name, claimed, found, found - slack if same else ends[0], small)
-    return Check(name, claimed, found, found + slack if same else ends[1])
+    sign = -1 if small else 1
+    if of is None:
+        slack = 1 / len(hits) + 10**-figures.DIGITS  # one photo, and the rounding of the claim
+        return Check(name, claimed, found, found + sign * slack, small)
+    # Chance is on both sides: the 95 % interval of a difference of two shares (Newcombe 1998, method 10).
+    ours, theirs = wilson(int(hits.sum()), len(hits)), wilson(round(claimed * of), of)
+    slack = (
+        math.hypot(found - ours[0], theirs[1] - claimed) if small else math.hypot(ours[1] - found, claimed - theirs[0])
+    )
+    return Check(name, claimed, found, found + sign * slack, small)
 
 
 def _calibration(claimed: float, answers: figures.Answers, targets: NDArray[np.int64], same: bool) -> Check:
@@ -145,7 +152,7 @@ def _rejection(claims: Facts, classifier: Classifier, source: Facts, folder: str
     checks = []
     for kind, pictures in draw_unseen(replace(recipe, outsiders=folder or recipe.outsiders)).items():
         hits = figures.ask(classifier, pictures).unsure(classifier.contract.unsure)
-        checks.append(_share(f"no label, {kind}", claims["kinds"][kind]["rejected"], hits, same=True))
+        checks.append(_share(f"no label, {kind}", claims["kinds"][kind]["rejected"], hits, of=None))
     return checks
 
 
