@@ -125,7 +125,7 @@ def _share(name: str, claimed: float, hits: NDArray[np.bool_], of: int | None, s
         slack = 1 / len(hits) + 10**-figures.DIGITS  # one photo, and the rounding of the claim
         return Check(name, claimed, found, found + sign * slack, small)
     # Chance is on both sides: the 95 % interval of a difference of two shares (Newcombe 1998, method 10).
-    ours, theirs = wilson(int(hits.sum()), len(hits)), wilson(round(claimed * of), of)
+    ours, theirs = wilson(int(hits.sum()), len(hits)), wilson(round(min(max(claimed, 0.0), 1.0) * of), of)
     slack = (
         math.hypot(found - ours[0], theirs[1] - claimed) if small else math.hypot(ours[1] - found, claimed - theirs[0])
     )
