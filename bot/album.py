@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import Message
 
 from bot.classifier import Prediction
-from bot.ledger import pseudonym
+from bot.ledger import LedgerError, pseudonym
 from bot.notes import Notes
 from bot.photo import Reason
 from bot.replies import Replies
@@ -55,4 +56,7 @@ class Albums:
             except TelegramBadRequest as error:
                 if "not modified" not in error.message:  # the line was there: the update came twice
                     raise
-        await self._notes.set(name, json.dumps({"answer": answer, "lines": lines}), LIFE)
+        with suppress(
+            LedgerError
+        ):  # the answer is out: the next photo gets one of its own rather than this one a second
+            await self._notes.set(name, json.dumps({"answer": answer, "lines": lines}), LIFE)

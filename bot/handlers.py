@@ -21,6 +21,7 @@ from bot.classifier import Classifier, Prediction
 from bot.delivery import Trial
 from bot.donations import Donations
 from bot.download import download
+from bot.ledger import LedgerError
 from bot.metrics import Metrics, Stopwatch
 from bot.notes import Notes
 from bot.people import SpokenLanguage
@@ -173,7 +174,8 @@ class PhotoAnswer:
             typing.cancel()
         with stopwatch("reply"):
             await self._reply(message, found, picture.is_frame, language)
-        await self.notes.add("count:answered")
+        with suppress(LedgerError):  # the answer is out: trouble with a count must not have it given again
+            await self.notes.add("count:answered")
         self.metrics.count_photo(outcome, stopwatch)
         log.info("photo answered: %s", detail, extra={"stages": stopwatch})
 

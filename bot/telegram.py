@@ -54,8 +54,8 @@ async def answer(settings: Settings, classifier: Classifier, replies: Replies) -
         bot.session.middleware(patience)
         dispatcher = build_dispatcher(classifier, replies, metrics, notes, settings)
         guard = FloodGuard(throttle, replies, metrics, settings.token)
-        dispatcher.message.middleware(guard)  # not what passes by in a group: what the bot would answer
-        dispatcher.callback_query.middleware(guard)
+        for observer in (dispatcher.message, dispatcher.edited_message, dispatcher.callback_query):
+            observer.middleware(guard)  # not what passes by in a group: what the bot would answer
         delivery = Delivery(
             bot, dispatcher, ledger, replies, metrics, at_once=settings.max_in_flight, workers=max(2, settings.threads)
         )
