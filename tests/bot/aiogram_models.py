@@ -9,6 +9,7 @@ annotations. Prints one JSON object: `samples`; `built`, the names of the models
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import enum
 import inspect
@@ -18,6 +19,7 @@ import re
 import sys
 import types
 import typing
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,9 @@ def main(way: str, samples: str | None = None) -> None:
     built = [name for name, model in models.items() if model.__pydantic_complete__]
     known = json.loads(Path(samples).read_text()) if samples else {name: _fill(models[name]) for name in models}
     outcomes = {name: _use(model, known[name]) | _look_at(model) for name, model in models.items()}
+    for name, model in models.items():
+        if hasattr(model, "__api_method__"):
+            outcomes[name]["called"] = _attempt(lambda: _call(model, known[name]))  # noqa: B023 - called at once
     json.dump({"samples": known, "built": built, "outcomes": outcomes}, sys.stdout)
 
 
@@ -108,33 +113,56 @@ def _sample(annotation: Any, depth: int) -> Any:
 def _use(model: Any, sample: dict[str, Any]) -> dict[str, str]:
     """What can be seen of a model from outside; whatever fails, fails alike in both ways of the import."""
 
-    def dump(instance: Any) -> str:
-        return str(instance.model_dump_json(fallback=lambda value: type(value).__name__, warnings=False))
-
-    def attempt(work: Any) -> str:
-        try:
-            return ADDRESS.sub("0x", str(work()))
-        except Exception as error:  # the text is compared, whatever it is
-            return f"{type(error).__name__}: {ADDRESS.sub('0x', str(error))}"
-
     def again() -> bool:
         instance = model.model_validate(_with_files(sample))
         return bool(copy.deepcopy(instance) == pickle.loads(pickle.dumps(instance)) == instance)
 
     return {
-        "validated": attempt(lambda: dump(model.model_validate(_with_files(sample)))),
-        "made": attempt(lambda: dump(model(**_with_files(sample)))),
-        "from JSON": attempt(lambda: dump(model.model_validate_json(json.dumps(sample)))),
-        "of nothing": attempt(lambda: dump(model.model_validate({}))),
-        "of the wrong types": attempt(lambda: dump(model.model_validate(dict.fromkeys(sample, object)))),
-        "copied": attempt(again),
+        "validated": _attempt(lambda: _dump(model.model_validate(_with_files(sample)))),
+        "made": _attempt(lambda: _dump(model(**_with_files(sample)))),
+        "from JSON": _attempt(lambda: _dump(model.model_validate_json(json.dumps(sample)))),
+        "of nothing": _attempt(lambda: _dump(model.model_validate({}))),
+        "of the wrong types": _attempt(lambda: _dump(model.model_validate(dict.fromkeys(sample, object)))),
+        "copied": _attempt(again),
     }
 
 
+def _dump(instance: Any) -> str:
+    return str(instance.model_dump_json(fallback=lambda value: type(value).__name__, warnings=False))
+
+
+def _attempt(work: Callable[[], object]) -> str:
+    try:
+        return ADDRESS.sub("0x", str(work()))
+    except Exception as error:  # the text is compared, whatever it is
+        return f"{type(error).__name__}: {ADDRESS.sub('0x', str(error))}"
+
+
+def _call(model: Any, sample: dict[str, Any]) -> str:
+    """What the bot's function of this name makes of the sample."""
+    from aiogram import Bot
+
+    class Echo(Bot):
+        async def __call__(self, method: Any, request_timeout: int | None = None) -> Any:
+            return method
+
+    function = getattr(Echo("1:a"), re.sub("(?<=[a-z])([A-Z])", r"_\1", model.__name__).lower())
+    required = {name: sample[name] for name, field in model.model_fields.items() if field.is_required()}
+    return f"{model.__name__} {_dump(asyncio.run(function(**_with_files(required))))}"
+
+
 def _look_at(model: Any) -> dict[str, str]:
+    """All but the annotations, which a deferred model has others for."""
+    fields = {
+        name: (field.alias, field.is_required(), field.default, field.description)
+        for name, field in model.model_fields.items()
+    }
+    parameters = [
+        (name, parameter.kind, parameter.default) for name, parameter in inspect.signature(model).parameters.items()
+    ]
     return {
-        "fields": ADDRESS.sub("0x", str(model.model_fields)),
-        "signature": ADDRESS.sub("0x", str(inspect.signature(model))),
+        "fields": ADDRESS.sub("0x", str(fields)),
+        "signature": ADDRESS.sub("0x", str(parameters)),
         "complete": str(model.__pydantic_complete__),
     }
 
