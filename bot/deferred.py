@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 def import_aiogram(way: str) -> None:
     """Import aiogram in the way PLAIN, its own, or DEFERRED; the latter falls back to the former where it fails.
 
-    To be called before anything else imports aiogram. A deferred model does what the plain one does, but the annotations
-    in its `model_fields` do not name other models. It is loaded and built in the thread that first uses it; that has to
-    be one, the event loop's: pydantic is not made for more.
+    To be called before anything else imports aiogram. A deferred model does what the plain one does, but annotations in
+    its `model_fields` do not name other models. It is loaded and built in the thread that first uses it; that has to be
+    one, the event loop's: pydantic is not made for more.
     """
     if way == DEFERRED and "aiogram" not in sys.modules:
         try:
@@ -90,12 +90,13 @@ class _LazyLoader(Loader):
             own["__getattr__"] = partial(_load, module, items)
 
 
-def _import(package: str, name: str, own: Any, local: Any, items: Sequence[str] | None, level: int) -> Any:
+def _import(package: str, name: str, *rest: Any) -> Any:
     """In place of `__import__`, for a module of `package`; called as an import statement does."""
+    _, _, items, level = rest
     source = resolve_name("." * level + name, package)
     if items and source.startswith(PACKAGES):
         return SimpleNamespace(**{item: _StandIn(source, item) for item in items})
-    return builtins.__import__(name, own, local, items or (), level)
+    return builtins.__import__(name, *rest)
 
 
 @dataclass(frozen=True)
