@@ -48,6 +48,7 @@ def build_dispatcher(
     donations = Donations(settings.donations_dir, notes, secret)
     answer = PhotoAnswer(classifier, replies, metrics, notes, Albums(notes, replies, secret))
     dispatcher = Dispatcher(
+        disable_fsm=True,  # aiogram's memory of states, which nothing here has, would grow with every person
         classifier=classifier,
         replies=replies,
         metrics=metrics,

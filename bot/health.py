@@ -1,4 +1,4 @@
-"""What a host or a monitor asks of the process, over HTTP."""
+"""Whether the bot can answer photos."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import time
 
 from aiogram import Bot
 from aiogram.exceptions import AiogramError
-from aiohttp import web
 
 from bot.ledger import Ledger, LedgerError
-from bot.metrics import Metrics
 from bot.patience import Patience
 
 FRESH = 5.0
@@ -22,7 +20,7 @@ WAIT = 5.0
 
 
 class Health:
-    """`/healthz`: the process is alive. `/readyz`: it can answer photos; its model was loaded before anything else."""
+    """Looks for what keeps the bot from answering. Its model is there: it was loaded before anything else."""
 
     def __init__(self, bot: Bot, ledger: Ledger, patience: Patience) -> None:
         self._bot = bot
@@ -33,16 +31,9 @@ class Health:
         self._trouble: str | None = None
         self.going_down = False
 
-    def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/healthz", self._alive)
-        app.router.add_get("/readyz", self._ready)
-
-    async def _alive(self, request: web.Request) -> web.Response:
-        return web.Response(text="alive\n")
-
-    async def _ready(self, request: web.Request) -> web.Response:
-        trouble = "going down" if self.going_down else await self._find_trouble()
-        return web.Response(text=f"{trouble or 'ready'}\n", status=503 if trouble else 200)
+    async def find_trouble(self) -> str | None:
+        """What the trouble is, None: there is none. It may be asked for as often as one likes."""
+        return "going down" if self.going_down else await self._find_trouble()
 
     async def _find_trouble(self) -> str | None:
         async with self._asking:
@@ -61,12 +52,3 @@ class Health:
                 return None
             self._failed_at = time.monotonic()
             return self._trouble
-
-
-def add_metrics(app: web.Application, metrics: Metrics) -> None:
-    """`/metrics`, in Prometheus' text format."""
-
-    async def expose(request: web.Request) -> web.Response:
-        return web.Response(body=metrics.expose(), headers={"Content-Type": "text/plain; version=0.0.4"})
-
-    app.router.add_get("/metrics", expose)

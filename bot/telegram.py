@@ -13,13 +13,11 @@ from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
 from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramNotFound, TelegramUnauthorizedError
 from aiogram.utils.token import TokenValidationError
-from aiohttp import web
 
-from bot import webhook
 from bot.classifier import Classifier
 from bot.delivery import Delivery
 from bot.handlers import build_dispatcher, introduce
-from bot.health import Health, add_metrics
+from bot.health import Health
 from bot.ledger import Ledger, LedgerError, SqliteLedger
 from bot.limits import FloodGuard, MemoryThrottle, Pacing, Throttle
 from bot.metrics import Metrics
@@ -33,6 +31,8 @@ WRONG_TOKEN = "BOT_TOKEN is not a token that Telegram knows. Ask @BotFather on T
 REQUEST_SECONDS = 20.0
 
 log = logging.getLogger(__name__)
+
+# aiohttp's server is imported where one is started: a bot that polls does without.
 
 
 async def answer(settings: Settings, classifier: Classifier, replies: Replies) -> None:
@@ -61,10 +61,14 @@ async def answer(settings: Settings, classifier: Classifier, replies: Replies) -
         )
         health = Health(bot, ledger, patience)
         if settings.metrics_port:
+            from aiohttp import web
+
+            from bot.server import add_health, add_metrics, listen
+
             app = web.Application()
-            health.add_routes(app)
+            add_health(app, health)
             add_metrics(app, metrics)
-            await _listen(stack, app, settings.host, settings.metrics_port, "METRICS_PORT")
+            await listen(stack, app, settings.host, settings.metrics_port, "METRICS_PORT")
         receiver = _Receiver(settings, bot, delivery, health, stopped)
         greeting = asyncio.create_task(_greet(bot, replies, notes, donating=settings.donations_dir is not None))
         stack.callback(greeting.cancel)
@@ -88,11 +92,14 @@ class _Receiver:
         await poll(self.bot, self.delivery, self.stopped, self._allowed, self.settings.shutdown_seconds)
 
     async def listen(self, stack: AsyncExitStack) -> None:
+        from bot import webhook
+        from bot.server import listen
+
         settings = self.settings
         assert settings.webhook_url
         secret = settings.webhook_secret or webhook.make_secret(self.bot.token)
         app = webhook.build_app(self.delivery, self.health, settings.webhook_url, secret)
-        await _listen(stack, app, settings.host, settings.port, "PORT")
+        await listen(stack, app, settings.host, settings.port, "PORT")
         try:
             at_once = settings.max_in_flight
             await until(self.stopped, webhook.register(self.bot, settings.webhook_url, secret, at_once, self._allowed))
@@ -140,13 +147,3 @@ def open_state(settings: Settings) -> tuple[Ledger, Notes, Throttle]:
     except ImportError as error:
         raise SettingsError("REDIS_URL is set: pip install -r requirements-redis.txt") from error
     return open_redis(settings.redis_url)
-
-
-async def _listen(stack: AsyncExitStack, app: web.Application, host: str, port: int, setting: str) -> None:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except (OSError, OverflowError) as error:
-        raise SettingsError(f"port {port} cannot be had ({error}). {setting} chooses another.") from error

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from bot.delivery import Delivery
 from bot.health import Health
 from bot.ledger import Postponed, pseudonym
+from bot.server import add_health
 
 MAX_BODY = 1_000_000
 """Bytes; a message with all that Telegram allows in it has a few tens of kB."""
@@ -67,7 +68,7 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
 
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_post(urlsplit(url).path or "/", receive)
-    health.add_routes(app)
+    add_health(app, health)
     return app
 
 
