@@ -25,12 +25,15 @@ from aiogram.exceptions import (
 from aiogram.types import Update
 
 from bot.ledger import ANSWERED, Ledger, LedgerError, Postponed, pseudonym
+from bot.machine import give_back_memory
 from bot.metrics import Metrics
 from bot.patience import TRANSIENT, backoff
 from bot.replies import Replies
 
 ATTEMPTS = 3
 """An update that has failed, or brought the process down, as often is let go with an apology."""
+REST = 1.0
+"""Seconds without work after which memory that is not needed is given back."""
 FUTILE = (TelegramForbiddenError, TelegramBadRequest, TelegramNotFound)
 """Telegram refuses the answer for good: the bot is blocked, the chat or the message is gone."""
 
@@ -177,6 +180,12 @@ class Delivery:
     def _forget(self, key: str) -> None:
         del self._in_work[key]
         self._begun.discard(key)
+        if not self._in_work:
+            asyncio.get_running_loop().call_later(REST, self._tidy_up)
+
+    def _tidy_up(self) -> None:
+        if not self._in_work:
+            give_back_memory()
 
 
 async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -92,6 +93,7 @@ def limit_heaps() -> None:
 
 
 def give_back_memory() -> None:
-    """Return what is free in glibc's heap to the kernel; elsewhere, nothing."""
+    """Collect garbage, and return what is free in glibc's heap to the kernel; elsewhere, nothing."""
+    gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

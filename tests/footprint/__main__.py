@@ -2,8 +2,8 @@
 
 It prints the medians of several starts, and the figures of one longer run: `start_seconds` from the start of the
 process to the first getUpdates and `first_answer_seconds` from there to the answer to a photo that was waiting;
-resident memory (`rss`, `pss`) in millions of bytes, at the start and after all photos; `bytes_per_photo`, its slope
-over the last half; `idle_percent` of one processor while there is nothing to do; `photo_cpu_ms`, the
+resident memory (`rss`, `pss`) in millions of bytes, at the start, after all photos, and 2 s `rest` later;
+`bytes_per_photo`, its slope over the last half; `idle_percent` of one processor while there is nothing to do; `photo_cpu_ms`, the
 processor's time for each photo.
 
 It runs the bot with the interpreter that LABELGRAM_BOT_PYTHON names (this one, without it) against the Bot API double.
@@ -90,6 +90,8 @@ def _work(variables: dict[str, str], photos: int) -> dict[str, float]:
             "rss_mb": bot.rss / 1e6,
             "pss_mb": bot.pss / 1e6,
         }
+        time.sleep(2)
+        found["rest_rss_mb"] = bot.rss / 1e6
         later = {number: size for number, size in sizes.items() if number > photos / 2}
         if len(later) > 1:
             found["bytes_per_photo"] = statistics.linear_regression(list(later), list(later.values())).slope

@@ -57,7 +57,7 @@ def run_bot(telegram: Telegram, module: str = "bot", **variables: str) -> Iterat
         for name in ("PYTHONWARNINGS", "PYTHONDONTWRITEBYTECODE"):
             variables.pop(name, None)
         started = time.monotonic()
-        process = subprocess.Popen([BOT_PYTHON, "-m", module], cwd=ROOT, env=variables)
+        process = subprocess.Popen([BOT_PYTHON, "-OO", "-m", module], cwd=ROOT, env=variables)
         try:
             yield Process(Path(f"/proc/{process.pid}"), started)
         finally:
