@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import resolve_name
+from itertools import chain
 from types import ModuleType, SimpleNamespace
 from typing import Annotated, Any
 
@@ -27,6 +29,7 @@ from pydantic_core.core_schema import CoreSchema, simple_ser_schema, with_info_p
 PACKAGES = ("aiogram.types", "aiogram.methods")
 READERS = (*PACKAGES, "aiogram.client.bot")
 """What imports from PACKAGES more than it needs: themselves, and the class that has a function for each method."""
+NAME = re.compile(r"[A-Za-z_]\w*")
 PLAIN, DEFERRED = "plain", "deferred"
 
 log = logging.getLogger(__name__)
@@ -134,14 +137,18 @@ def _prepare() -> None:
     from aiogram.methods import TelegramMethod
 
     rebuild = BaseModel.model_rebuild.__func__  # type: ignore[attr-defined]
-    names: dict[str, Any] = {name: Annotated[Any, _Deferred(name)] for name in types.__all__}
-    names["DateTime"] = types.DateTime  # no class of its own, and has a way of its own to be written
+    # DateTime is no class of its own, and has a way of its own to be written.
+    stand_ins: dict[str, Any] = {"DateTime": types.DateTime}
     building = set()
 
     def rebuild_knowing(model: type[BaseModel], /, **options: Any) -> bool | None:
+        annotations = (vars(base).get("__annotations__", {}).values() for base in model.__mro__)
+        names = NAME.findall(" ".join(map(str, chain.from_iterable(annotations))))
+        for name in {*names}.intersection(types.__all__).difference(stand_ins):
+            stand_ins[name] = Annotated[Any, _Deferred(name)]
         building.add(model)
         try:
-            done: bool | None = rebuild(model, **{"_types_namespace": names} | options)
+            done: bool | None = rebuild(model, **{"_types_namespace": stand_ins} | options)
         finally:
             building.discard(model)
         return done

@@ -185,6 +185,7 @@ class Delivery:
 
     def _tidy_up(self) -> None:
         if not self._in_work:
+            Update.event_type.fget.cache_clear()  # type: ignore[attr-defined] # holds on to the last 128 updates
             give_back_memory()
 
 

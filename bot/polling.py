@@ -47,13 +47,12 @@ async def poll(bot: Bot, delivery: Delivery, stopped: asyncio.Event, allowed: li
             request_timeout=LONG_POLL + 15,
         )
         try:
-            updates = await until(stopped, request)
+            window.take(await until(stopped, request) or [])  # a name would keep them till the next come
         except AiogramError as error:
             trouble += 1
             await until(stopped, _recover(bot, error, trouble))
             continue
         trouble = 0
-        window.take(updates or [])
         await until(stopped, window.move(PAUSE))
     await delivery.finish(seconds)
     await window.move(0)

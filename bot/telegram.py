@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ from bot.settings import Settings, SettingsError
 
 WRONG_TOKEN = "BOT_TOKEN is not a token that Telegram knows. Ask @BotFather on Telegram for it (/token)."
 REQUEST_SECONDS = 20.0
+THREADS = 4
+"""For what would keep the event loop waiting: two photos are looked at, a name is looked up. Each takes some 200 kB."""
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ async def answer(settings: Settings, classifier: Classifier, replies: Replies) -
     """Answer until SIGINT or SIGTERM. Raises SettingsError if Telegram does not know the token, or a setting fails."""
     assert settings.token
     stopped = asyncio.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     metrics = Metrics()

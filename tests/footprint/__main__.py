@@ -3,8 +3,8 @@
 It prints the medians of several starts, and the figures of one longer run: `start_seconds` from the start of the
 process to the first getUpdates and `first_answer_seconds` from there to the answer to a photo that was waiting;
 resident memory (`rss`, `pss`) in millions of bytes, at the start, after all photos, and 2 s `rest` later;
-`bytes_per_photo`, its slope over the last half; `idle_percent` of one processor while there is nothing to do; `photo_cpu_ms`, the
-processor's time for each photo.
+`bytes_per_photo`, its slope over the last half; `idle_percent` of one processor while there is nothing to do;
+`photo_cpu_ms`, the processor's time for each photo.
 
 It runs the bot with the interpreter that LABELGRAM_BOT_PYTHON names (this one, without it) against the Bot API double.
 """
