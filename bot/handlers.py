@@ -28,6 +28,7 @@ from bot.people import SpokenLanguage
 from bot.photo import PhotoError, Reason, decode
 from bot.replies import COMMANDS, DONATING, Replies
 from bot.settings import Settings
+from bot.store import open_store
 
 TYPING_AFTER = 0.5
 """Seconds of work after which the chat shows that the bot is typing; most photos are answered before."""
@@ -43,9 +44,9 @@ log = logging.getLogger(__name__)
 def build_dispatcher(
     classifier: Classifier, replies: Replies, metrics: Metrics, notes: Notes, settings: Settings
 ) -> Dispatcher:
-    """The dispatcher that Telegram's updates and the preview's go through alike."""
+    """The dispatcher that Telegram's updates and the preview's go through alike. Raises SettingsError."""
     secret = settings.token or ""
-    donations = Donations(settings.donations_dir, notes, secret)
+    donations = Donations(open_store(settings.donations), notes, secret)
     answer = PhotoAnswer(classifier, replies, metrics, notes, Albums(notes, replies, secret))
     dispatcher = Dispatcher(
         classifier=classifier,
