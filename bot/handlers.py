@@ -47,6 +47,7 @@ def build_dispatcher(
     """The dispatcher that Telegram's updates and the preview's go through alike. Raises SettingsError."""
     secret = settings.token or ""
     donations = Donations(open_store(settings.donations), notes, secret)
+    spoken = SpokenLanguage(notes, secret)
     answer = PhotoAnswer(classifier, replies, metrics, notes, Albums(notes, replies, secret))
     dispatcher = Dispatcher(
         classifier=classifier,
@@ -54,10 +55,10 @@ def build_dispatcher(
         metrics=metrics,
         notes=notes,
         donations=donations,
+        spoken=spoken,
         answer=answer,
         trial=nullcontext,  # where photos are delivered without a ledger, as in the preview, nobody is on trial
     )
-    spoken = SpokenLanguage(notes, secret)
     dispatcher.message.outer_middleware(spoken)
     dispatcher.callback_query.outer_middleware(spoken)
     dispatcher.edited_message.outer_middleware(spoken)

@@ -35,10 +35,12 @@ class SpokenLanguage(BaseMiddleware):
         data: dict[str, Any],
     ) -> Any:
         user: User | None = data.get("event_from_user")
-        chosen = await self._notes.get(self.note(user)) if user else None
-        data["language"] = chosen or (user.language_code if user else None)
+        data["language"] = await self.find(user) if user else None
         data["language_note"] = self.note(user) if user else None
         return await handler(event, data)
+
+    async def find(self, user: User) -> str | None:
+        return await self._notes.get(self.note(user)) or user.language_code
 
     def note(self, user: User) -> str:
         return f"language:{pseudonym(self._secret, str(user.id))}"
