@@ -669,7 +669,7 @@ def test_the_readmes_picture_shows_an_answer_and_why(chromium: webdriver.Chrome,
     with (
         start_preview(ROOT / "artifacts" / "mask.onnx", home) as preview,
         theme(chromium, name),
-        phone(chromium, 465, 930),
+        phone(chromium, 465, 960),
     ):
         open_page(chromium, preview)
         choose(chromium, str(photo))
@@ -679,7 +679,7 @@ def test_the_readmes_picture_shows_an_answer_and_why(chromium: webdriver.Chrome,
         WebDriverWait(chromium, 30).until(lambda _: count_shown(chromium, ".photo") == 2)
         chromium.execute_script("document.activeElement.blur()")
         picture = Image.open(io.BytesIO(chromium.get_screenshot_as_png())).convert("RGB")
-        assert picture.size == (930, 1860)
+        assert picture.size == (930, 1920)
         if PICTURES:
             file = Path(PICTURES) / {"light": "preview.png", "dark": "preview-dark.png"}[name]
             picture.quantize(256, kmeans=2).save(file, optimize=True)
