@@ -125,7 +125,7 @@ class Bucket:
                         if (answer.status < 500 and answer.status != 429) or attempt == ATTEMPTS:
                             raise StoreError(self._explain(answer.status, body))
                     await asyncio.sleep(backoff(attempt))
-        except (ClientError, OSError) as error:  # of which one is TimeoutError
+        except (ClientError, OSError, ValueError) as error:  # a TimeoutError too; the last for names that no host has
             text = f"{self.where} cannot be reached at {self._endpoint} ({type(error).__name__}): AWS_ENDPOINT_URL"
             raise StoreError(text) from error
 

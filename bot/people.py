@@ -40,6 +40,7 @@ class SpokenLanguage(BaseMiddleware):
         return await handler(event, data)
 
     async def find(self, user: User) -> str | None:
+        """The tag of the language to speak with them. Raises LedgerError."""
         return await self._notes.get(self.note(user)) or user.language_code
 
     def note(self, user: User) -> str:

@@ -15,7 +15,7 @@ AIOGRAM_IMPORTS = ("deferred", "plain")
 HTTP = ("http://", "https://")
 S3 = "s3://"
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
-ENDPOINT = re.compile(r"https?://[\w.-]+(:\d{1,5})?(/[\w./-]*)?", re.ASCII)
+ENDPOINT = re.compile(r"https?://[\w.-]+(:[1-6]?\d{1,4})?(/[\w./-]*)?", re.ASCII)
 """An address without a password, so that it can be shown."""
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 """What Telegram takes for a webhook's secret token."""

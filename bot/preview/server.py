@@ -30,20 +30,8 @@ SCRIPTS = ("page.js", "messages.js", "photos.js", "camera.js", "card.js", "reply
 PAGE = {"/": "page.html"} | {f"/{name}": name for name in ("page.css", *SCRIPTS)}
 TEXTS = (
     *("direction", "title", "tagline", "card", "close", "chat", "drop-here", "drop", "start", "commands", "choose"),
-    *(
-        "camera",
-        "take",
-        "cancel",
-        "message",
-        "send",
-        "reply",
-        "in-reply",
-        "buttons",
-        "typing",
-        "your-photo",
-        "bot-photo",
-    ),
-    *("failed", "unreachable", "no-camera"),
+    *("camera", "take", "cancel", "message", "send", "reply", "in-reply", "buttons", "typing"),
+    *("your-photo", "bot-photo", "failed", "unreachable", "no-camera"),
 )
 """What the page says by itself, in its language: keys in bot/texts."""
 HEADERS = {
