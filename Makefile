@@ -2,7 +2,7 @@
 # make test    all tests, in two environments: the bot's without torch, the training's with it
 # make lint    ruff, mypy, and the deploy files against their schemas and linters
 # make chaos   the bot under kill -9, faults and load, beside aiogram's default polling: one table (10 minutes)
-# make slug    dist/slug, the folder to deploy, without what the bot never loads, and its archive; EXTRAS="redis heic"
+# make slug    dist/slug, the folder to deploy, without what the bot never loads, and its archive; EXTRAS="redis heic s3"
 # make fuzz    20,000 photos with damage done to them, through the bot's decoder
 # make fetch   the tutorial's face-mask photos into data/masks
 # make new     NAME=pets DATA=pets: texts and settings for a bot of your own, beside its model
@@ -125,7 +125,7 @@ endef
 $(BOT)/done: requirements-bot.txt
 	$(call set_up,,-r requirements-bot.txt)
 
-$(TEST)/done: requirements-bot.txt requirements-redis.txt requirements-test.txt
+$(TEST)/done: requirements-bot.txt requirements-redis.txt requirements-s3.txt requirements-test.txt
 	$(call set_up,,-r requirements-bot.txt -r requirements-test.txt)
 
 $(TRAIN)/done: requirements-bot.txt requirements-train.txt requirements-test.txt

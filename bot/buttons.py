@@ -26,6 +26,7 @@ from bot.metrics import Metrics
 from bot.notes import Notes
 from bot.photo import PhotoError
 from bot.replies import Replies
+from bot.store import StoreError
 
 SHOWN = 640
 """Pixels in width and height that the picture of an explanation has, if the photo has them."""
@@ -144,8 +145,13 @@ async def _keep(
     if data is None:
         await _tell(callback, replies.say("why", "gone", language))
         return
-    await donations.keep(callback.from_user.id, label, data)
-    await _tell(callback, replies.say("verdict", "kept", language))
+    try:
+        await donations.keep(callback.from_user.id, label, data)
+    except StoreError as error:
+        log.warning("a donated photo could not be kept: %s", error)
+        await _tell(callback, replies.say("verdict", "not-kept", language))
+    else:
+        await _tell(callback, replies.say("verdict", "kept", language))
 
 
 def _find_photo(callback: CallbackQuery) -> Picture | None:

@@ -21,6 +21,7 @@ from bot.machine import find_memory
 from bot.photo import HEIC
 from bot.replies import Replies, TextsError
 from bot.settings import Settings, SettingsError
+from bot.store import StoreError, open_store
 from bot.telegram import WRONG_TOKEN, make_bot, open_state
 
 NEEDS = 200_000_000
@@ -44,7 +45,15 @@ class Finding:
 async def examine(settings: Settings) -> bool:
     """Print what is found, as it is found; returns whether all is well."""
     good = True
-    for look in (_look_at_model, _look_at_texts, _look_at_memory, _look_at_state, _look_at_clock, _look_at_telegram):
+    for look in (
+        _look_at_model,
+        _look_at_texts,
+        _look_at_memory,
+        _look_at_state,
+        _look_at_donations,
+        _look_at_clock,
+        _look_at_telegram,
+    ):
         async for finding in look(settings):
             print(finding, flush=True)
             good = good and finding.good
@@ -97,6 +106,16 @@ async def _look_at_state(settings: Settings) -> AsyncIterator[Finding]:
     if not settings.redis_url:
         free = shutil.disk_usage(settings.state_dir).free
         yield Finding(free > 50_000_000, "disk", f"{free / 1e6:,.0f} MB free where the state is, 50 MB are enough")
+
+
+async def _look_at_donations(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        store = open_store(settings.donations)
+        if store:
+            await store.check()
+            yield Finding(True, "donations", f"can be written to and deleted from {store.where}")
+    except (StoreError, SettingsError) as error:
+        yield Finding(False, "donations", str(error))
 
 
 async def _look_at_clock(settings: Settings) -> AsyncIterator[Finding]:

@@ -28,6 +28,7 @@ from bot.people import SpokenLanguage
 from bot.photo import PhotoError, Reason, decode
 from bot.replies import COMMANDS, DONATING, Replies
 from bot.settings import Settings
+from bot.store import open_store
 
 TYPING_AFTER = 0.5
 """Seconds of work after which the chat shows that the bot is typing; most photos are answered before."""
@@ -43,9 +44,10 @@ log = logging.getLogger(__name__)
 def build_dispatcher(
     classifier: Classifier, replies: Replies, metrics: Metrics, notes: Notes, settings: Settings
 ) -> Dispatcher:
-    """The dispatcher that Telegram's updates and the preview's go through alike."""
+    """The dispatcher that Telegram's updates and the preview's go through alike. Raises SettingsError."""
     secret = settings.token or ""
-    donations = Donations(settings.donations_dir, notes, secret)
+    donations = Donations(open_store(settings.donations), notes, secret)
+    spoken = SpokenLanguage(notes, secret)
     answer = PhotoAnswer(classifier, replies, metrics, notes, Albums(notes, replies, secret))
     dispatcher = Dispatcher(
         disable_fsm=True,  # aiogram's memory of states, which nothing here has, would grow with every person
@@ -54,10 +56,10 @@ def build_dispatcher(
         metrics=metrics,
         notes=notes,
         donations=donations,
+        spoken=spoken,
         answer=answer,
         trial=nullcontext,  # where photos are delivered without a ledger, as in the preview, nobody is on trial
     )
-    spoken = SpokenLanguage(notes, secret)
     dispatcher.message.outer_middleware(spoken)
     dispatcher.callback_query.outer_middleware(spoken)
     dispatcher.edited_message.outer_middleware(spoken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,8 +14,11 @@ from bot.donations import Donations
 from bot.ledger import pseudonym
 from bot.notes import Notes
 from bot.replies import Replies
+from bot.store import StoreError
 
 AUTOMATIC = "auto"
+
+log = logging.getLogger(__name__)
 
 
 class SpokenLanguage(BaseMiddleware):
@@ -31,10 +35,13 @@ class SpokenLanguage(BaseMiddleware):
         data: dict[str, Any],
     ) -> Any:
         user: User | None = data.get("event_from_user")
-        chosen = await self._notes.get(self.note(user)) if user else None
-        data["language"] = chosen or (user.language_code if user else None)
+        data["language"] = await self.find(user) if user else None
         data["language_note"] = self.note(user) if user else None
         return await handler(event, data)
+
+    async def find(self, user: User) -> str | None:
+        """The tag of the language to speak with them. Raises LedgerError."""
+        return await self._notes.get(self.note(user)) or user.language_code
 
     def note(self, user: User) -> str:
         return f"language:{pseudonym(self._secret, str(user.id))}"
@@ -98,15 +105,25 @@ async def take_consent(callback: CallbackQuery, replies: Replies, donations: Don
 
 
 async def cmd_forget(message: Message, replies: Replies, donations: Donations, language: str | None) -> None:
-    count = await donations.forget(message.from_user.id) if message.from_user else 0
-    await message.answer(replies.count("donation", "forgotten", count, language))
+    try:
+        count = await donations.forget(message.from_user.id) if message.from_user else 0
+    except StoreError as error:
+        log.warning("donated photos could not be deleted: %s", error)
+        await message.answer(replies.say("donation", "not-forgotten", language))
+    else:
+        await message.answer(replies.count("donation", "forgotten", count, language))
 
 
 async def cmd_stats(
     message: Message, replies: Replies, notes: Notes, donations: Donations, language: str | None
 ) -> None:
     counts = {name: await notes.get(f"count:{name}") or "0" for name in ("answered", "right", "wrong")}
-    await message.answer(replies.say("owner", "stats", language).format(**counts, kept=await donations.count()))
+    try:
+        kept = str(await donations.count())
+    except StoreError as error:
+        log.warning("donated photos could not be counted: %s", error)
+        kept = "?"
+    await message.answer(replies.say("owner", "stats", language).format(**counts, kept=kept))
 
 
 async def _replace(callback: CallbackQuery, text: str) -> None:

@@ -13,12 +13,31 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("text", "json")
 AIOGRAM_IMPORTS = ("deferred", "plain")
 HTTP = ("http://", "https://")
+S3 = "s3://"
+BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+ENDPOINT = re.compile(r"https?://[\w.-]+(:[1-6]?\d{1,4})?(/[\w./-]*)?", re.ASCII)
+"""An address without a password, so that it can be shown."""
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 """What Telegram takes for a webhook's secret token."""
 
 
 class SettingsError(Exception):
     """A setting is missing or unusable; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class BucketSettings:
+    """A bucket that donated photos go to, and the key to it."""
+
+    name: str
+    prefix: str
+    """What the objects' names begin with: empty, or with a / at its end."""
+    endpoint: str
+    """Base address of a server that speaks S3."""
+    region: str
+    key_id: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    session_token: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -51,7 +70,7 @@ class Settings:
     """One of AIOGRAM_IMPORTS: see bot.deferred."""
     owners: frozenset[int]
     """Telegram's numbers of those who may ask for /stats."""
-    donations_dir: Path | None
+    donations: Path | BucketSettings | None
     """Where photos go that people let the bot keep; None: it keeps none."""
     channel_posts: bool
     """Whether photos in channels are answered."""
@@ -86,9 +105,39 @@ class Settings:
             metrics_port=_count(values, "METRICS_PORT", default=0) if "METRICS_PORT" in values else None,
             aiogram_import=_choice(values, "AIOGRAM_IMPORT", "deferred", AIOGRAM_IMPORTS),
             owners=_numbers(values, "OWNER_IDS"),
-            donations_dir=Path(values["DONATIONS_DIR"]) if "DONATIONS_DIR" in values else None,
+            donations=_donations(values),
             channel_posts=_choice(values, "CHANNEL_POSTS", "off", ("on", "off")) == "on",
         )
+
+
+def _donations(values: Mapping[str, str]) -> Path | BucketSettings | None:
+    place = values.get("DONATIONS_DIR")
+    if place is None or not place.startswith(S3):
+        return Path(place) if place else None
+    name, _, prefix = place.removeprefix(S3).partition("/")
+    if not BUCKET.fullmatch(name):
+        raise SettingsError(f"DONATIONS_DIR is {place}, a bucket is named as in s3://bucket or s3://bucket/prefix.")
+    missing = [key for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if key not in values]
+    if missing:
+        raise SettingsError(f"DONATIONS_DIR is a bucket: set {' and '.join(missing)}.")
+    region = values.get("AWS_REGION") or values.get("AWS_DEFAULT_REGION") or "us-east-1"
+    own = _endpoint(values, "AWS_ENDPOINT_URL_S3") or _endpoint(values, "AWS_ENDPOINT_URL")
+    return BucketSettings(
+        name=name,
+        prefix=f"{prefix.strip('/')}/".lstrip("/"),
+        endpoint=own or f"https://s3.{region}.amazonaws.com",
+        region=region,
+        key_id=values["AWS_ACCESS_KEY_ID"],
+        secret_key=values["AWS_SECRET_ACCESS_KEY"],
+        session_token=values.get("AWS_SESSION_TOKEN"),
+    )
+
+
+def _endpoint(values: Mapping[str, str], name: str) -> str | None:
+    address = _address(values, name, *HTTP)
+    if address is not None and not ENDPOINT.fullmatch(address):
+        raise SettingsError(f"{name} is no address such as https://s3.example.org.")
+    return address
 
 
 def _count(values: Mapping[str, str], name: str, default: int) -> int:

@@ -74,7 +74,7 @@ async def answer(settings: Settings, classifier: Classifier, replies: Replies) -
             add_metrics(app, metrics)
             await listen(stack, app, settings.host, settings.metrics_port, "METRICS_PORT")
         receiver = _Receiver(settings, bot, delivery, health, stopped)
-        greeting = asyncio.create_task(_greet(bot, replies, notes, donating=settings.donations_dir is not None))
+        greeting = asyncio.create_task(_greet(bot, replies, notes, donating=settings.donations is not None))
         stack.callback(greeting.cancel)
         try:
             await (receiver.listen(stack) if settings.webhook_url else receiver.poll())

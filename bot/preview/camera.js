@@ -2,6 +2,7 @@
 
 import { addMessage } from "./messages.js";
 import { sendFiles } from "./photos.js";
+import { say } from "./texts.js";
 
 const files = document.querySelector("#files");
 const viewfinder = document.querySelector("#viewfinder");
@@ -23,7 +24,7 @@ document.querySelector("#camera").addEventListener("click", async () => {
   } catch {
     if (!viewfinder.open) return;
     viewfinder.close();
-    addMessage("bot", "No camera can be used here. Choose or drop a photo instead.").classList.add("failed");
+    addMessage("bot", say("no-camera")).classList.add("failed");
   }
 });
 

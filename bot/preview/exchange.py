@@ -107,7 +107,7 @@ class Exchange(BaseSession):
             {
                 "id": message.message_id,
                 "text": message.text or message.caption or "",
-                "is_reply": message.reply_to_message is not None,
+                "reply_to": message.reply_to_message and message.reply_to_message.message_id,
                 "buttons": [[{"text": key.text, "data": key.callback_data} for key in row] for row in rows],
                 "photo": jpeg and f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}",
             }

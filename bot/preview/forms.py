@@ -21,10 +21,13 @@ class File:
 
 @dataclass
 class Form:
-    """A message (`text`, or `file` with the name of the `album` it is of), or a `press` in message number `message`."""
+    """A `text` (a reply, if to message number `reply_to`), a `file` (with others in an `album`, if that is named), or a
+    `press` in message number `message`.
+    """
 
     language: str | None = None
     text: str | None = None
+    reply_to: int | None = None
     file: File | None = None
     album: str | None = None
     message: int | None = None
@@ -54,8 +57,8 @@ async def _read_part(part: BodyPartReader, form: Form) -> None:
             data, size = await _read_bounded(part)
             kind = part.headers.get("Content-Type", "application/octet-stream")
             form.file = File(part.filename or "file", kind, data, size)
-        case "message":
-            form.message = int(await part.text())
+        case "message" | "reply_to":
+            setattr(form, part.name, int(await part.text()))
         case "language" | "text" | "album" | "press":
             setattr(form, part.name, (await part.text()).strip() or None)
 

@@ -1,17 +1,19 @@
 // The chat's messages: what the person sends, and what the bot shows about it. Both go through /messages, a form there
 // and the bot's messages in their new state back.
 
+import { chooseReply, createQuote } from "./reply.js";
+import { say } from "./texts.js";
+
 const messages = document.querySelector("#messages");
 const text = document.querySelector("#text");
 const toast = document.querySelector("#toast");
 const template = document.querySelector("#message");
-const typing = createMessage("bot", "");
-typing.classList.add("typing");
-typing.setAttribute("aria-label", "The bot is typing");
 
-const shown = new Map(); // the bot's messages by their numbers
+const shown = new Map(); // by the numbers that the bot knows them by
+let typing; // while the bot is
 let waiting = 0;
 let toastEnds;
+let made = 0;
 
 function createMessage(side, words) {
   const message = template.content.cloneNode(true).firstElementChild;
@@ -20,50 +22,50 @@ function createMessage(side, words) {
   return message;
 }
 
-// `photos`: what each shows is at `address`; `name` stands for one that cannot be shown.
-export function addMessage(side, words, { photos = [], quote } = {}) {
+// `photos`: what each shows is at `address`; `name` stands for one that cannot be shown. `asked`: replied to.
+export function addMessage(side, words, { photos = [], asked } = {}) {
   document.querySelector("#welcome")?.remove();
   const message = createMessage(side, words);
+  const bubble = message.querySelector(".bubble");
   message.querySelector("time").textContent = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   message.querySelector(".photos").append(...photos.map((photo) => createPhoto(photo, message)));
-  if (quote) {
-    const image = createImage(quote, "In reply to this photo", () => image.remove());
-    image.className = "quote";
-    message.querySelector(".bubble").prepend(image);
-  }
-  messages.insertBefore(message, typing.isConnected ? typing : null);
+  if (asked) bubble.prepend(createQuote(asked));
+  const reply = message.querySelector(".reply");
+  bubble.id = `message-${(made += 1)}`;
+  reply.setAttribute("aria-describedby", bubble.id);
+  reply.addEventListener("click", () => chooseReply(message));
+  messages.insertBefore(message, typing ?? null);
   message.scrollIntoView({ block: "end" });
   return message;
 }
 
-function createPhoto({ address, name, description = "Your photo" }, message) {
-  const image = createImage(address, description, () => {
+function createPhoto({ address, name, alt = "your-photo" }, message) {
+  const image = document.createElement("img");
+  image.addEventListener("error", () => {
     image.remove();
     const words = message.querySelector("p");
     words.textContent = [words.textContent, name].filter(Boolean).join("\n");
   });
-  image.className = "photo";
   image.addEventListener("load", () => messages.lastElementChild.scrollIntoView({ block: "end" }));
+  [image.className, image.src, image.dataset.alt, image.alt] = ["photo", address, alt, say(alt)];
   return image;
 }
 
-function createImage(address, description, onError) {
-  const image = document.createElement("img");
-  image.addEventListener("error", onError);
-  image.alt = description;
-  image.src = address;
-  return image;
+// The bot knows the message by this number; an album by those of its photos, and is replied to by the first.
+function number(message, id) {
+  shown.set(id, message);
+  message.dataset.number ??= id;
 }
 
 // One thing that the bot did: a message, new or in its new state, or a toast.
-function show(answer, quote) {
+function show(answer) {
   if (answer.toast) return showToast(answer.toast);
   let message = shown.get(answer.id);
   if (!message) {
-    const photos = answer.photo ? [{ address: answer.photo, name: "", description: "The bot’s picture" }] : [];
-    message = addMessage("bot", answer.text, { photos, quote: answer.is_reply && quote });
+    const photos = answer.photo ? [{ address: answer.photo, name: "", alt: "bot-photo" }] : [];
+    message = addMessage("bot", answer.text, { photos, asked: shown.get(answer.reply_to) });
     message.classList.toggle("failed", !!answer.failed);
-    if (answer.id) shown.set(answer.id, message);
+    if (answer.id) number(message, answer.id);
   }
   const words = message.querySelector("p");
   if (words.textContent !== answer.text) words.textContent = answer.text; // an equal text would be read aloud again
@@ -101,7 +103,8 @@ async function press(button, id, data) {
   keyboard.ariaBusy = button.ariaBusy = "true";
   const answers = await ask({ message: id, press: data });
   keyboard.ariaBusy = button.ariaBusy = "false";
-  answers.forEach((answer) => show(answer));
+  answers.shown.forEach(show);
+  if (data.startsWith("language:")) window.dispatchEvent(new Event("languagechange"));
 }
 
 function showToast(words) {
@@ -110,15 +113,23 @@ function showToast(words) {
   toastEnds = setTimeout(() => toast.replaceChildren(), 5000);
 }
 
-// Send one message's fields; what the bot says in reply has the `quote` beside it.
-export async function send(fields, quote) {
+// Send one of the person's messages: its fields, and what the page shows of it.
+export async function send(fields, message) {
   waiting += 1;
-  messages.append(typing);
-  typing.scrollIntoView({ block: "end" });
+  showTyping();
   const answers = await ask(fields);
   waiting -= 1;
-  if (waiting === 0) typing.remove();
-  answers.forEach((answer) => show(answer, quote));
+  if (waiting === 0) typing = typing.remove();
+  if (answers.number) number(message, answers.number);
+  answers.shown.forEach(show);
+}
+
+function showTyping() {
+  typing ??= createMessage("bot", "");
+  typing.classList.add("typing");
+  typing.ariaLabel = say("typing");
+  messages.append(typing);
+  typing.scrollIntoView({ block: "end" });
 }
 
 async function ask(fields) {
@@ -128,8 +139,8 @@ async function ask(fields) {
   try {
     const response = await fetch("/messages", { method: "POST", body: form });
     if (response.ok) return await response.json();
-    return [{ text: "The bot failed on this message. The terminal it runs in says why.", failed: true }];
+    return { shown: [{ text: say("failed"), failed: true }] };
   } catch {
-    return [{ text: "The preview does not answer. Is it still running in the terminal?", failed: true }];
+    return { shown: [{ text: say("unreachable"), failed: true }] };
   }
 }

@@ -4,20 +4,23 @@ import "./camera.js";
 import "./photos.js";
 import { render } from "./card.js";
 import { addMessage, send } from "./messages.js";
+import { takeReply } from "./reply.js";
+import { speak } from "./texts.js";
 
 const text = document.querySelector("#text");
 const menu = document.querySelector("#menu");
 const card = document.querySelector("#card");
 
-function say(words) {
-  addMessage("user", words);
-  send({ text: words });
+function post(words) {
+  const asked = takeReply();
+  const fields = asked ? { text: words, reply_to: asked.dataset.number } : { text: words };
+  send(fields, addMessage("user", words, { asked }));
 }
 
 document.querySelector("#composer").addEventListener("submit", (event) => {
   event.preventDefault();
   const words = text.value.trim();
-  if (words) say(words);
+  if (words) post(words);
   text.value = "";
 });
 
@@ -25,7 +28,7 @@ document.addEventListener("click", (event) => {
   const words = event.target.closest("[data-say]")?.dataset.say;
   if (!words) return;
   menu.hidePopover();
-  say(words);
+  post(words);
   text.focus();
 });
 
@@ -40,16 +43,16 @@ function createCommand({ name, does }) {
   return item;
 }
 
-// In the browser's language, as Telegram has them in its own.
+// In the browser's language, as Telegram has them in its own, or in that which was chosen with /language.
 async function introduce() {
   const response = await fetch(`/about?language=${encodeURIComponent(navigator.language)}`);
   const about = await response.json();
+  speak(about);
   const words = document.querySelector("#welcome p");
   if (words) words.textContent = about.description;
   const commands = about.commands.map(createCommand);
   commands[0].firstElementChild.autofocus = true; // when the menu opens
   menu.querySelector("ul").replaceChildren(...commands);
-  for (const part of document.querySelectorAll("#messages, #menu, #toast")) part.lang = about.language;
   if (about.card === null) return;
   card.querySelector("[tabindex]").replaceChildren(...render(about.card));
   document.querySelector("#about").hidden = false;
@@ -58,5 +61,6 @@ async function introduce() {
 document.querySelector("#about").addEventListener("click", () => card.showModal());
 card.querySelector("button").addEventListener("click", () => card.close());
 
+window.addEventListener("languagechange", introduce); // of the browser, or of the bot: `press` in messages.js
+await introduce();
 text.focus();
-introduce();

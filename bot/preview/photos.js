@@ -13,12 +13,12 @@ export async function sendFiles(chosen) {
 // One after the other, as Telegram sends an album to a bot: so the answer grows in their order.
 async function sendTogether(chosen) {
   const album = chosen.length > 1 ? crypto.randomUUID() : "";
+  const shown = chosen.filter((file) => file.type.startsWith("image/"));
+  const names = chosen.filter((file) => !shown.includes(file)).map((file) => file.name);
   // The addresses live as long as the page: the photos' message and the quotes of it need them.
-  const addressOf = (file) => (file.type.startsWith("image/") ? URL.createObjectURL(file) : null);
-  const sent = chosen.map((file) => ({ file, name: file.name, address: addressOf(file) }));
-  const names = sent.filter(({ address }) => !address).map(({ name }) => name);
-  addMessage("user", names.join("\n"), { photos: sent.filter(({ address }) => address) });
-  for (const { file, address } of sent) await send({ album, file }, address);
+  const photos = shown.map((file) => ({ name: file.name, address: URL.createObjectURL(file) }));
+  const message = addMessage("user", names.join("\n"), { photos });
+  for (const file of chosen) await send({ album, file }, message);
 }
 
 files.addEventListener("change", () => {

@@ -18,7 +18,7 @@ from aiohttp import web
 from bot.preview.chat import Chat
 from bot.preview.exchange import TOKEN, Exchange
 from bot.preview.forms import Form, read_form
-from bot.preview.updates import Updates, read_variants
+from bot.preview.updates import Updates, person, read_variants
 from bot.replies import COMMANDS, DONATING
 from bot.settings import SettingsError
 
@@ -26,8 +26,14 @@ HOST = "127.0.0.1"
 LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?", re.ASCII)
 """Host headers of requests to this page."""
 FOLDER = Path(__file__).parent
-SCRIPTS = ("page.js", "messages.js", "photos.js", "camera.js", "card.js")
+SCRIPTS = ("page.js", "messages.js", "photos.js", "camera.js", "card.js", "reply.js", "texts.js")
 PAGE = {"/": "page.html"} | {f"/{name}": name for name in ("page.css", *SCRIPTS)}
+TEXTS = (
+    *("direction", "title", "tagline", "card", "close", "chat", "drop-here", "drop", "start", "commands", "choose"),
+    *("camera", "take", "cancel", "message", "send", "reply", "in-reply", "buttons", "typing"),
+    *("your-photo", "bot-photo", "failed", "unreachable", "no-camera"),
+)
+"""What the page says by itself, in its language: keys in bot/texts."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -72,14 +78,16 @@ def _build_app(dispatcher: Dispatcher, card: Path) -> web.Application:
         return web.FileResponse(FOLDER / PAGE[request.path], headers=HEADERS)
 
     async def introduce(request: web.Request) -> web.StreamResponse:
-        about = _describe(dispatcher, request.query.get("language")) | {"card": _read_card(card)}
+        language = await dispatcher["spoken"].find(person(request.query.get("language")))
+        about = _describe(dispatcher, language) | {"card": _read_card(card)}
         return web.json_response(about, headers=HEADERS)
 
     async def answer(request: web.Request) -> web.StreamResponse:
         update = await _make_update(await read_form(request), updates)
         exchange = Exchange(chat)
         await dispatcher.feed_update(Bot(TOKEN, session=exchange), update)
-        return web.json_response(exchange.shown, headers=HEADERS)
+        number = update.message.message_id if update.message else None
+        return web.json_response({"number": number, "shown": exchange.shown}, headers=HEADERS)
 
     app = web.Application(middlewares=[_refuse_strangers])
     app.router.add_routes([web.get(path, show) for path in PAGE])
@@ -101,7 +109,7 @@ async def _refuse_strangers(request: web.Request, handler: Handler) -> web.Strea
 async def _make_update(form: Form, updates: Updates) -> Update:
     match form:
         case Form(text=str(text)):
-            return updates.from_text(text, form.language)
+            return updates.from_text(text, form.reply_to, form.language)
         case Form(file=file) if file is not None:
             return updates.from_file(file, await asyncio.to_thread(read_variants, file.data), form.album, form.language)
         case Form(message=int(number), press=str(data)):
@@ -111,11 +119,12 @@ async def _make_update(form: Form, updates: Updates) -> Update:
 
 
 def _describe(dispatcher: Dispatcher, language: str | None) -> dict[str, object]:
-    """What Telegram shows of a bot beside its messages: its profile's text and its commands."""
+    """What Telegram shows of a bot beside its messages: its profile's text, its commands. And the page's own texts."""
     replies = dispatcher["replies"]
     names = (*COMMANDS, *DONATING) if dispatcher["donations"].are_on else COMMANDS
     return {
         "language": replies.find(language),
+        "texts": {name: replies.say("preview", name, language) for name in TEXTS},
         "description": replies.say("profile", "description", language),
         "commands": [{"name": f"/{name}", "does": replies.say("command", name, language)} for name in names],
     }

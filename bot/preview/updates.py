@@ -42,10 +42,15 @@ class Updates:
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
 
-    def from_text(self, text: str, language: str | None) -> Update:
+    def from_text(self, text: str, reply_to: int | None, language: str | None) -> Update:
+        """`reply_to` is the number of a message; one that is no longer kept is not replied to, as on Telegram."""
+        asked = self._chat.find(reply_to) if reply_to else None
         command = text.split(maxsplit=1)[0] if text.startswith("/") else ""
         entities = [MessageEntity(type="bot_command", offset=0, length=len(command))] if command else None
-        return self._wrap(next(self._chat.numbers), language, text=text, entities=entities)
+        content: dict[str, Any] = {"text": text, "entities": entities}
+        if asked:
+            content["reply_to_message"] = asked.model_copy(update={"reply_to_message": None})
+        return self._wrap(next(self._chat.numbers), language, **content)
 
     def from_file(self, file: File, variants: list[Variant], album: str | None, language: str | None) -> Update:
         """A photo in its variants or, if it has none, the file as it is; with others in an `album` if that is named."""
@@ -73,7 +78,7 @@ class Updates:
         identity = next(self._chat.numbers)
         callback = CallbackQuery(
             id=str(identity),
-            from_user=_person(language),
+            from_user=person(language),
             chat_instance=str(PERSON),
             message=self._chat.find(number) or InaccessibleMessage(chat=CHAT, message_id=number),
             data=data,
@@ -83,12 +88,12 @@ class Updates:
     def _wrap(
         self, number: int, language: str | None, files: Mapping[str, bytes] | None = None, **content: Any
     ) -> Update:
-        message = Message(message_id=number, date=datetime.now(UTC), chat=CHAT, from_user=_person(language), **content)
+        message = Message(message_id=number, date=datetime.now(UTC), chat=CHAT, from_user=person(language), **content)
         self._chat.keep(message, files)
         return Update(update_id=number, message=message)
 
 
-def _person(language: str | None) -> User:
+def person(language: str | None) -> User:
     return User(id=PERSON, is_bot=False, first_name="You", language_code=language)
 
 

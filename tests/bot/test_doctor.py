@@ -12,10 +12,20 @@ from tests.bot.telegram import TOKEN, Telegram
 
 def test_where_all_is_well_it_says_so(telegram: Telegram, run_bot: RunBot, color_model: Path, tmp_path: Path) -> None:
     settings = {"BOT_TOKEN": TOKEN, "TELEGRAM_API_SERVER": telegram.url, "MODEL_PATH": str(color_model)}
-    done = run_bot("doctor", STATE_DIR=str(tmp_path / "state"), **settings)
+    folders = {"STATE_DIR": str(tmp_path / "state"), "DONATIONS_DIR": str(tmp_path / "given")}
+    done = run_bot("doctor", **folders, **settings)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert list((tmp_path / "given").iterdir()) == []
     assert "BAD" not in done.stdout
-    for told in ("model: ", "red, green, blue", "token: of @test_bot", "webhook: none", "clock: ", "MB free"):
+    for told in (
+        "model: ",
+        "red, green, blue",
+        "donations: ",
+        "token: of @test_bot",
+        "webhook: none",
+        "clock: ",
+        "MB free",
+    ):
         assert told in done.stdout
     assert TOKEN not in done.stdout + done.stderr
 
@@ -28,6 +38,7 @@ def test_where_all_is_well_it_says_so(telegram: Telegram, run_bot: RunBot, color
         ({"BOT_TOKEN": TOKEN, "MODEL_PATH": "nowhere.onnx"}, "BAD  model: cannot read the model nowhere.onnx"),
         ({"BOT_TOKEN": TOKEN, "TELEGRAM_API_SERVER": "http://127.0.0.1:1"}, "BAD  network: http://127.0.0.1:1 cannot"),
         ({"BOT_TOKEN": TOKEN, "STATE_DIR": "/dev/null/x"}, "BAD  state: "),
+        ({"BOT_TOKEN": TOKEN, "DONATIONS_DIR": "/dev/null/x"}, "BAD  donations: /dev/null/x: Not a directory"),
         ({"BOT_TOKEN": TOKEN, "REDIS_URL": "redis://127.0.0.1:1/0"}, "BAD  state: "),
     ],
 )

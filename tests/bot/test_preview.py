@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polib
 import pytest
 from PIL import Image
 from selenium import webdriver
@@ -28,8 +30,11 @@ from selenium.webdriver.support.ui import WebDriverWait
 from selenium_axe_python.axe import Axe
 
 from bot.preview.chat import FILES
+from bot.preview.server import TEXTS
+from bot.replies import TEXTS as CATALOGUES
 from tests.bot.conftest import BOT_PYTHON, RunBot, environment, find_port
 from tests.bot.photos import COLORS, draw, encode
+from tests.bot.test_telegram import text
 from tests.conftest import ROOT
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -54,6 +59,8 @@ Names photos: `red`, **by `mean` colour**. See [the docs](https://example.com/x)
 python -m export   # made it
 ```
 """
+USES = re.compile(r'(?:\bdata-(?:text|label|tip|hint|alt)=|\bsay\(|\balt = |\balt: )"([\w-]+)"')
+"""Where the page names one of its texts."""
 PICTURES = os.environ.get("LABELGRAM_PICTURES")
 """Where the README's pictures are written: `docs`. Without it they are taken, and not kept."""
 PORTRAITS = sorted(ROOT.glob(".venv/train/lib/*/site-packages/skimage/data/astronaut.png"))
@@ -88,7 +95,7 @@ class Preview:
             parts += [head.encode(), value if isinstance(value, bytes) else value.encode(), b"\r\n"]
         body = b"".join(parts) + f"--{boundary}--\r\n".encode()
         status, answer = self.post(body, f"multipart/form-data; boundary={boundary}", **headers or {})
-        return answer if status == 200 else status
+        return answer["shown"] if status == 200 else status
 
     def answer(self, language: str = "en", **fields: str | bytes) -> str:
         (answer,) = self.send(None, language, **fields)
@@ -154,7 +161,7 @@ def test_the_answers_are_the_bots_own(preview: Preview) -> None:
     for color in COLORS:
         (answer,) = preview.send(file=encode(draw(color, (1500, 1000))))
         first, _, bars = answer["text"].partition("\n\n")
-        assert (first, answer["is_reply"]) == (f"I see: {color}. I am 99% sure.", True)
+        assert (first, answer["reply_to"]) == (f"I see: {color}. I am 99% sure.", answer["id"] - 1)
         assert bars.startswith(f"{'▓' * 10} 99% {color}\n")
 
 
@@ -204,13 +211,33 @@ def test_a_language_can_be_chosen(preview: Preview) -> None:
     assert preview.answer(text="/start").startswith("Hello!")
 
 
+def test_what_names_the_photo_that_it_replies_to(preview: Preview) -> None:
+    (answer,) = preview.send(file=encode(draw("red")))
+    (again,) = preview.send(text="/what", reply_to=str(answer["reply_to"]))
+    assert (again["text"], again["reply_to"]) == (answer["text"], answer["reply_to"])
+    for number in ("", str(answer["id"]), "999999"):  # nothing, a text, and what is not there
+        reply = {"reply_to": number} if number else {}
+        assert preview.answer(text="/what", **reply).startswith("Reply to a photo")
+
+
+def test_the_page_asks_for_texts_that_every_language_has(preview: Preview) -> None:
+    asked = set()
+    for file in (ROOT / "bot" / "preview").iterdir():
+        asked |= set(USES.findall(file.read_text())) if file.suffix in (".html", ".js") else set()
+    assert asked == set(TEXTS)
+    english = {entry.msgid for entry in polib.pofile(str(CATALOGUES / "en.po")) if entry.msgctxt == "preview"}
+    assert english == set(TEXTS)  # what English has every language has: test_replies
+    for language, direction in (("en", "ltr"), ("ar-EG", "rtl")):
+        assert preview.get(f"/about?language={language}")["texts"]["direction"] == direction
+
+
 def test_the_bot_is_described_in_the_browsers_language(preview: Preview) -> None:
     english, french = preview.get("/about?language=en-GB"), preview.get("/about?language=fr")
     assert [command["name"] for command in english["commands"]] == [
         *("/start", "/help", "/privacy", "/what", "/language")
     ]
     assert (english["language"], french["language"], english["card"]) == ("en", "fr", CARD)
-    for about in ("commands", "description"):
+    for about in ("commands", "description", "texts"):
         assert english[about] != french[about]
 
 
@@ -231,6 +258,7 @@ def test_a_message_that_cannot_be_read_is_a_400(preview: Preview) -> None:
     assert preview.send(text="   ") == 400
     assert preview.send(press="why") == 400
     assert preview.send(message="x", press="why") == 400
+    assert preview.send(text="/what", reply_to="x") == 400
     head = b'--x\r\nContent-Disposition: form-data; name="text"\r\nContent-Type: text/plain; charset=none\r\n\r\n'
     assert preview.post(head + b"hi\r\n--x--", "multipart/form-data; boundary=x")[0] == 400
 
@@ -278,10 +306,16 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chr
         yield browser
 
 
+def open_page(chromium: webdriver.Chrome, preview: Preview) -> None:
+    """It is there when the field for a message has the focus."""
+    chromium.get(preview.url)
+    WebDriverWait(chromium, 30).until(lambda page: page.switch_to.active_element.get_attribute("id") == "text")
+
+
 @pytest.fixture
 def page(preview: Preview, chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
     chromium.set_window_size(1000, 760)
-    chromium.get(preview.url)
+    open_page(chromium, preview)
     yield chromium
     entries = chromium.get_log("browser")  # type: ignore[no-untyped-call]
     assert [entry for entry in entries if entry["level"] == "SEVERE"] == []
@@ -399,15 +433,22 @@ def test_a_language_is_chosen_and_arabic_runs_from_right_to_left(page: webdriver
     assert answers(page, 2)[1].startswith("مرحبًا")
     direction = "return [...document.querySelectorAll('.message')].map((one) => getComputedStyle(one).direction)"
     assert page.execute_script(direction) == ["ltr", "rtl", "ltr", "rtl"]
+    assert spoken(page) == ["ar", "rtl", "إرسال"]
     type_and_send(page, "/language")
     answers(page, 3)
     page.find_element(By.CSS_SELECTOR, ".keyboard div:last-child button:last-child").click()  # automatic
     WebDriverWait(page, 30).until(lambda _: answers(page, 3)[2] == "I will answer in English.")
+    WebDriverWait(page, 30).until(lambda _: spoken(page) == ["en", "ltr", "Send"])
+
+
+def spoken(page: webdriver.Chrome) -> list[str]:
+    """The page's language, direction and a word."""
+    root = "document.documentElement"
+    return list(page.execute_script(f"return [{root}.lang, {root}.dir, document.querySelector('.send').ariaLabel]"))
 
 
 def test_commands_are_picked_from_the_menu_with_the_keyboard(page: webdriver.Chrome) -> None:
     opener = page.find_element(By.CSS_SELECTOR, "[popovertarget]")
-    WebDriverWait(page, 30).until(lambda _: page.find_elements(By.CSS_SELECTOR, "#menu li"))
     opener.send_keys(Keys.ENTER)
     first = page.switch_to.active_element
     assert first.text.split("\n") == ["/start", "what I do"]
@@ -416,6 +457,28 @@ def test_commands_are_picked_from_the_menu_with_the_keyboard(page: webdriver.Chr
     assert answers(page, 1)[0].startswith("Send me a photo, or an image as a file")
     assert not first.is_displayed()
     assert page.switch_to.active_element.get_attribute("id") == "text"
+
+
+def test_a_message_is_replied_to_with_the_keyboard_until_escape(page: webdriver.Chrome, photos: list[str]) -> None:
+    choose(page, photos[0])
+    answers(page, 1)
+    field, bar = page.switch_to.active_element, page.find_element(By.ID, "replying")
+    reply = page.find_element(By.CSS_SELECTOR, ".user .reply")
+    assert reply.accessible_name == "Reply"
+    for end in (Keys.ESCAPE, "/what" + Keys.ENTER):
+        reply.send_keys(Keys.ENTER)
+        assert page.switch_to.active_element == field
+        assert (bar.text, count_shown(page, "#replying .quote")) == ("In reply to", 1)
+        assert field.get_attribute("aria-describedby") == "replying-to"
+        field.send_keys(end)
+        assert not bar.is_displayed()
+        assert field.get_attribute("aria-describedby") is None
+    assert answers(page, 2)[1].startswith("I see: red.")
+    type_and_send(page, "/what")
+    assert answers(page, 3)[2].startswith("Reply to a photo with /what")
+    assert count_shown(page, ".user img.quote") == 1  # what was sent as a reply
+    assert count_shown(page, ".bot img.quote") == 2
+    assert page.find_element(By.CSS_SELECTOR, ".bot span.quote").text == "/what"
 
 
 def test_the_models_card_is_shown(page: webdriver.Chrome) -> None:
@@ -439,8 +502,7 @@ def test_without_a_card_there_is_no_button_for_it(
     chromium: webdriver.Chrome, color_model: Path, tmp_path: Path
 ) -> None:
     with start_preview(color_model, tmp_path) as preview:
-        chromium.get(preview.url)
-        WebDriverWait(chromium, 30).until(lambda _: chromium.find_elements(By.CSS_SELECTOR, "#menu li"))
+        open_page(chromium, preview)
         assert not chromium.find_element(By.ID, "about").is_displayed()
 
 
@@ -454,6 +516,18 @@ def theme(page: webdriver.Chrome, name: str) -> Iterator[None]:
         yield
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+@contextmanager
+def locale(page: webdriver.Chrome, preview: Preview, language: str) -> Iterator[None]:
+    """The page anew, in a browser of that language."""
+    agent = {"userAgent": page.execute_script("return navigator.userAgent")}
+    page.execute_cdp_cmd("Emulation.setUserAgentOverride", agent | {"acceptLanguage": language})
+    try:
+        open_page(page, preview)
+        yield
+    finally:
+        page.execute_cdp_cmd("Emulation.setUserAgentOverride", agent | {"acceptLanguage": "en-GB"})
 
 
 def find_barriers(page: webdriver.Chrome) -> list[str]:
@@ -470,16 +544,21 @@ def find_barriers(page: webdriver.Chrome) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", ["light", "dark"])
-def test_nobody_is_kept_out(page: webdriver.Chrome, photos: list[str], name: str) -> None:
-    with theme(page, name):
-        WebDriverWait(page, 30).until(lambda _: page.find_elements(By.CSS_SELECTOR, "#menu li"))
+@pytest.mark.parametrize(("name", "language"), [("light", "en"), ("dark", "en"), ("light", "ar"), ("dark", "ar")])
+def test_nobody_is_kept_out(
+    page: webdriver.Chrome, preview: Preview, photos: list[str], name: str, language: str
+) -> None:
+    with theme(page, name), locale(page, preview, language):
+        assert spoken(page)[0] == language
         assert find_barriers(page) == []
-        choose(page, photos[0])
+        type_and_send(page, "/what")
         answers(page, 1)
-        press(page, "Why?")
+        choose(page, photos[0])
         answers(page, 2)
-        press(page, "👎 Wrong")
+        press(page, text("button", "why", language))
+        answers(page, 3)
+        press(page, text("button", "wrong", language))
+        page.find_element(By.CSS_SELECTOR, ".bot .reply").click()
         page.find_element(By.CSS_SELECTOR, "[popovertarget]").click()
         WebDriverWait(page, 30).until(lambda _: page.find_element(By.ID, "toast").text)
         assert find_barriers(page) == []
@@ -590,9 +669,9 @@ def test_the_readmes_picture_shows_an_answer_and_why(chromium: webdriver.Chrome,
     with (
         start_preview(ROOT / "artifacts" / "mask.onnx", home) as preview,
         theme(chromium, name),
-        phone(chromium, 465, 930),
+        phone(chromium, 465, 960),
     ):
-        chromium.get(preview.url)
+        open_page(chromium, preview)
         choose(chromium, str(photo))
         assert answers(chromium, 1)[0].startswith("You are not wearing a mask")
         chromium.find_element(By.CSS_SELECTOR, ".keyboard button").send_keys(Keys.ENTER)
@@ -600,7 +679,7 @@ def test_the_readmes_picture_shows_an_answer_and_why(chromium: webdriver.Chrome,
         WebDriverWait(chromium, 30).until(lambda _: count_shown(chromium, ".photo") == 2)
         chromium.execute_script("document.activeElement.blur()")
         picture = Image.open(io.BytesIO(chromium.get_screenshot_as_png())).convert("RGB")
-        assert picture.size == (930, 1860)
+        assert picture.size == (930, 1920)
         if PICTURES:
             file = Path(PICTURES) / {"light": "preview.png", "dark": "preview-dark.png"}[name]
             picture.quantize(256, kmeans=2).save(file, optimize=True)
