@@ -2,6 +2,7 @@
 # make test    all tests, in two environments: the bot's without torch, the training's with it
 # make lint    ruff, mypy, and the deploy files against their schemas and linters
 # make chaos   the bot under kill -9, faults and load, beside aiogram's default polling: one table (10 minutes)
+# make bench   speed, memory and size beside fastai, PyTorch and OpenVINO: BENCHMARKS.md and its pictures (half an hour)
 # make slug    dist/slug, the folder to deploy, without what the bot never loads, and its archive; EXTRAS="redis heic s3"
 # make fuzz    20,000 photos with damage done to them, through the bot's decoder
 # make fetch   the tutorial's face-mask photos into data/masks
@@ -36,7 +37,7 @@ PYTHONS := LABELGRAM_BOT_PYTHON=$(CURDIR)/$(BOT)/bin/python LABELGRAM_REDIS_PYTH
 # Keeps glibc from handing every batch's memory back to the kernel: a fifth more photos a second on the CPU.
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
 
-.PHONY: help run test test-bot test-train chaos slug fuzz lint new fetch train export clean
+.PHONY: help run test test-bot test-train chaos bench slug fuzz lint new fetch train export clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -55,6 +56,9 @@ test-train: $(TRAIN)/done
 
 chaos: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m tests.chaos
+
+bench: $(BOT)/done $(TEST)/done $(TRAIN)/done
+	$(PYTHONS) $(TEST)/bin/python -m tests.bench --train $(TRAIN)/bin/python $(if $(wildcard artifacts/$(NAME).pkl),--learner artifacts/$(NAME).pkl)
 
 slug: $(BOT)/done
 	$(BOT)/bin/python -m deploy.slug build --model artifacts/$(NAME).onnx --extras "$(EXTRAS)" --out dist

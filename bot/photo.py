@@ -48,6 +48,8 @@ LARGE = 12_500_000
 """Pixels above which a photo is made smaller before it is squished; phones' usual 12 million are not."""
 ENOUGH = 1024
 """Width and height that are kept then, four times the net's."""
+ENOUGH_JPEG = 384
+"""Width and height that are enough of a JPEG: it holds its half, quarter and eighth, and decodes them sooner."""
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -98,9 +100,9 @@ def decode(data: bytes, preprocess: Preprocess) -> NDArray[np.uint8]:
 def read(data: bytes) -> Image.Image:
     """Decode a photo file's bytes to an upright RGB image: EXIF orientation applied, transparency on white.
 
-    Of an animation the first frame counts. A photo of more than LARGE pixels comes smaller, if it can with ENOUGH
-    pixels in width and height. Raises PhotoError if the bytes are not a photo in one of FORMATS, are damaged, or hold
-    more pixels than the limits above (known from the header, before any pixel is decoded).
+    Of an animation the first frame counts. A JPEG comes smaller if it can with ENOUGH_JPEG pixels in width and height,
+    another photo of more than LARGE pixels if it can with ENOUGH. Raises PhotoError if the bytes are not a photo in one
+    of FORMATS, are damaged, or hold more pixels than the limits above (known from the header, before any is decoded).
     """
     try:
         with _open(data) as file:
@@ -147,9 +149,9 @@ def _limit(file: ImageFile) -> None:
     limit = MAX_PIXELS_WEBP if file.format == "WEBP" else MAX_PIXELS
     if file.tile and file.tile[0].codec_name == "bmp_rle":
         limit = MAX_PIXELS_RUNS
-    if isinstance(file, JpegImageFile) and width * height > LARGE:
+    if isinstance(file, JpegImageFile):
         channels = [across * down for _, across, down, _ in file.layer]  # how finely each is sampled
-        file.draft(None, (ENOUGH, ENOUGH))
+        file.draft(None, (ENOUGH_JPEG, ENOUGH_JPEG))
         limit = MAX_PIXELS if file.size == (width, height) else MAX_PIXELS_JPEG
         limit = min(limit, MAX_SAMPLES_JPEG * max(channels) // sum(channels))
     if width * height > limit or max(width, height) > MAX_SIDE:

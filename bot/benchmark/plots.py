@@ -75,14 +75,14 @@ def draw_points(points: Sequence[Point], unit: str, *, logarithmic: bool = False
     names = [f"{tick:g}" if logarithmic else f"{tick:.1%}" for tick in ticks]
     parts = [_axis(ticks, names, scale, height, unit)]
     if mark is not None:
-        parts.append(f'<line class=mark x1="{scale(mark):.1f}" x2="{scale(mark):.1f}" y1="0" y2="{height}"/>')
+        parts.append(f'<line class="mark" x1="{scale(mark):.1f}" x2="{scale(mark):.1f}" y1="0" y2="{height}"/>')
     for number, point in enumerate(points):
         middle = 16 + 24 * number
         start, at, end = scale(point.low), scale(point.value), scale(point.high)
         parts += [
             _title(point.title, middle),
-            f"<g class={point.kind}><title>{escape(point.text)}</title>"
-            f'<line class=span x1="{start:.1f}" x2="{end:.1f}" y1="{middle}" y2="{middle}"/>'
+            f'<g class="{point.kind}"><title>{escape(point.text)}</title>'
+            f'<line class="span" x1="{start:.1f}" x2="{end:.1f}" y1="{middle}" y2="{middle}"/>'
             f'<circle cx="{at:.1f}" cy="{middle}" r="5"/></g>',
             f'<text class="figure end" x="{WIDTH - 4}" y="{middle + 4}">{escape(point.text)}</text>',
         ]
@@ -95,24 +95,24 @@ def _draw_bar(bar: Bar, top: float, scale: Callable[[float], float]) -> str:
 
     parts = [f"<title>{escape(bar.hint)}</title>"]
     if bar.behind is not None:
-        parts.append(draw(bar.behind, " class=pale"))
+        parts.append(draw(bar.behind, ' class="pale"'))
     parts.append(draw(bar.value))
     if bar.whisker is not None:
         start, end, middle = scale(bar.value), scale(bar.whisker), top + BAR / 2
-        parts.append(f'<path class=whisker d="M{start:.1f} {middle:.1f}H{end:.1f}m0 -4v8"/>')
-    text = f'<text class=figure x="{scale(bar.end) + 6:.1f}" y="{top + BAR / 2 + 4:.1f}">{escape(bar.text)}</text>'
-    return f"<g class={bar.kind}>{''.join(parts)}</g>{text}"
+        parts.append(f'<path class="whisker" d="M{start:.1f} {middle:.1f}H{end:.1f}m0 -4v8"/>')
+    text = f'<text class="figure" x="{scale(bar.end) + 6:.1f}" y="{top + BAR / 2 + 4:.1f}">{escape(bar.text)}</text>'
+    return f'<g class="{bar.kind}">{"".join(parts)}</g>{text}'
 
 
 def _axis(
     ticks: Sequence[float], names: Sequence[str], scale: Callable[[float], float], height: float, unit: str
 ) -> str:
     marks = "".join(
-        f'<line class=grid x1="{scale(tick):.1f}" x2="{scale(tick):.1f}" y1="0" y2="{height - 4:.1f}"/>'
-        f'<text class=tick x="{scale(tick):.1f}" y="{height + 12:.1f}">{name}</text>'
+        f'<line class="grid" x1="{scale(tick):.1f}" x2="{scale(tick):.1f}" y1="0" y2="{height - 4:.1f}"/>'
+        f'<text class="tick" x="{scale(tick):.1f}" y="{height + 12:.1f}">{name}</text>'
         for tick, name in zip(ticks, names, strict=True)
     )
-    return f'{marks}<text class=unit x="{WIDTH - 4}" y="{height + 12:.1f}">{escape(unit)}</text>'
+    return f'{marks}<text class="unit" x="{WIDTH - 4}" y="{height + 12:.1f}">{escape(unit)}</text>'
 
 
 def _title(text: str, middle: float) -> str:
@@ -120,12 +120,12 @@ def _title(text: str, middle: float) -> str:
     most = int((LABELS - 12) / LETTER)
     shown = text if len(text) <= most else f"…{text[1 - most :]}"
     return (
-        f'<text class=name x="{LABELS - 12}" y="{middle + 4:.1f}">{escape(shown)}<title>{escape(text)}</title></text>'
+        f'<text class="name" x="{LABELS - 12}" y="{middle + 4:.1f}">{escape(shown)}<title>{escape(text)}</title></text>'
     )
 
 
 def _svg(parts: Sequence[str], height: float) -> str:
-    return f'<div class=wide><svg viewBox="0 0 {WIDTH} {height:.0f}" role="img">{"".join(parts)}</svg></div>'
+    return f'<div class="wide"><svg viewBox="0 0 {WIDTH} {height:.0f}" role="img">{"".join(parts)}</svg></div>'
 
 
 def _linear(low: float, high: float) -> Callable[[float], float]:
