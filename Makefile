@@ -37,12 +37,14 @@ PYTHONS := LABELGRAM_BOT_PYTHON=$(CURDIR)/$(BOT)/bin/python LABELGRAM_REDIS_PYTH
 # Keeps glibc from handing every batch's memory back to the kernel: a fifth more photos a second on the CPU.
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
 
-.PHONY: help run test test-bot test-train chaos bench slug fuzz lint new fetch train export clean
+.PHONY: help run environments test test-bot test-train chaos bench slug fuzz lint new fetch train export clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 run: $(BOT)/done
 	@if [ -n "$$BOT_TOKEN" ]; then exec $(BOT)/bin/python -m bot; else exec $(BOT)/bin/python -m bot preview --open; fi
+
+environments: $(BOT)/done $(TEST)/done $(TRAIN)/done
 
 # Side by side: one waits for processes and the network most of the time, the other computes.
 test:
@@ -117,6 +119,7 @@ clean:
 	rm -rf .venv
 
 # An environment is made anew when its requirements change; `done` is written when the installation was complete.
+# Of PyTorch's 20,000 modules few are ever loaded: each is compiled when it is.
 VERSION := import sys; sys.exit(sys.version_info < (3, 11) and "Labelgram needs Python 3.11 or newer: make PYTHON=python3.11 ...")
 define set_up
 @echo "setting up $(@D)$(1)"
@@ -133,4 +136,4 @@ $(TEST)/done: requirements-bot.txt requirements-redis.txt requirements-s3.txt re
 	$(call set_up,,-r requirements-bot.txt -r requirements-test.txt)
 
 $(TRAIN)/done: requirements-bot.txt requirements-train.txt requirements-test.txt
-	$(call set_up, (PyTorch is large: this takes minutes),-r requirements-train.txt $$(grep ^pytest requirements-test.txt))
+	$(call set_up, (PyTorch is large: this takes minutes),--no-compile -r requirements-train.txt $$(grep ^pytest requirements-test.txt))
