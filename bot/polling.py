@@ -105,7 +105,11 @@ async def _recover(bot: Bot, error: AiogramError, trouble: int) -> None:
             raise error
         case TelegramConflictError() if "webhook" in error.message:
             log.info("the bot had a webhook; it is taken away, since there is no WEBHOOK_URL")
-            await bot.delete_webhook(drop_pending_updates=False)
+            try:
+                await bot.delete_webhook(drop_pending_updates=False)
+            except AiogramError as failure:
+                log.warning("that failed: %s", type(failure).__name__)
+                await asyncio.sleep(backoff(trouble))
         case TelegramConflictError():
             log.warning("another copy of this bot is polling (%s); going on when it has stopped", error.message)
             await asyncio.sleep(CONFLICT_PAUSE)
