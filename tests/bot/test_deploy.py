@@ -79,7 +79,7 @@ def test_what_herokus_app_starts_is_in_the_procfile() -> None:
     processes = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
     formation = json.loads((ROOT / "app.json").read_text())["formation"]
     assert formation.keys() == processes.keys()
-    assert set(processes.values()) == {"python -m bot"}
+    assert set(processes.values()) == {"python -OO -m bot"}
     # All of them poll where no WEBHOOK_URL is set, and one token takes one poller.
     assert sum(process["quantity"] for process in formation.values()) == 1
 
