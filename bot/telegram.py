@@ -30,6 +30,8 @@ from bot.settings import Settings, SettingsError
 
 WRONG_TOKEN = "BOT_TOKEN is not a token that Telegram knows. Ask @BotFather on Telegram for it (/token)."
 REQUEST_SECONDS = 20.0
+INTRODUCTION_SECONDS = 1.0
+"""Seconds until menu and profile are filled, in forty requests: photos that are waiting come first."""
 THREADS = 4
 """For what would keep the event loop waiting: two photos are looked at, a name is looked up. Each takes some 200 kB."""
 
@@ -122,6 +124,7 @@ async def _greet(bot: Bot, replies: Replies, notes: Notes, donating: bool) -> No
     """Say whose token it is, and fill menu and profile if they are not as they should be. No photo waits for that."""
     try:
         log.info("answering as @%s", (await bot.me()).username)
+        await asyncio.sleep(INTRODUCTION_SECONDS)
         wanted = f"{replies.digest} {donating}"
         if await notes.get("introduced") != wanted:
             await introduce(bot, replies, donating)
