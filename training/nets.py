@@ -18,8 +18,8 @@ LITE0_FEATURES = 1280
 """Channels of EfficientNet-Lite0's last layer. Its padded convolutions hide them from fastai."""
 
 BATCH_NORM_MOMENTUM = 0.1
-"""PyTorch's usual one. EfficientNet's own, 0.01 a step, needs hundreds of steps to leave the statistics of pixels that were
-scaled otherwise: a short training on few photos ends with a net that is right in training, and wrong after it."""
+"""PyTorch's usual one. EfficientNet's own, 0.01 a step, needs hundreds of steps to leave the statistics of pixels that
+were scaled otherwise: a short training on few photos ends with a net that is right in training, and wrong after it."""
 
 
 class WeightsError(Exception):
