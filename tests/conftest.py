@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.warm import run
 
 ROOT = Path(__file__).parents[1]
 MASKS = ROOT.parent / "shared" / "data" / "masks"
@@ -34,19 +33,6 @@ def draw_photos(folder: Path, classes: int = 3, each: int = 20, twins: int = 5) 
             if index < twins:
                 photo.resize((100, 75)).save(folder / label / f"{index:02}-twin.png")
     return folder
-
-
-def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m COMMAND...` in the repository."""
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", *command],
-        cwd=ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=900,  # seconds; a machine may be busy
-        check=False,
-    )
 
 
 @pytest.fixture(scope="session")

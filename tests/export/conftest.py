@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run
+from tests.warm import run
 
 
 def export_toy(trained: Path, name: str, *options: str) -> Path:

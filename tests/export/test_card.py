@@ -10,7 +10,8 @@ import onnx
 import pytest
 
 from export import card
-from tests.conftest import draw_photos, run
+from tests.conftest import draw_photos
+from tests.warm import run
 
 
 @pytest.fixture

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +20,8 @@ from export.parity import Photo, compare, top_up
 from export.source import load
 from export.unsure import choose_unsure
 from tests.bot.photos import encode
-from tests.conftest import CLASSES, ROOT, draw_photo, run
+from tests.conftest import CLASSES, ROOT, draw_photo
+from tests.warm import Command, run
 from training.learner import compute_logits
 
 
@@ -136,15 +134,13 @@ def test_what_is_missing_is_named(trained: Path, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_writes_nothing(trained: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-u", "-m", "export", str(trained / "toy.pkl"), "--out", str(tmp_path / "x.onnx")]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stdout.readline().startswith("checking on")
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == "export: stopped, nothing is written."
-    assert "Traceback" not in errors
+    process = Command("export", str(trained / "toy.pkl"), "--out", str(tmp_path / "x.onnx"))
+    process.read_until("checking on")
+    process.interrupt()
+    done = process.wait(60)
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1] == "export: stopped, nothing is written."
+    assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -48,6 +48,15 @@ def test_without_imagenet_its_weights_are_random() -> None:
     assert not torch.equal(one[0][0].weight, two[0][0].weight)
 
 
+def test_its_statistics_follow_the_photos_within_an_epoch_of_few_batches() -> None:
+    """A net whose running statistics stay behind is right in training and wrong after it."""
+    net = efficientnet_lite0()[0].train()
+    pictures = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1)) + 3
+    for _ in range(25):
+        net(pictures)
+    assert torch.allclose(net[1].running_mean, net[0](pictures).mean((0, 2, 3)), rtol=0.1, atol=0.1)
+
+
 def test_its_weights_can_come_from_a_file(photos: Sequence[LabelledPhoto], tmp_path: Path) -> None:
     net = efficientnet_lite0()
     torch.save(net.state_dict(), tmp_path / "weights.pth")

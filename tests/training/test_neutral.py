@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.conftest import CLASSES, MASKS, draw_photo, run
+from tests.conftest import CLASSES, MASKS, draw_photo
+from tests.warm import run
 from training.neutral import copy_held_out, draw_sizes, score_sizes
 from training.photos import load_photos
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import CLASSES, MASKS, draw_photo, draw_photos, run
+from tests.conftest import CLASSES, MASKS, draw_photo, draw_photos
+from tests.warm import run
 from training.photos import DataError, PhotoSet, group_by_hash, load_photos, read_split, write_split
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.conftest import run
+from tests.warm import run
 from training.page import Suspect, make_page
 from training.recipe import write_command
 from training.report import main

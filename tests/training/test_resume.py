@@ -13,8 +13,9 @@ import torchvision
 from fastai.learner import load_learner
 from torch import Tensor
 
-from tests.conftest import draw_photos, run
-from tests.training.test_train import SMALL, read_until, start_training
+from tests.conftest import draw_photos
+from tests.training.test_train import SMALL, start_training
+from tests.warm import run
 from training.checkpoint import CHECKPOINT_FILE, Checkpoint, ResumeError
 from training.learner import train
 from training.photos import load_photos
@@ -46,16 +47,13 @@ def test_a_killed_training_ends_as_one_that_was_never_stopped(photos: Path, tmp_
     whole = train(load_photos(photos, 42).photos, RECIPE, tmp_path / "whole")
     for epoch, resume in (("Epoch 1/2", ()), ("Epoch 2/2", ("--resume",))):
         process = start_training(photos, tmp_path / "out", *OPTIONS, *BATCHES, *resume)
-        read_until(process, epoch)
-        read_until(process, "[1/")
+        process.read_until("[1/", after=process.read_until(epoch))
         process.kill()
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        assert process.wait().returncode == -signal.SIGKILL
         assert (tmp_path / "out-report" / CHECKPOINT_FILE).exists()
         assert not (tmp_path / "out.pkl").exists()
-    last = start_training(photos, tmp_path / "out", *OPTIONS, *BATCHES, "--resume")
-    _, errors = last.communicate(timeout=300)
-    assert last.returncode == 0, errors
+    done = start_training(photos, tmp_path / "out", *OPTIONS, *BATCHES, "--resume").wait(300)
+    assert done.returncode == 0, done.stderr
     assert_equal(load_weights(tmp_path / "out.pkl"), whole.learner.model.state_dict())
     metrics = json.loads((tmp_path / "out-report" / "metrics.json").read_text())
     assert [epoch["valid_loss"] for epoch in metrics["history"]] == [epoch.valid_loss for epoch in whole.history]
@@ -65,11 +63,11 @@ def test_a_killed_training_ends_as_one_that_was_never_stopped(photos: Path, tmp_
 def test_ctrl_c_keeps_the_best_epoch_so_far_and_the_training_can_go_on(photos: Path, tmp_path: Path) -> None:
     options = ("--epochs", "6", "--size", "64", "--lr", "1e-3", "--mix", "mixup", *BATCHES)
     process = start_training(photos, tmp_path / "out", *options)
-    read_until(process, "Epoch 3/6")
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert "keeping the best epoch so far. The same command with --resume goes on instead." in output
+    process.read_until("Epoch 3/6")
+    process.interrupt()
+    done = process.wait(120)
+    assert done.returncode == 0, done.stderr
+    assert "keeping the best epoch so far. The same command with --resume goes on instead." in done.stdout
     metrics = json.loads((tmp_path / "out-report" / "metrics.json").read_text())
     assert metrics["interrupted"]
     assert 2 <= len(metrics["history"]) < 6

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +17,8 @@ from PIL import Image
 
 from bot.contract import Preprocess
 from bot.photo import decode
-from tests.conftest import ROOT, draw_photo, draw_photos, run
+from tests.conftest import draw_photo, draw_photos
+from tests.warm import Command, run
 from training.augment import item_transform
 from training.batches import UprightPhoto
 from training.callbacks import Average
@@ -136,28 +133,18 @@ def test_a_training_goes_on_from_a_learner_head_and_all(two_classes: Path, tmp_p
 LONG = ("--epochs", "500", "--lr", "1e-3", "--batch-size", "8")
 
 
-def start_training(photos: Path, out: Path, *options: str) -> subprocess.Popen[str]:
-    usual = ["-W", "ignore", "-m", "training", "--data", str(photos), "--out", str(out), "--weights", "none"]
-    command = [sys.executable, *usual, *(options or LONG)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1)
-
-
-def read_until(process: subprocess.Popen[str], text: str, seconds: float = 120) -> None:
-    seen, deadline = "", time.monotonic() + seconds
-    assert process.stdout
-    while text not in seen:
-        assert time.monotonic() < deadline, seen
-        seen += process.stdout.read(1)
+def start_training(photos: Path, out: Path, *options: str) -> Command:
+    return Command("training", "--data", str(photos), "--out", str(out), "--weights", "none", *(options or LONG))
 
 
 def test_ctrl_c_before_the_first_epochs_end_writes_nothing(two_classes: Path, tmp_path: Path) -> None:
     process = start_training(two_classes, tmp_path / "out")
-    read_until(process, "Epoch 1/500")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert "stopped before the first epoch was over, nothing is written" in errors
-    assert "Traceback" not in errors
+    process.read_until("Epoch 1/500")
+    process.interrupt()
+    done = process.wait(120)
+    assert done.returncode == 130
+    assert "stopped before the first epoch was over, nothing is written" in done.stderr
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "out.pkl").exists()
 
 
