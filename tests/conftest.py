@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[1]
 MASKS = ROOT.parent / "shared" / "data" / "masks"
 """Real photos, which the repository cannot hold; what needs them skips where they are not."""
 CLASSES = {"red": (1.0, 0.2, 0.2), "green": (0.2, 1.0, 0.2), "blue": (0.2, 0.2, 1.0)}
-TRAIN = ("--weights", "none", "--start-epochs", "3", "--start-size", "64", "--epochs", "8", "--lr", "3e-3")
+TRAIN = (
+    *("--weights", "none", "--start-epochs", "3", "--start-size", "48", "--epochs", "4", "--size", "96"),
+    *("--batch-size", "5", "--lr", "1e-3", "--unseen", "noise"),
+)
 
 
 def draw_photo(color: tuple[float, float, float], seed: int, size: tuple[int, int] = (120, 90)) -> Image.Image:

@@ -40,7 +40,7 @@ def test_the_card_tells_the_figures_of_the_file(int8: Path) -> None:
     assert f"temperature of {facts['temperature']}" in text
     assert "int8 against float32" in text
     assert "`red`" in text
-    assert "--start-epochs 3 --start-size 64" in text
+    assert "--start-epochs 3 --start-size 48" in text
     for kind, one in facts["rejection"]["kinds"].items():
         assert f"| {kind} | {one['pictures']} | {100 * one['rejected']:.2f} % |" in text
 

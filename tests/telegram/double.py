@@ -36,7 +36,8 @@ short bursts."""
 class Telegram:
     """Runs in a thread of its own; every method may be called from the test's."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str = TOKEN) -> None:
+        self.token = token
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.files: dict[str, bytes] = {}
         self.downloads: list[str] = []
@@ -211,7 +212,7 @@ class Telegram:
 
     async def _call(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
-        if request.match_info["token"] != TOKEN:
+        if request.match_info["token"] != self.token:
             return refuse(401, "Unauthorized")
         fields = dict(await request.post())
         self.calls.append((method, fields))

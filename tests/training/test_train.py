@@ -53,7 +53,7 @@ def test_the_metrics_add_up(trained: Path) -> None:
     assert 0 <= metrics["size_only_accuracy"] <= 1
     weighted = sum(metrics["recall"][label] * count for label, count in photos["valid"].items())
     assert weighted / sum(photos["valid"].values()) == pytest.approx(metrics["accuracy"])
-    assert [epoch["size"] for epoch in metrics["history"]] == [64] * 3 + [224] * 8
+    assert [epoch["size"] for epoch in metrics["history"]] == [48] * 3 + [96] * 4
     assert metrics["recipe"]["seed"] == 42
     assert metrics["seconds"] > 0
     assert {"fastai", "torch", "python"} <= set(metrics["versions"])
@@ -99,7 +99,7 @@ def test_a_file_of_weights_is_fine_tuned_with_the_learning_rate_finder(two_class
     """As from ImageNet weights: an epoch with the body frozen, then the epochs asked for."""
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
     out = tmp_path / "out"
-    options = ("--weights", str(tmp_path / "weights.pth"), "--epochs", "1")
+    options = ("--weights", str(tmp_path / "weights.pth"), "--epochs", "1", "--size", "48")
     done = run("training", "--data", str(two_classes), "--out", str(out), *options)
     assert done.returncode == 0, done.stderr
     assert "the learning-rate finder" in done.stdout or "the finder found none" in done.stdout
