@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -185,7 +185,8 @@ class Delivery:
 
     def _tidy_up(self) -> None:
         if not self._in_work:
-            Update.event_type.fget.cache_clear()  # type: ignore[attr-defined] # holds on to the last 128 updates
+            with suppress(AttributeError):  # a cache of aiogram's, which holds on to the last 128 updates
+                Update.event_type.fget.cache_clear()  # type: ignore[attr-defined]
             give_back_memory()
 
 

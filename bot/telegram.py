@@ -32,7 +32,7 @@ WRONG_TOKEN = "BOT_TOKEN is not a token that Telegram knows. Ask @BotFather on T
 REQUEST_SECONDS = 20.0
 INTRODUCTION_SECONDS = 1.0
 """Seconds until menu and profile are filled, in forty requests: photos that are waiting come first."""
-THREADS = 4
+BACKGROUND_THREADS = 4
 """For what would keep the event loop waiting: two photos are looked at, a name is looked up. Each takes some 200 kB."""
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ async def answer(settings: Settings, classifier: Classifier, replies: Replies) -
     """Answer until SIGINT or SIGTERM. Raises SettingsError if Telegram does not know the token, or a setting fails."""
     assert settings.token
     stopped = asyncio.Event()
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(BACKGROUND_THREADS))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     metrics = Metrics()
