@@ -11,7 +11,6 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-import pytest
 from aiogram import Bot, Dispatcher
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
