@@ -37,7 +37,7 @@ PYTHONS := LABELGRAM_BOT_PYTHON=$(CURDIR)/$(BOT)/bin/python LABELGRAM_REDIS_PYTH
 # Keeps glibc from handing every batch's memory back to the kernel: a fifth more photos a second on the CPU.
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
 
-.PHONY: help run environments test test-bot test-train chaos bench slug fuzz lint new fetch train export clean
+.PHONY: help run environments test test-bot test-train test-tutorial chaos bench slug fuzz lint new fetch train export clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -46,16 +46,22 @@ run: $(BOT)/done
 
 environments: $(BOT)/done $(TEST)/done $(TRAIN)/done
 
-# Side by side: one waits for processes and the network most of the time, the other computes.
+# Side by side: the bot's tests wait for processes and the network most of the time, and come first; the others compute.
 test:
-	@$(MAKE) --jobs=2 --output-sync=line test-bot test-train
+	@$(MAKE) --jobs=3 --output-sync=line test-bot test-train test-tutorial
 
 test-bot: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m pytest tests/bot
 
-# One thread a process: several would wait for each other in busy loops while the other half of the tests has a core.
+# One thread a process: several would wait for each other in busy loops while other tests have a core.
+TRAIN_TESTS = $(PYTHONS) $(MALLOC) OMP_NUM_THREADS=1 nice $(TRAIN)/bin/python -m pytest
+TUTORIAL := tests/export/test_tutorial.py
+
 test-train: $(BOT)/done $(TRAIN)/done
-	$(PYTHONS) $(MALLOC) OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest tests/training tests/export
+	$(TRAIN_TESTS) tests/training tests/export --ignore $(TUTORIAL)
+
+test-tutorial: $(BOT)/done $(TRAIN)/done
+	$(TRAIN_TESTS) $(TUTORIAL)
 
 chaos: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m tests.chaos
