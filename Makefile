@@ -37,7 +37,7 @@ PYTHONS := LABELGRAM_BOT_PYTHON=$(CURDIR)/$(BOT)/bin/python LABELGRAM_REDIS_PYTH
 # Keeps glibc from handing every batch's memory back to the kernel: a fifth more photos a second on the CPU.
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
 
-.PHONY: help run environments test test-bot test-train test-tutorial chaos bench slug fuzz lint new fetch train export clean
+.PHONY: help run environments test test-bot test-train test-tutorial test-export chaos bench slug fuzz lint new fetch train export clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -46,9 +46,9 @@ run: $(BOT)/done
 
 environments: $(BOT)/done $(TEST)/done $(TRAIN)/done
 
-# Side by side: the bot's tests wait for processes and the network most of the time, and come first; the others compute.
+# Three at a time: the bot's tests wait for processes and the network most of the time, and come first; the others compute.
 test:
-	@$(MAKE) --jobs=3 --output-sync=line test-bot test-train test-tutorial
+	@$(MAKE) --jobs=3 --output-sync=line test-bot test-train test-tutorial test-export
 
 test-bot: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m pytest tests/bot
@@ -58,7 +58,10 @@ TRAIN_TESTS = $(PYTHONS) $(MALLOC) OMP_NUM_THREADS=1 nice $(TRAIN)/bin/python -m
 TUTORIAL := tests/export/test_tutorial.py
 
 test-train: $(BOT)/done $(TRAIN)/done
-	$(TRAIN_TESTS) tests/training tests/export --ignore $(TUTORIAL)
+	$(TRAIN_TESTS) tests/training
+
+test-export: $(BOT)/done $(TRAIN)/done
+	$(TRAIN_TESTS) tests/export --ignore $(TUTORIAL)
 
 test-tutorial: $(BOT)/done $(TRAIN)/done
 	$(TRAIN_TESTS) $(TUTORIAL)
