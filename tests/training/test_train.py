@@ -16,7 +16,7 @@ from fastai.vision.core import PILImage
 from PIL import Image
 
 from bot.contract import Preprocess
-from bot.photo import decode
+from bot.photo import ENOUGH_JPEG, decode
 from tests.conftest import draw_photo, draw_photos
 from tests.warm import Command, run
 from training.augment import item_transform
@@ -157,8 +157,11 @@ def test_the_net_is_validated_on_the_very_pixels_that_the_bot_makes(
     draw_photo((0.9, 0.7, 0.5), seed=3, size=size).save(file, quality=95)
     pixels = decode(file.read_bytes(), Preprocess(size=224, resize=256))
     for photo in (UprightPhoto.create(file), PILImage.create(file)):
-        seen = Pipeline(item_transform(224, strong), split_idx=1)(photo)
-        assert np.array_equal(pixels, np.asarray(seen))
+        seen = np.asarray(Pipeline(item_transform(224, strong), split_idx=1)(photo))
+        if isinstance(photo, UprightPhoto) or min(size) < 2 * ENOUGH_JPEG:
+            assert np.array_equal(pixels, seen)
+        else:  # fastai's own opening decodes large JPEGs in full; training's is the bot's
+            assert np.abs(pixels.astype(int) - seen).mean() < 1
 
 
 def test_strong_augmentation_leaves_whole_validation_batches_untouched(two_classes: Path, tmp_path: Path) -> None:
