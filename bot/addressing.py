@@ -43,6 +43,12 @@ class Picture:
     """It is the first picture of something that moves."""
 
 
+async def has_picture(message: Message) -> bool:
+    """A filter for what may be looked at. No magic one: those aiogram takes to a thread and back, for every message."""
+    image = message.document and (message.document.mime_type or "").startswith("image/")
+    return bool(message.photo or image or message.sticker or message.animation or message.video or message.video_note)
+
+
 def find_picture(message: Message | None, pixels: int) -> Picture | None:
     """The photo, image file, sticker or first frame in a message; of variants the smallest with `pixels` both ways."""
     match message:

@@ -32,6 +32,8 @@ from bot.replies import Replies
 
 ATTEMPTS = 3
 """An update that has failed, or brought the process down, as often is let go with an apology."""
+QUEUED = 2
+"""Updates that may be in work or wait for it, for each that can be in work, before no more are asked for."""
 REST = 1.0
 """Seconds without work after which memory that is not needed is given back."""
 FUTILE = (TelegramForbiddenError, TelegramBadRequest, TelegramNotFound)
@@ -66,6 +68,8 @@ class Delivery:
         self._gate = asyncio.Lock()
         self._in_work: dict[str, asyncio.Task[None]] = {}
         self._begun: set[str] = set()
+        self._room = asyncio.Event()
+        self._room.set()
 
     @property
     def in_work(self) -> int:
@@ -82,12 +86,18 @@ class Delivery:
         if task is None:
             task = self._in_work[key] = asyncio.create_task(self._deliver(update, key))
             task.add_done_callback(lambda _: self._forget(key))
+            if self.in_work > QUEUED * self.at_once:
+                self._room.clear()
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():
                 raise GoingDown("the bot is going down") from None
             raise
+
+    async def wait_for_room(self) -> None:
+        """Return when few updates wait: more would do nothing but wait as well."""
+        await self._room.wait()
 
     async def finish(self, seconds: float) -> None:
         """Begin nothing more, and wait for what is in work. What is not done in time is broken off, and comes again."""
@@ -180,6 +190,8 @@ class Delivery:
     def _forget(self, key: str) -> None:
         del self._in_work[key]
         self._begun.discard(key)
+        if self.in_work <= QUEUED * self.at_once:
+            self._room.set()
         if not self._in_work:
             asyncio.get_running_loop().call_later(REST, self._tidy_up)
 

@@ -14,7 +14,7 @@ from aiogram.filters import Command, CommandStart
 from aiogram.types import BotCommand, Document, Message
 
 from bot import buttons, people
-from bot.addressing import Addressed, Picture, find_picture
+from bot.addressing import Addressed, Picture, find_picture, has_picture
 from bot.album import Albums
 from bot.buttons import answer_buttons
 from bot.classifier import Classifier, Prediction
@@ -30,13 +30,12 @@ from bot.replies import COMMANDS, DONATING, Replies
 from bot.settings import Settings
 from bot.store import open_store
 
-TYPING_AFTER = 0.5
-"""Seconds of work after which the chat shows that the bot is typing; most photos are answered before."""
+TYPING_AFTER = 1.0
+"""Seconds of work after which the chat shows that the bot is typing. So long a wait does not break a person's flow of
+thought (R. B. Miller, 1968), and most photos are answered before."""
 
 TYPING_LASTS = 4.5
 """Seconds after which it is shown anew; Telegram takes it away after 5."""
-
-PICTURES = F.photo | F.sticker | F.video | F.animation | F.video_note | F.document.mime_type.startswith("image/")
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +67,12 @@ def build_dispatcher(
     router.message.register(cmd_help, Command("help"))
     router.message.register(cmd_privacy, Command("privacy"))
     router.message.register(cmd_what, Command("what"))
+    router.message.register(answer_picture, has_picture, Addressed())
     router.message.register(cmd_what, F.text, F.reply_to_message, ~(F.chat.type == ChatType.PRIVATE), Addressed())
-    router.message.register(answer_picture, PICTURES, Addressed())
-    router.edited_message.register(answer_picture, PICTURES, Addressed())
+    router.edited_message.register(answer_picture, has_picture, Addressed())
     if settings.channel_posts:
         dispatcher.channel_post.outer_middleware(spoken)
-        router.channel_post.register(answer_picture, PICTURES)
+        router.channel_post.register(answer_picture, has_picture)
     dispatcher.include_routers(router, people.make_router(settings.owners), buttons.make_router(), _last())
     return dispatcher
 
@@ -164,10 +163,7 @@ class PhotoAnswer:
             with stopwatch("download"):
                 data = await download(message.bot, picture.file, self.metrics)
             async with trial():
-                with stopwatch("decode"):
-                    pixels = await asyncio.to_thread(decode, data, self.classifier.contract.preprocess)
-                with stopwatch("predict"):
-                    found = await asyncio.to_thread(self.classifier.predict, pixels)
+                found = await asyncio.to_thread(self._look, data, stopwatch)
             outcome = detail = "unsure" if found.unsure else "named"
         except PhotoError as error:
             found = error.reason
@@ -181,6 +177,12 @@ class PhotoAnswer:
             await self.notes.add("count:answered")
         self.metrics.count_photo(outcome, stopwatch)
         log.info("photo answered: %s", detail, extra={"stages": stopwatch})
+
+    def _look(self, data: bytes, stopwatch: Stopwatch) -> Prediction:
+        with stopwatch("decode"):
+            pixels = decode(data, self.classifier.contract.preprocess)
+        with stopwatch("predict"):
+            return self.classifier.predict(pixels)
 
     async def _reply(self, message: Message, found: Prediction | Reason, is_frame: bool, language: str | None) -> None:
         if message.media_group_id:

@@ -7,7 +7,6 @@ for ever. The ledger tells both. It holds no more than a keyed hash of who sent 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import sqlite3
 import time
@@ -61,7 +60,7 @@ class Ledger(Protocol):
 
 def pseudonym(secret: str, name: str) -> str:
     """A name that stands for `name` and does not tell it: 128 bits of HMAC-SHA-256, in hexadecimal digits."""
-    return hmac.new(secret.encode(), name.encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(secret.encode(), name.encode(), "sha256").hex()[:32]
 
 
 class SqliteLedger:

@@ -53,9 +53,12 @@ async def poll(bot: Bot, delivery: Delivery, stopped: asyncio.Event, allowed: li
             await until(stopped, _recover(bot, error, trouble))
             continue
         trouble = 0
-        await until(stopped, window.move(PAUSE))
+        await until(stopped, window.wait(PAUSE))
+        await until(stopped, delivery.wait_for_room())
+        window.move()
     await delivery.finish(seconds)
-    await window.move(0)
+    await window.wait(0)
+    window.move()
     await _confirm(bot, window.offset)
 
 
@@ -73,10 +76,13 @@ class _Window:
             if update.update_id not in self.tasks:
                 self.tasks[update.update_id] = asyncio.create_task(_deliver(self._delivery, update))
 
-    async def move(self, seconds: float) -> None:
-        """Wait until all are done, but no longer than `seconds`; then leave behind what is done in a row."""
+    async def wait(self, seconds: float) -> None:
+        """Return when all are done, after `seconds` at the latest."""
         if self.tasks:
             await asyncio.wait(self.tasks.values(), timeout=seconds)
+
+    def move(self) -> None:
+        """Leave behind what is done in a row."""
         for number, task in list(self.tasks.items()):
             if not task.done() or task.cancelled() or isinstance(task.exception(), GoingDown):
                 return
