@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from bot.benchmark.options import add_options
 from bot.contract import ModelError
 from bot.logs import set_up_logging
-from bot.machine import give_back_memory, limit_heaps
+from bot.machine import limit_heaps
 from bot.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _doctor(options: argparse.Namespace, settings: Settings) -> int:
 
 def _get_ready(settings: Settings) -> Classifier:
     """Import aiogram, and load the model meanwhile, some of which is no work of Python's. Raises ModelError."""
-    gc.disable()  # a tenth of the time; nearly all that is made here is kept, and need never be looked through again
+    gc.disable()  # a tenth of the time; nearly all that is made here is kept, and need not be looked through
     limit_heaps()
 
     from bot.deferred import import_aiogram
@@ -116,7 +116,6 @@ def _get_ready(settings: Settings) -> Classifier:
         loading = pool.submit(load)
         import_aiogram(settings.aiogram_import)
         classifier = loading.result()
-    give_back_memory()
     gc.freeze()
     gc.enable()
     return classifier

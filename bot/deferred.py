@@ -26,7 +26,9 @@ import pydantic
 from pydantic import BaseModel, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core.core_schema import CoreSchema, simple_ser_schema, with_info_plain_validator_function
 
-PACKAGES = ("aiogram.types", "aiogram.methods")
+from bot.certificates import load_certificates_late
+
+PACKAGES = ("aiogram.types", "aiogram.methods", "aiogram.enums")
 READERS = (*PACKAGES, "aiogram.client.bot")
 """What imports from PACKAGES more than it needs: themselves, and the class that has a function for each method."""
 NAME = re.compile(r"[A-Za-z_]\w*")
@@ -44,7 +46,7 @@ def import_aiogram(way: str) -> None:
     """
     if way == DEFERRED and "aiogram" not in sys.modules:
         try:
-            with _deferred():
+            with _deferred(), load_certificates_late():
                 import_module("aiogram")
             _prepare()
         except Exception as error:  # whatever an aiogram or a pydantic of another make may raise

@@ -92,8 +92,15 @@ def limit_heaps() -> None:
         libc.mallopt(M_MMAP_THRESHOLD, 128 * 1024)
 
 
+def settle_memory() -> None:
+    """Give back what the start has left, and never look through the rest of it again."""
+    gc.unfreeze()
+    give_back_memory()
+    gc.freeze()
+
+
 def give_back_memory() -> None:
-    """Collect garbage, and return what is free in glibc's heap to the kernel; elsewhere, nothing."""
+    """Collect garbage, and return what is free in glibc's heap to the kernel; elsewhere, that is not done."""
     gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

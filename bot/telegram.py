@@ -16,11 +16,12 @@ from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramNotFoun
 from aiogram.utils.token import TokenValidationError
 
 from bot.classifier import Classifier
-from bot.delivery import Delivery
+from bot.delivery import REST, Delivery
 from bot.handlers import build_dispatcher, introduce
 from bot.health import Health
 from bot.ledger import Ledger, LedgerError, SqliteLedger
 from bot.limits import FloodGuard, MemoryThrottle, Pacing, Throttle
+from bot.machine import settle_memory
 from bot.metrics import Metrics
 from bot.notes import Notes, SqliteNotes
 from bot.patience import Patience, until
@@ -76,6 +77,8 @@ async def answer(settings: Settings, classifier: Classifier, replies: Replies) -
             add_metrics(app, metrics)
             await listen(stack, app, settings.host, settings.metrics_port, "METRICS_PORT")
         receiver = _Receiver(settings, bot, delivery, health, stopped)
+        settling = asyncio.create_task(_settle(delivery))
+        stack.callback(settling.cancel)
         greeting = asyncio.create_task(_greet(bot, replies, notes, donating=settings.donations is not None))
         stack.callback(greeting.cancel)
         try:
@@ -133,6 +136,14 @@ async def _greet(bot: Bot, replies: Replies, notes: Notes, donating: bool) -> No
         log.warning("the command menu could not be filled: %s", error)
     except AiogramError as error:  # a wrong token ends the bot elsewhere
         log.warning("the command menu could not be filled: %s", type(error).__name__)
+
+
+async def _settle(delivery: Delivery) -> None:
+    """Tidy up after the start, which takes a tenth of a second, when no photo waits for that."""
+    await asyncio.sleep(REST)
+    while delivery.in_work:
+        await asyncio.sleep(REST)
+    settle_memory()
 
 
 def make_bot(settings: Settings) -> Bot:
