@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Semaphore
 
 import numpy as np
 import onnxruntime as ort
@@ -15,6 +15,10 @@ from bot.contract import INPUT, OUTPUT, OUTSIDER, SIZE, Contract, ModelError
 
 MAX_MODEL_BYTES = 500_000_000
 """A resnet152 has 241 MB. Larger files are not read into memory only to find out that they are something else."""
+
+AT_ONCE = 2
+"""Photos in the net at a time, each on all threads: where one photo's threads wait for each other, the other's work.
+Each takes 5 MB, and a batch that times its size, so of batches there is one."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,9 @@ class Classifier:
         self._outputs = [OUTPUT] if self.contract.unsure.outsider is None else [OUTPUT, OUTSIDER]
         _check_tensors(session, len(self.contract.labels), self._outputs)
         self._session = session
-        self._alone = Lock()
-        """One photo at a time: each has all threads, and each more would take 7 MB."""
+        self.at_once = min(threads, AT_ONCE)
+        self._places = Semaphore(self.at_once)
+        self._batch = Lock()
 
     def classify(self, data: bytes) -> Prediction:
         """Decode a photo file's bytes and name it. Raises PhotoError if it cannot be read."""
@@ -68,7 +73,7 @@ class Classifier:
 
     def predict(self, pixels: NDArray[np.uint8]) -> Prediction:
         """Name one photo from its pixels: uint8 `[224, 224, 3]`, RGB."""
-        rows, *more = self._run(pixels[np.newaxis])  # [1, 224, 224, 3] -> [1, classes]
+        rows, *more = self._run(pixels[np.newaxis])  # [224, 224, 3] -> [1, 224, 224, 3] -> [1, classes]
         probabilities = dict(zip(self.contract.labels, map(float, rows[0]), strict=True))
         label = max(probabilities, key=probabilities.__getitem__)
         best = probabilities[label]
@@ -77,10 +82,11 @@ class Classifier:
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Of every class, for several photos at once: uint8 `[batch, 224, 224, 3]` -> float32 `[batch, classes]`."""
-        return self._run(pixels)[0]
+        with self._batch:
+            return self._run(pixels)[0]
 
     def _run(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        with self._alone:
+        with self._places:
             outputs: list[NDArray[np.float32]] = self._session.run(self._outputs, {INPUT: pixels})
             return outputs
 

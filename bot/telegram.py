@@ -34,7 +34,7 @@ REQUEST_SECONDS = 20.0
 INTRODUCTION_SECONDS = 1.0
 """Seconds until menu and profile are filled, in forty requests: photos that are waiting come first."""
 BACKGROUND_THREADS = 4
-"""For what would keep the event loop waiting: two photos are looked at, a name is looked up. Each takes some 200 kB."""
+"""For what would keep the event loop waiting: three photos are looked at, a name is looked up. Each takes 200 kB."""
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +63,8 @@ async def answer(settings: Settings, classifier: Classifier, replies: Replies) -
         guard = FloodGuard(throttle, replies, metrics, settings.token)
         for observer in (dispatcher.message, dispatcher.edited_message, dispatcher.callback_query):
             observer.middleware(guard)  # not what passes by in a group: what the bot would answer
-        delivery = Delivery(
-            bot, dispatcher, ledger, replies, metrics, at_once=settings.max_in_flight, workers=max(2, settings.threads)
-        )
+        workers = classifier.at_once + 1  # one photo is decoded while others are in the net
+        delivery = Delivery(bot, dispatcher, ledger, replies, metrics, at_once=settings.max_in_flight, workers=workers)
         health = Health(bot, ledger, patience)
         if settings.metrics_port:
             from aiohttp import web

@@ -84,7 +84,7 @@ def test_int8_answers_are_the_same_on_every_processor_and_pixels_are_read_as_the
     weights = [onnx.numpy_helper.to_array(one) for one in graph.initializer if one.data_type == onnx.TensorProto.INT8]
     assert max(int(np.abs(one.astype(int)).max()) for one in weights if one.ndim > 1) * 2 * 255 < 2**15
     readers = [node for node in graph.node if "image" in node.input]
-    assert [node.op_type for node in readers] == ["Transpose"]
+    assert [node.op_type for node in readers] == ["Reshape"]
 
 
 def test_fastai_and_the_bot_agree_from_the_same_bytes(trained: Path, float32: Path) -> None:
