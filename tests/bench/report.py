@@ -100,7 +100,7 @@ def _page(found: dict[str, Any]) -> Iterator[str]:
         "| --- | --- | --- | --- | --- | --- | --- |",
         *(
             f"| {one['threads']:.0f} | {one['rate']:.1f} | {one['forward_rate']:.1f} "
-            f"| {one['rate'] / one['forward_rate']:.0%} | {one['cpu_ms']:.1f} | {one['forward_cpu_ms']:.1f} "
+            f"| {one['share']:.0%} | {one['cpu_ms']:.1f} | {one['forward_cpu_ms']:.1f} "
             f"| {one['double_cpu_ms']:.1f} |"
             for one in found["loads"]
         ),
@@ -145,7 +145,7 @@ def _find_goals(found: dict[str, Any]) -> Iterator[Goal]:
             what, f"{deferred[key]:.{digits}f} {unit}", there, deferred[key], f"{deferred[key]:.{digits}f}", bound
         )
     for one in found["loads"]:
-        share = one["rate"] / one["forward_rate"]
+        share = one["share"]
         name = f"photos/s end to end, {one['threads']:.0f} thread{'s' * (one['threads'] > 1)} a photo"
         alone = f"forward alone {one['forward_rate']:.0f}"
         yield Goal(name, f"{one['rate']:.0f}", alone, share, f"{share:.0%} of it", 0.85, at_least=True)

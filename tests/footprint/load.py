@@ -1,14 +1,16 @@
 """python -m tests.footprint.load: photos a second from end to end, beside what the forward pass alone allows.
 
 For each number of threads the real bot answers photos that are all waiting for it, without the limits on its pace;
-then, with the same interpreter and threads, the net alone runs on the same machine. The double of Telegram shares
-the machine with the bot, so the processor's time of each is given.
+before and after it, with the same interpreter and threads, the net alone runs on the same machine. That in several
+rounds, whose medians are printed, since what else a machine does comes and goes. The double of Telegram shares the
+machine with the bot, so the processor's time of each is given.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -36,8 +38,9 @@ while time.perf_counter() < start + 3:
 seconds = time.perf_counter() - start
 print(json.dumps({"rate": count / seconds, "cpu_ms": (time.process_time() - used) * 1000 / count}))
 """
-FIELDS = ("threads", "rate", "forward_rate", "cpu_ms", "forward_cpu_ms", "double_cpu_ms")
-"""Rates in photos a second, the processor's time in milliseconds a photo."""
+FIELDS = ("threads", "rate", "forward_rate", "cpu_ms", "forward_cpu_ms", "double_cpu_ms", "share")
+"""Rates in photos a second, the processor's time in milliseconds a photo; `share` is the one rate over the other."""
+ROUNDS = 4
 
 
 def main() -> int:
@@ -45,21 +48,31 @@ def main() -> int:
     parser.add_argument("--photos", type=int, default=2000, help="for each number of threads (%(default)s)")
     parser.add_argument("--threads", default="1,2", help="for one photo, several numbers (%(default)s)")
     options = parser.parse_args()
-    print("  ".join([*FIELDS, "share"]))
+    print("  ".join(FIELDS))
     for threads in map(int, options.threads.split(",")):
         found = measure_load(options.photos, threads)
-        cells = [f"{found[name]:>{len(name)}.1f}" for name in FIELDS]
-        print("  ".join([*cells, f"{found['rate'] / found['forward_rate']:5.0%}"]), flush=True)
+        print("  ".join(f"{found[name]:>{len(name)}.{2 if name == 'share' else 1}f}" for name in FIELDS), flush=True)
     return 0
 
 
 def measure_load(photos: int, threads: int) -> dict[str, float]:
     """FIELDS, of the bot and of the net alone."""
-    rate, cpu, double = _answer(photos, str(threads))
+    rounds = []
+    forward = [_run_forward(threads)]
+    for _ in range(ROUNDS):
+        rate, cpu, double = _answer(photos // ROUNDS, str(threads))
+        forward.append(_run_forward(threads))
+        alone, alone_cpu = ((before + after) / 2 for before, after in zip(*forward[-2:], strict=True))
+        rounds.append((threads, rate, alone, cpu, alone_cpu, double, rate / alone))
+    return dict(zip(FIELDS, map(statistics.median, zip(*rounds, strict=True)), strict=True))
+
+
+def _run_forward(threads: int) -> tuple[float, float]:
+    """Photos a second of the net alone, and the processor's milliseconds for each."""
     command = [BOT_PYTHON, "-c", FORWARD, str(MODEL), str(threads)]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, check=True)
-    forward = json.loads(done.stdout)
-    return dict(zip(FIELDS, (threads, rate, forward["rate"], cpu, forward["cpu_ms"], double), strict=True))
+    found = json.loads(done.stdout)
+    return found["rate"], found["cpu_ms"]
 
 
 def _answer(photos: int, threads: str) -> tuple[float, float, float]:
