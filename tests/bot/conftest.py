@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,13 @@ BOT_PYTHON = os.environ.get("LABELGRAM_BOT_PYTHON", sys.executable)
 
 RunBot = Callable[..., subprocess.CompletedProcess[str]]
 StartBot = Callable[..., "subprocess.Popen[str]"]
+
+
+class Pages(SimpleHTTPRequestHandler):
+    """A folder's files, without a line for each."""
+
+    def log_message(self, *args: object) -> None:
+        """Nothing."""
 
 
 OWN = (

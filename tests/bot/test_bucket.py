@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from bot.bucket import Bucket
 from bot.settings import Settings, SettingsError
 from bot.store import StoreError
 from tests.bot import conftest
-from tests.bot.conftest import BOT_PYTHON, RunBot, StartBot, find_port
+from tests.bot.conftest import BOT_PYTHON, Pages, RunBot, StartBot, find_port
 from tests.bot.photos import draw, encode
 from tests.bot.telegram import TOKEN, Telegram
 from tests.bot.test_people import answer_to, toasts
@@ -34,11 +34,6 @@ UTCNOW = "ignore:datetime.datetime.utcnow:DeprecationWarning"
 """The package that signs asks for the time in a way that Python 3.12 would have otherwise."""
 OTHERS = 1100
 """More objects than one page of a listing has."""
-
-
-class Pages(SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        """Nothing."""
 
 
 @dataclass

@@ -7,12 +7,12 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from tests.bot.conftest import BOT_PYTHON, environment
+from tests.bot.conftest import BOT_PYTHON, Pages, environment
 from tests.conftest import ROOT
 
 if not shutil.which("openssl"):
@@ -39,11 +39,6 @@ except aiohttp.ClientConnectorCertificateError:
 """
 
 
-class Silent(SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        """Nothing."""
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Localhost's, signed by itself, and its key, in one file."""
@@ -60,7 +55,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(certificate: Path) -> Iterator[str]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    server = ThreadingHTTPServer(("localhost", 0), Silent)
+    server = ThreadingHTTPServer(("localhost", 0), Pages)
     server.daemon_threads = True
     with context.wrap_socket(server.socket, server_side=True) as server.socket:
         threading.Thread(target=server.serve_forever, daemon=True).start()
