@@ -67,16 +67,16 @@ test-tutorial: $(BOT)/done $(TRAIN)/done
 	$(TRAIN_TESTS) $(TUTORIAL)
 
 chaos: $(BOT)/done $(TEST)/done
-	$(PYTHONS) $(TEST)/bin/python -m tests.chaos
+	$(PYTHONS) $(TEST)/bin/python -m tests.stress.chaos
 
 bench: $(BOT)/done $(TEST)/done $(TRAIN)/done
-	$(PYTHONS) $(TEST)/bin/python -m tests.bench --train $(TRAIN)/bin/python $(if $(wildcard artifacts/$(NAME).pkl),--learner artifacts/$(NAME).pkl)
+	$(PYTHONS) $(TEST)/bin/python -m tests.measure.bench --train $(TRAIN)/bin/python $(if $(wildcard artifacts/$(NAME).pkl),--learner artifacts/$(NAME).pkl)
 
 slug: $(BOT)/done
 	$(BOT)/bin/python -m deploy.slug build --model artifacts/$(NAME).onnx --extras "$(EXTRAS)" --out dist
 
 fuzz: $(BOT)/done $(TEST)/done
-	$(PYTHONS) $(TEST)/bin/python -m tests.fuzz
+	$(PYTHONS) $(TEST)/bin/python -m tests.stress.fuzz
 
 lint: $(TEST)/done
 	$(TEST)/bin/ruff check .
@@ -105,10 +105,10 @@ folder=$$(mktemp -d); trap 'rm -r $$folder' EXIT; said=$$({ $(2); } 2>&1) || { e
 endef
 
 new: $(BOT)/done
-	@$(BOT)/bin/python -m deploy.new artifacts/$(NAME) $(if $(wildcard artifacts/$(NAME).onnx),,--data $(DATA))
+	@$(BOT)/bin/python -m bot.commands.new artifacts/$(NAME) $(if $(wildcard artifacts/$(NAME).onnx),,--data $(DATA))
 
 fetch: $(TRAIN)/done
-	$(TRAIN)/bin/python -m training.fetch --out data/masks
+	$(TRAIN)/bin/python -m training.data.fetch --out data/masks
 
 train: $(TRAIN)/done $(if $(filter mask,$(NAME)),artifacts/first.pkl)
 	$(MALLOC) $(TRAIN)/bin/python -m training --data $(DATA) --out artifacts/$(NAME) $(TRAIN_OPTIONS)
@@ -120,7 +120,7 @@ artifacts/first.pkl: artifacts/teacher.pkl
 	$(MALLOC) $(TRAIN)/bin/python -m training --data $(DATA) --out artifacts/first $(FIRST_OPTIONS)
 
 data/outsiders: | $(TRAIN)/done
-	$(TRAIN)/bin/python -m training.collect --out data/outsiders
+	$(TRAIN)/bin/python -m training.data.collect --out data/outsiders
 
 export: $(TRAIN)/done
 	$(TRAIN)/bin/python -m export artifacts/$(NAME).pkl --out artifacts/$(NAME).onnx $(EXPORT_OPTIONS)

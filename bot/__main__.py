@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.benchmark.options import add_options
-from bot.contract import ModelError
-from bot.logs import set_up_logging
-from bot.machine import limit_heaps
+from bot.inference.contract import ModelError
+from bot.monitoring.logs import set_up_logging
 from bot.settings import Settings, SettingsError
+from bot.startup.cgroups import limit_heaps
 
 if TYPE_CHECKING:
-    from bot.classifier import Classifier
+    from bot.inference.classifier import Classifier
 
 # aiogram and onnxruntime take most of a second to import, so what needs them does, inside its function.
 
@@ -54,8 +54,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     set_up_logging(settings.log_level, settings.log_format, secret=settings.token)
     classifier = _get_ready(settings)
 
-    from bot.replies import Replies
-    from bot.telegram import answer
+    from bot.app import answer
+    from bot.texts.replies import Replies
 
     asyncio.run(answer(settings, classifier, Replies(settings.replies_dir)))
     return 0
@@ -65,11 +65,11 @@ def _preview(options: argparse.Namespace, settings: Settings) -> int:
     set_up_logging(settings.log_level, settings.log_format, secret=settings.token)
     classifier = _get_ready(settings)
 
-    from bot.handlers import build_dispatcher
-    from bot.metrics import Metrics
-    from bot.notes import MemoryNotes
+    from bot.monitoring.metrics import Metrics
     from bot.preview import serve
-    from bot.replies import Replies
+    from bot.storage.key_values import MemoryNotes
+    from bot.telegram.dispatcher import build_dispatcher
+    from bot.texts.replies import Replies
 
     dispatcher = build_dispatcher(classifier, Replies(settings.replies_dir), Metrics(), MemoryNotes(), settings)
     asyncio.run(serve(dispatcher, settings.model.with_suffix(".md"), options.port, open_browser=options.open))
@@ -77,8 +77,8 @@ def _preview(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _classify(options: argparse.Namespace, settings: Settings) -> int:
-    from bot.classifier import Classifier
-    from bot.classify import classify
+    from bot.commands.classify import classify
+    from bot.inference.classifier import Classifier
 
     classifier = Classifier(options.model or settings.model, settings.threads)
     return classify(options.paths, classifier, options.json)
@@ -91,11 +91,11 @@ def _benchmark(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _doctor(options: argparse.Namespace, settings: Settings) -> int:
-    from bot.deferred import import_aiogram
+    from bot.startup.lazy_aiogram import import_aiogram
 
     import_aiogram(settings.aiogram_import)
 
-    from bot.doctor import examine
+    from bot.commands.doctor import examine
 
     return 0 if asyncio.run(examine(settings)) else 1
 
@@ -105,10 +105,10 @@ def _get_ready(settings: Settings) -> Classifier:
     gc.disable()  # a tenth of the time; nearly all that is made here is kept, and need not be looked through
     limit_heaps()
 
-    from bot.deferred import import_aiogram
+    from bot.startup.lazy_aiogram import import_aiogram
 
     def load() -> Classifier:
-        from bot.classifier import Classifier
+        from bot.inference.classifier import Classifier
 
         return Classifier(settings.model, settings.threads)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.machine import count_cpus
+from bot.startup.cgroups import count_cpus
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("text", "json")
@@ -67,7 +67,7 @@ class Settings:
     metrics_port: int | None
     """Where /metrics, /healthz and /readyz are served; None: the first not at all, the others with the webhook."""
     aiogram_import: str
-    """One of AIOGRAM_IMPORTS: see bot.deferred."""
+    """One of AIOGRAM_IMPORTS: see bot.startup.lazy_aiogram."""
     owners: frozenset[int]
     """Telegram's numbers of those who may ask for /stats."""
     donations: Path | BucketSettings | None

@@ -25,22 +25,23 @@ import onnx
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from bot.classifier import Classifier
-from bot.contract import SIZE, Contract, ModelError, Preprocess, Unsure
-from bot.photo import PhotoError, decode, find_photos, read
-from export import card, figures, parity, verify
-from export.figures import Answers
+from bot.inference.classifier import Classifier
+from bot.inference.contract import SIZE, Contract, ModelError, Preprocess, Unsure
+from bot.inference.decoding import PhotoError, decode, find_photos, read
+from export import card, parity, verify
+from export import metrics as figures
 from export.graph import OPSET, build_graph, finish
+from export.metrics import Answers
 from export.parity import Photo
 from export.quantize import CALIBRATION_PHOTOS, quantize
-from export.source import ExportError, Source, digest, list_changes, load
-from export.unsure import choose_unsure
-from training.calibration import fit_temperature
-from training.learner import compute_logits
-from training.neutral import copy_held_out
-from training.photos import DataError
-from training.rejection import draw_unseen
-from training.traits import find_traits
+from export.thresholds import choose_unsure
+from export.training_run import ExportError, Source, digest, list_changes, load
+from training.data.photos import DataError
+from training.evaluation.calibration import fit_temperature
+from training.evaluation.out_of_distribution import draw_unseen
+from training.evaluation.size_shortcut import copy_held_out
+from training.evaluation.subgroups import find_traits
+from training.fitting.learner import compute_logits
 
 # What fastai's RandomResizedCrop(224) does to a validation photo; the same decoder and filter make the same pixels.
 PREPROCESS = Preprocess(size=SIZE, resize=256)
@@ -148,7 +149,9 @@ def _measure(classifier: Classifier, answers: Answers, rule: Unsure, source: Sou
 def _describe(facts: dict[str, Any], out: Path) -> None:
     neutral, unsure = facts["neutral"], f"{facts['unsure']:.2%} of them unsure"
     print(f"accuracy {facts['accuracy']:.2%} on the {facts['held_out']} held-out photos, {unsure}")
-    print(f"accuracy {neutral['accuracy']:.2%} on neutral copies of them (`python -m training.neutral`)")
+    print(
+        f"accuracy {neutral['accuracy']:.2%} on neutral copies of them (`python -m training.evaluation.size_shortcut`)"
+    )
     print(f"expected calibration error {facts['calibration']['error']:.2%}")
     if "rejection" in facts:
         one = facts["rejection"]

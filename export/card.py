@@ -12,9 +12,9 @@ from typing import Any
 
 import onnx
 
-from bot.contract import Contract, Unsure
+from bot.inference.contract import Contract, Unsure
+from training.evaluation.subgroups import MEANINGS, MIN_GROUP
 from training.recipe import write_command
-from training.traits import MEANINGS, MIN_GROUP
 
 Facts = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from bot.contract import INPUT, SIZE
+from bot.inference.contract import INPUT, SIZE
 
 GREY = 116
 """The pixel value that the first layer takes for nothing, and pads with: the middle one of ImageNet's means."""

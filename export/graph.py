@@ -12,8 +12,8 @@ from fastai.layers import AdaptiveConcatPool2d
 from fastai.learner import Learner
 from torch import Tensor, nn
 
-from bot.contract import INPUT, OUTPUT, OUTSIDER, SIZE, Contract
-from training.batches import get_labels
+from bot.inference.contract import INPUT, OUTPUT, OUTSIDER, SIZE, Contract
+from training.fitting.dataloaders import get_labels
 
 OPSET = 20
 """ONNX operator set of the file; onnxruntime reads it from 1.17 on."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ImageOps
 
-from bot.photo import read
-from export.figures import Answers
+from bot.inference.decoding import read
+from export.metrics import Answers
 
 MIN_PHOTOS = 200
 """Photos that every export is checked on at least."""

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from aiogram.types import PhotoSize
 
-from bot.classifier import Classifier, Prediction
-from bot.contract import ModelError
-from bot.download import smallest_covering
-from bot.photo import PhotoError, find_photos, read
+from bot.inference.classifier import Classifier, Prediction
+from bot.inference.contract import ModelError
+from bot.inference.decoding import PhotoError, find_photos, read
 from bot.preview.updates import BOXES, make_variants
+from bot.telegram.download import smallest_covering
 
 RULES = (10_000, 256, 224, 192, 160, 128)
 """Pixels that the chosen variant has at least in width and height; the first is above all: the largest variant."""

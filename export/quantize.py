@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from bot.contract import INPUT
+from bot.inference.contract import INPUT
 from export.first_layer import PIXELS, fold_normalisation, read_pixels
 
 CALIBRATION_PHOTOS = 512

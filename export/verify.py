@@ -19,18 +19,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.classifier import Classifier
-from bot.contract import ModelError
-from export import card, figures
+from bot.inference.classifier import Classifier
+from bot.inference.contract import ModelError
+from export import card
+from export import metrics as figures
 from export.card import Facts
-from export.source import digest
-from training.calibration import expected_calibration_error, reliability
-from training.neutral import copy_at_size, draw_sizes
-from training.photos import DataError, load_photos
+from export.training_run import digest
+from training.data.photos import DataError, load_photos
+from training.evaluation.calibration import expected_calibration_error, reliability
+from training.evaluation.out_of_distribution import draw_unseen
+from training.evaluation.size_shortcut import copy_at_size, draw_sizes
+from training.evaluation.subgroups import wilson
 from training.recipe import Recipe
-from training.rejection import draw_unseen
-from training.run import read_recipe
-from training.traits import wilson
+from training.runs import read_recipe
 
 RESAMPLES = 1000
 """Draws with replacement for the interval of the calibration error."""

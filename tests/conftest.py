@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.warm import run
+from tests.support.warm import run
 
 ROOT = Path(__file__).parents[1]
 MASKS = ROOT.parent / "shared" / "data" / "masks"

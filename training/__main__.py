@@ -20,15 +20,15 @@ from pathlib import Path
 
 from fastai.torch_core import rank_distrib
 
-from training.batches import alone
-from training.checkpoint import CHECKPOINT_FILE, ResumeError
-from training.learner import Trained, train
-from training.nets import WeightsError
-from training.photos import DataError, PhotoSet, load_photos, write_split
+from training.data.photos import DataError, PhotoSet, load_photos, write_split
+from training.evaluation.subgroups import read_columns
+from training.fitting.architectures import WeightsError
+from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
+from training.fitting.dataloaders import alone
+from training.fitting.learner import Trained, train
 from training.recipe import AUGMENTATIONS, MIXES, Recipe
-from training.report import add_options, describe_run, read_options, write_report
-from training.run import SPLIT_FILE
-from training.traits import read_columns
+from training.report.__main__ import add_options, describe_run, read_options, write_report
+from training.runs import SPLIT_FILE
 
 
 def main(arguments: list[str] | None = None) -> int:

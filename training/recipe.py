@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.contract import SIZE
+from bot.inference.contract import SIZE
 
 AUGMENTATIONS = ("light", "strong")
 MIXES = ("none", "mixup", "cutmix")

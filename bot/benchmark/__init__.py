@@ -5,5 +5,5 @@ its own (`contender`, driven by `process`), so that starts and memory are clean 
 forwards and backwards in turn, so that a drift of the machine meets all alike. `options` (the command line),
 `photos` (what is named), `lineup` (who competes), `command` (the rounds), `summary` (samples -> figures, by
 `statistics`), `machine` (where it ran), `table` and `page` (how it is shown, drawn by `plots`).
-What needs torch or OpenVINO lives in `export.contenders` and is started by name: nothing of it is imported here.
+What needs torch or OpenVINO lives in `export.baseline_engines` and is started by name: nothing of it is imported here.
 """

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from bot.benchmark import machine
-from bot.benchmark.lineup import Entry, list_entries
+from bot.benchmark.matrix import Entry, list_entries
 from bot.benchmark.measure import FORWARD, TOTAL, BenchmarkError
 from bot.benchmark.page import make_page
 from bot.benchmark.photos import Kind, Labelled, draw_kinds, read_folder
 from bot.benchmark.process import Process, start
 from bot.benchmark.summary import Sample, score, summarise
 from bot.benchmark.table import make_table
-from bot.machine import count_cpus
 from bot.settings import Settings
+from bot.startup.cgroups import count_cpus
 
 WARM = 3
 """Photos of each kind that are not timed in a round, after the very first one, which is a figure of its own."""

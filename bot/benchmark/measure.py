@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bot import photo
-from bot.contract import Preprocess
+from bot.inference import decoding as photo
+from bot.inference.contract import Preprocess
 
 DECODE, PREPROCESS, FORWARD, TOTAL = "decode", "preprocess", "forward", "total"
 STAGES = (DECODE, PREPROCESS, FORWARD, TOTAL)

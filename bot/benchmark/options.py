@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 RIVALS = ("fastai", "torch", "openvino")
-"""What `export.contenders` knows to run."""
+"""What `export.baseline_engines` knows to run."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

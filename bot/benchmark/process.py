@@ -23,7 +23,7 @@ class Process:
         """What it said when the model was loaded, and how long that took from nothing."""
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """What it answers to a request of `bot.benchmark.contender`. Raises BenchmarkError if it has ended."""
+        """What it answers to a request of `bot.benchmark.worker`. Raises BenchmarkError if it has ended."""
         assert self._process.stdin
         with suppress(BrokenPipeError):  # it has ended; why is told where its answer is missed
             print(json.dumps(request), file=self._process.stdin, flush=True)

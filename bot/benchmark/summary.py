@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bot.benchmark.lineup import Entry
+from bot.benchmark.matrix import Entry
 from bot.benchmark.measure import FORWARD, STAGES, TOTAL
 from bot.benchmark.statistics import quantiles, ratio, wilson
 

@@ -19,8 +19,8 @@ from bot.preview.chat import Chat
 from bot.preview.exchange import TOKEN, Exchange
 from bot.preview.forms import Form, read_form
 from bot.preview.updates import Updates, person, read_variants
-from bot.replies import COMMANDS, DONATING
 from bot.settings import SettingsError
+from bot.texts.replies import COMMANDS, DONATING
 
 HOST = "127.0.0.1"
 LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?", re.ASCII)

@@ -21,7 +21,7 @@ from aiogram.types import (
 from aiogram.types import Chat as TelegramChat
 from PIL import Image
 
-from bot.photo import PhotoError, read
+from bot.inference.decoding import PhotoError, read
 from bot.preview.chat import Chat
 from bot.preview.forms import File
 

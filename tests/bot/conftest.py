@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.models import write_color_model
-from tests.bot.telegram import TOKEN, Telegram
 from tests.conftest import ROOT
+from tests.support.bot_api import TOKEN, Telegram
+from tests.support.models import write_color_model
 
 BOT_PYTHON = os.environ.get("LABELGRAM_BOT_PYTHON", sys.executable)
 """The interpreter that runs the bot: `make test` gives one that has requirements-bot.txt and nothing else."""

@@ -14,9 +14,9 @@ import pytest
 from bot.benchmark.machine import read_processor
 from bot.benchmark.statistics import quantiles, ratio, student, wilson
 from tests.bot.conftest import BOT_PYTHON, RunBot, environment
-from tests.bot.models import write_color_model
-from tests.bot.photos import draw, encode
 from tests.conftest import ROOT
+from tests.support.models import write_color_model
+from tests.support.photos import draw, encode
 
 SHIPPED = ROOT / "artifacts" / "mask.onnx"
 SHORT = ("benchmark", "--rounds", "2", "--photos", "3")
@@ -194,7 +194,7 @@ def test_neither_end_imports_aiogram(color_model: Path) -> None:
     code = (
         "import sys; from bot.__main__ import main\n"
         f"assert main({[*SHORT, '--threads', '1', '--model', str(color_model)]}) == 0\n"
-        "import bot.benchmark.contender\n"
+        "import bot.benchmark.worker\n"
         "print([name for name in sys.modules if name in ('aiogram', 'aiohttp')])"
     )
     command = [BOT_PYTHON, "-c", code]
@@ -235,7 +235,7 @@ def test_a_contender_answers_line_by_line(color_model: Path, tmp_path: Path) -> 
         {"do": "rush", "stage": "forward", "files": files, "seconds": 0.05, "workers": 3},
     ]
     done = subprocess.run(
-        [BOT_PYTHON, "-m", "bot.benchmark.contender", str(color_model), "--threads", "1"],
+        [BOT_PYTHON, "-m", "bot.benchmark.worker", str(color_model), "--threads", "1"],
         cwd=ROOT,
         env=environment(),
         input="".join(f"{json.dumps(request)}\n" for request in requests),

@@ -18,16 +18,16 @@ from pathlib import Path
 
 import pytest
 
-import bot.bucket
-from bot.bucket import Bucket
+import bot.donations.s3
+from bot.donations.s3 import Bucket
+from bot.donations.store import StoreError
 from bot.settings import Settings, SettingsError
-from bot.store import StoreError
 from tests.bot import conftest
 from tests.bot.conftest import BOT_PYTHON, Pages, RunBot, StartBot, find_port
-from tests.bot.photos import draw, encode
-from tests.bot.telegram import TOKEN, Telegram
 from tests.bot.test_people import answer_to, toasts
 from tests.bot.test_telegram import text
+from tests.support.bot_api import TOKEN, Telegram
+from tests.support.photos import draw, encode
 
 KEY, SECRET = "the-keys-number", "the-keys-secret"
 UTCNOW = "ignore:datetime.datetime.utcnow:DeprecationWarning"
@@ -225,7 +225,7 @@ def test_classes_may_be_called_anything(s3: Server, place: str) -> None:
 
 @pytest.mark.filterwarnings(UTCNOW)
 def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bot.bucket, "SECONDS", 0.3)
+    monkeypatch.setattr(bot.donations.s3, "SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         store = open_bucket(Server(Path(), f"http://127.0.0.1:{silent.getsockname()[1]}").settings())
         with pytest.raises(StoreError, match=r"cannot be reached .* \(TimeoutError\)"):

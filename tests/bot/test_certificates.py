@@ -20,7 +20,7 @@ if not shutil.which("openssl"):
 
 FETCH = """
 import asyncio, ssl, sys
-from bot.deferred import import_aiogram
+from bot.startup.lazy_aiogram import import_aiogram
 
 import_aiogram("deferred")
 import aiohttp

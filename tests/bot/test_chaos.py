@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.fleet import find_missing
-from tests.chaos.run import run_mode
+from tests.stress.chaos.fleet import find_missing
+from tests.stress.chaos.run import run_mode
 
 
 @pytest.mark.parametrize("mode", ["polling", "webhook", "replicas"])

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from tests.bot.conftest import BOT_PYTHON, RunBot, environment
-from tests.bot.models import write_color_model
-from tests.bot.photos import COLORS, draw, encode
 from tests.conftest import ROOT
+from tests.support.models import write_color_model
+from tests.support.photos import COLORS, draw, encode
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.bot.conftest import BOT_PYTHON, RunBot, StartBot
-from tests.bot.photos import draw
-from tests.bot.telegram import TOKEN, Telegram
 from tests.conftest import ROOT
+from tests.support.bot_api import TOKEN, Telegram
+from tests.support.photos import draw
 
 Report = dict[str, Any]
 DEFERRED_KIND = re.compile(r"function-plain\[(\w+)\(\)\]")
@@ -22,7 +22,7 @@ DEFERRED_KIND = re.compile(r"function-plain\[(\w+)\(\)\]")
 
 
 def use_every_model(way: str, *samples: str) -> Report:
-    command = [BOT_PYTHON, "-m", "tests.bot.aiogram_models", way, *samples]
+    command = [BOT_PYTHON, "-m", "tests.support.aiogram_models", way, *samples]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "more time and memory" not in done.stderr
@@ -63,7 +63,9 @@ def test_every_model_behaves_alike_in_both_ways(plain: Report, samples: str) -> 
 
 
 def test_what_no_bot_uses_is_not_even_loaded() -> None:
-    code = "import sys; from bot.deferred import import_aiogram; import_aiogram('deferred'); print(*sys.modules)"
+    code = (
+        "import sys; from bot.startup import lazy_aiogram as lazy; lazy.import_aiogram('deferred'); print(*sys.modules)"
+    )
     loaded = subprocess.run(
         [BOT_PYTHON, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
@@ -76,7 +78,7 @@ def test_an_aiogram_of_another_make_is_imported_in_its_own_way(tmp_path: Path) -
     (tmp_path / "aiogram" / "__init__.py").write_text("class Bot: ...")
     code = (
         "import pydantic; before = pydantic.ConfigDict, pydantic.BaseModel.model_rebuild.__func__\n"
-        "from bot.deferred import import_aiogram; import_aiogram('deferred')\n"
+        "from bot.startup.lazy_aiogram import import_aiogram; import_aiogram('deferred')\n"
         "import aiogram; print(aiogram.Bot)\n"
         "print(before == (pydantic.ConfigDict, pydantic.BaseModel.model_rebuild.__func__))"
     )

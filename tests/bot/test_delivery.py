@@ -17,15 +17,15 @@ from aiogram.client.telegram import TelegramAPIServer
 from aiogram.types import Message, Update
 from PIL import Image
 
-from bot.delivery import Delivery
-from bot.ledger import SqliteLedger
-from bot.metrics import Metrics
-from bot.replies import Replies
+from bot.delivery.at_least_once import Delivery
+from bot.monitoring.metrics import Metrics
+from bot.storage.ledger import SqliteLedger
+from bot.texts.replies import Replies
 from tests.bot.conftest import StartBot
-from tests.bot.models import write_color_model
-from tests.bot.photos import draw
-from tests.bot.telegram import TOKEN, Faults, Telegram
 from tests.bot.test_telegram import text
+from tests.support.bot_api import TOKEN, Faults, Telegram
+from tests.support.models import write_color_model
+from tests.support.photos import draw
 
 
 def slow(seconds: float) -> Faults:

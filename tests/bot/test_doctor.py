@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bot.conftest import RunBot
-from tests.bot.telegram import TOKEN, Telegram
+from tests.support.bot_api import TOKEN, Telegram
 
 
 def test_where_all_is_well_it_says_so(telegram: Telegram, run_bot: RunBot, color_model: Path, tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from bot.classifier import Classifier
-from bot.photo import PhotoError, Reason, read
-from tests.bot.photos import COLORS, animate, bmp, chunk, draw, encode, png
+from bot.inference.classifier import Classifier
+from bot.inference.decoding import PhotoError, Reason, read
 from tests.conftest import ROOT
-from tests.fuzz.mutate import build_corpus, mutate
-from tests.fuzz.process import Decoder
+from tests.stress.fuzz.mutate import build_corpus, mutate
+from tests.stress.fuzz.process import Decoder
+from tests.support.photos import COLORS, animate, bmp, chunk, draw, encode, png
 
 RED = bytes(COLORS["red"])
 MAX_MEMORY = 300
@@ -269,7 +269,7 @@ def test_the_fuzzer_notices_a_process_that_dies_or_hangs(code: str, outcome: str
 
 def test_a_short_run_of_the_fuzzer_finds_nothing() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz", "--inputs", "300", "--seed", "7"],
+        [sys.executable, "-m", "tests.stress.fuzz", "--inputs", "300", "--seed", "7"],
         cwd=ROOT,
         capture_output=True,
         text=True,

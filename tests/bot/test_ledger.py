@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.ledger import ANSWERED, Ledger, LedgerError, SqliteLedger, Taken, pseudonym
-from bot.limits import MemoryThrottle, Rate, Throttle
-from bot.notes import Notes, SqliteNotes
-from bot.replicas import open_redis
+from bot.storage.key_values import Notes, SqliteNotes
+from bot.storage.ledger import ANSWERED, Ledger, LedgerError, SqliteLedger, Taken, pseudonym
+from bot.storage.rate_limits import MemoryThrottle, Rate, Throttle
+from bot.storage.redis import open_redis
 
 Open = Callable[[], tuple[Ledger, Notes, Throttle]]
 

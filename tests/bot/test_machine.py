@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.machine import count_cpus
+from bot.startup.cgroups import count_cpus
 
 Groups = dict[str, str]
 

@@ -9,10 +9,10 @@ import onnx
 import pytest
 from PIL import Image
 
-from bot.classifier import Classifier
-from bot.contract import Contract, ModelError
-from tests.bot.models import METADATA, write_color_model
-from tests.bot.photos import draw, encode
+from bot.inference.classifier import Classifier
+from bot.inference.contract import Contract, ModelError
+from tests.support.models import METADATA, write_color_model
+from tests.support.photos import draw, encode
 
 
 @pytest.mark.parametrize("field", METADATA)

@@ -6,14 +6,14 @@ import subprocess
 from pathlib import Path
 
 from tests.bot.conftest import BOT_PYTHON, StartBot, environment
-from tests.bot.models import write_color_model
-from tests.bot.photos import draw
-from tests.bot.telegram import Telegram
 from tests.conftest import ROOT
+from tests.support.bot_api import Telegram
+from tests.support.models import write_color_model
+from tests.support.photos import draw
 
 
 def new(*options: object) -> subprocess.CompletedProcess[str]:
-    command = [BOT_PYTHON, "-m", "deploy.new", *map(str, options)]
+    command = [BOT_PYTHON, "-m", "bot.commands.new", *map(str, options)]
     return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
 
 

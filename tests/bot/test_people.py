@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from tests.bot.conftest import StartBot
-from tests.bot.photos import COLORS, draw, encode
-from tests.bot.telegram import Telegram
 from tests.bot.test_telegram import text
+from tests.support.bot_api import Telegram
+from tests.support.photos import COLORS, draw, encode
 
 GROUP = -5
 

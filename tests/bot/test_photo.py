@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bot import photo as photo_module
-from bot.contract import Preprocess
-from bot.photo import HEIC, MAX_PIXELS, SUFFIXES, PhotoError, Reason, decode, read
-from tests.bot.photos import draw, encode, encode_heic
+from bot.inference import decoding as photo_module
+from bot.inference.contract import Preprocess
+from bot.inference.decoding import HEIC, MAX_PIXELS, SUFFIXES, PhotoError, Reason, decode, read
+from tests.support.photos import draw, encode, encode_heic
 
 PREPROCESS = Preprocess(size=224, resize=256)
 

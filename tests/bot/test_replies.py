@@ -8,9 +8,9 @@ from pathlib import Path
 import polib
 import pytest
 
-from bot.classifier import Prediction
-from bot.photo import Reason
-from bot.replies import COMMANDS, DONATING, TEXTS, Replies, TextsError
+from bot.inference.classifier import Prediction
+from bot.inference.decoding import Reason
+from bot.texts.replies import COMMANDS, DONATING, TEXTS, Replies, TextsError
 from tests.conftest import ROOT
 
 MASK = ROOT / "artifacts" / "mask-replies"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bot.classifier import Classifier
-from tests.bot.photos import encode
+from bot.inference.classifier import Classifier
 from tests.conftest import MASKS, ROOT
+from tests.support.photos import encode
 
 MODEL = ROOT / "artifacts" / "mask.onnx"
 

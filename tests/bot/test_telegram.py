@@ -14,12 +14,12 @@ import polib
 import pytest
 from PIL import Image
 
-from bot.photo import read
+from bot.inference.decoding import read
 from tests.bot.conftest import RunBot, StartBot
-from tests.bot.models import write_color_model
-from tests.bot.photos import COLORS, draw, encode
-from tests.bot.telegram import TOKEN, Telegram
 from tests.conftest import ROOT
+from tests.support.bot_api import TOKEN, Telegram
+from tests.support.models import write_color_model
+from tests.support.photos import COLORS, draw, encode
 
 TEXTS = {file.stem: polib.pofile(str(file)) for file in (ROOT / "bot" / "texts").glob("*.po")}
 

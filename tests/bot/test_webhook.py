@@ -14,10 +14,10 @@ from urllib.request import urlopen
 import pytest
 
 from tests.bot.conftest import StartBot
-from tests.bot.photos import draw
-from tests.bot.telegram import Faults, Telegram
 from tests.bot.test_delivery import kill, slow
 from tests.bot.test_telegram import text
+from tests.support.bot_api import Faults, Telegram
+from tests.support.photos import draw
 
 SECRET = "a-secret_1"
 
@@ -170,7 +170,7 @@ def test_logs_in_json_have_a_line_per_photo_and_name_nobody(
     start_bot(LOG_FORMAT="json")
     telegram.wait_until(lambda: message in telegram.answers() and telegram.unconfirmed == 0)
     log = (tmp_path / "bot.log").read_text()
-    (photo,) = [line for line in map(json.loads, log.splitlines()) if line["logger"] == "bot.handlers"]
+    (photo,) = [line for line in map(json.loads, log.splitlines()) if line["logger"] == "bot.telegram.dispatcher"]
     assert photo["message"] == "photo answered: named"
     assert photo["stages"].keys() == {"download", "decode", "predict", "reply"}
     assert "123123123" not in log

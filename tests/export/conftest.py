@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm import run
+from tests.support.warm import run
 
 
 def export_toy(trained: Path, name: str, *options: str) -> Path:

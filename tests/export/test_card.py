@@ -11,7 +11,7 @@ import pytest
 
 from export import card
 from tests.conftest import draw_photos
-from tests.warm import run
+from tests.support.warm import run
 
 
 @pytest.fixture

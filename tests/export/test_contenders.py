@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.warm import run
+from tests.support.warm import run
 
 SHORT = ("bot", "benchmark", "--rounds", "2", "--photos", "2", "--threads", "1")
 

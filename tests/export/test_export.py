@@ -12,17 +12,17 @@ import pytest
 from fastai.learner import Learner
 
 import export.__main__ as command
-from bot.classifier import Classifier
-from bot.contract import Preprocess
-from export.figures import Answers
+from bot.inference.classifier import Classifier
+from bot.inference.contract import Preprocess
 from export.graph import build_graph
+from export.metrics import Answers
 from export.parity import Photo, compare, top_up
-from export.source import load
-from export.unsure import choose_unsure
-from tests.bot.photos import encode
+from export.thresholds import choose_unsure
+from export.training_run import load
 from tests.conftest import CLASSES, ROOT, draw_photo
-from tests.warm import Command, run
-from training.learner import compute_logits
+from tests.support.photos import encode
+from tests.support.warm import Command, run
+from training.fitting.learner import compute_logits
 
 
 @pytest.fixture(params=["float32", "int8"])

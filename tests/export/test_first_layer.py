@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from export import first_layer
 from export.graph import build_graph
 from export.quantize import quantize
-from export.source import load
+from export.training_run import load
 
 NOISE = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
 

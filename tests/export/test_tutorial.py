@@ -19,7 +19,7 @@ from PIL import Image
 
 from tests.bot.conftest import BOT_PYTHON, environment
 from tests.conftest import ROOT
-from tests.telegram import Telegram
+from tests.support.telegram import Telegram
 
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

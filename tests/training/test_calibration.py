@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from training.calibration import (
+from training.evaluation.calibration import (
     BINS,
     calibrate_unseen,
     calibration_facts,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bot.photo import find_photos
+from bot.inference.decoding import find_photos
 from tests.conftest import draw_photo
-from training import collect
-from training.outsiders import GENERATORS, find_kinds
+from training.data import collect
+from training.data.outsiders import GENERATORS, find_kinds
 
 GROUNDS = [Image.new("RGB", (64, 64), (0, 0, 255))]
 

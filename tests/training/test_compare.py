@@ -1,4 +1,4 @@
-"""`python -m training.compare`, on reports written by hand."""
+"""`python -m training.report.compare`, on reports written by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from training.compare import main
+from training.report.compare import main
 
 BASE = {"arch": "resnet18", "ema": 0.0, "seed": 42, "unseen": []}
 

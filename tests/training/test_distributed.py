@@ -20,7 +20,7 @@ import os, sys, torch
 from functools import partialmethod
 from fastai.learner import Learner
 import training.__main__ as command
-from training.batches import alone
+from training.fitting.dataloaders import alone
 
 Learner.lr_find = partialmethod(Learner.lr_find, num_it=12)  # instead of 100
 

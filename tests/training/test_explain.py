@@ -10,9 +10,9 @@ import torch
 from fastai.vision.learner import create_vision_model
 from torch import Tensor, nn
 
-from training.explain import MAX_SUSPECTS, Answer, choose_samples, compute_heat, find_suspects, give_answers
-from training.nets import find_arch
-from training.photos import LabelledPhoto
+from training.data.photos import LabelledPhoto
+from training.evaluation.grad_cam import MAX_SUSPECTS, Answer, choose_samples, compute_heat, find_suspects, give_answers
+from training.fitting.architectures import find_arch
 
 
 def answer(label: str, predicted: str, probability: float, name: str = "1.jpg") -> Answer:

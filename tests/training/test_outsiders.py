@@ -11,9 +11,9 @@ import pytest
 
 from tests.conftest import draw_photo, draw_photos
 from tests.training.test_train import SMALL
-from training.batches import OUTSIDER, find_training_kinds, get_labels, make_dataloaders
-from training.outsiders import GENERATORS, SHARE, SIDE, UNSEEN, Kind, find_kinds, part_kinds
-from training.photos import DataError, load_photos
+from training.data.outsiders import GENERATORS, SHARE, SIDE, UNSEEN, Kind, find_kinds, part_kinds
+from training.data.photos import DataError, load_photos
+from training.fitting.dataloaders import OUTSIDER, find_training_kinds, get_labels, make_dataloaders
 
 
 @pytest.mark.parametrize("name", GENERATORS)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import CLASSES, MASKS, draw_photo, draw_photos
-from tests.warm import run
-from training.photos import DataError, PhotoSet, group_by_hash, load_photos, read_split, write_split
+from tests.support.warm import run
+from training.data.photos import DataError, PhotoSet, group_by_hash, load_photos, read_split, write_split
 
 
 def load(folder: Path, seed: int = 42) -> PhotoSet:

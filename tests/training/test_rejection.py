@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from fastai.learner import load_learner
 
-from training.photos import read_split
+from training.data.photos import read_split
+from training.evaluation.out_of_distribution import CHOSEN, draw_unseen, fit_distance, measure_rejection
 from training.recipe import Recipe
-from training.rejection import CHOSEN, draw_unseen, fit_distance, measure_rejection
 
 
 def test_the_distance_is_to_the_nearest_class_in_the_spread_of_the_features() -> None:

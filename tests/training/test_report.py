@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.warm import run
-from training.page import Suspect, make_page
+from tests.support.warm import run
+from training.evaluation.subgroups import wilson
 from training.recipe import write_command
-from training.report import main
-from training.traits import wilson
+from training.report.__main__ import main
+from training.report.page import Suspect, make_page
 
 HOSTILE = "<b>$a & \"b\" 'c'"
 

@@ -14,11 +14,11 @@ from fastai.learner import load_learner
 from torch import Tensor
 
 from tests.conftest import draw_photos
+from tests.support.warm import run
 from tests.training.test_train import SMALL, start_training
-from tests.warm import run
-from training.checkpoint import CHECKPOINT_FILE, Checkpoint, ResumeError
-from training.learner import train
-from training.photos import load_photos
+from training.data.photos import load_photos
+from training.fitting.checkpoint import CHECKPOINT_FILE, Checkpoint, ResumeError
+from training.fitting.learner import train
 from training.recipe import Recipe
 
 RECIPE = replace(SMALL, start_epochs=3, start_size=48, epochs=2, batch_size=4, ema=0.6, outsiders="generated")

@@ -15,18 +15,18 @@ from fastai.torch_basics import Pipeline
 from fastai.vision.core import PILImage
 from PIL import Image
 
-from bot.contract import Preprocess
-from bot.photo import ENOUGH_JPEG, decode
+from bot.inference.contract import Preprocess
+from bot.inference.decoding import ENOUGH_JPEG, decode
 from tests.conftest import draw_photo, draw_photos
-from tests.warm import Command, run
-from training.augment import item_transform
-from training.batches import UprightPhoto
-from training.callbacks import Average
-from training.learner import build_learner, load_net, train
-from training.nets import WeightsError
-from training.photos import DataError, LabelledPhoto, load_photos
+from tests.support.warm import Command, run
+from training.data.photos import DataError, LabelledPhoto, load_photos
+from training.fitting.architectures import WeightsError
+from training.fitting.augment import item_transform
+from training.fitting.callbacks import Average
+from training.fitting.dataloaders import UprightPhoto
+from training.fitting.learner import build_learner, load_net, train
 from training.recipe import Recipe, plan
-from training.run import read_learner
+from training.runs import read_learner
 
 PICTURES = ("training-photos.png", "confusion-matrix.png", "worst-mistakes.png", "losses.png")
 

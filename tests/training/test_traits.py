@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.photos import DataError, LabelledPhoto
-from training.traits import (
+from training.data.photos import DataError, LabelledPhoto
+from training.evaluation.subgroups import (
     BRIGHTNESS,
     FACE_SCALE,
     FOLDER,

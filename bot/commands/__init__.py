@@ -1,0 +1,1 @@
+"""The commands beside the bot itself: classify, doctor, new."""

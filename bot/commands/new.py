@@ -1,0 +1,103 @@
+"""Sets up what a bot of your own needs beside its model: texts to fill in, and its settings.
+
+python -m bot.commands.new artifacts/NAME --data DIR     the classes are DIR's folders
+python -m bot.commands.new artifacts/NAME                the classes are those of artifacts/NAME.onnx
+
+It writes NAME-replies/en.po and NAME.env, and leaves files alone that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import polib
+
+HEAD = {
+    "Language": "en",
+    "MIME-Version": "1.0",
+    "Content-Type": "text/plain; charset=UTF-8",
+    "Content-Transfer-Encoding": "8bit",
+    "Plural-Forms": "nplurals=2; plural=(n != 1);",
+}
+ENVIRONMENT = """\
+# Settings of this bot; every one is in the README. Load them with: set -a; . {name}.env; set +a
+BOT_TOKEN=
+MODEL_PATH={model}
+# Your number on Telegram (@userinfobot tells it), for /stats:
+# OWNER_IDS=
+"""
+
+
+class NewError(Exception):
+    """It cannot be set up; the message says why."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bot.commands.new", description="Texts and settings for a bot of your own."
+    )
+    parser.add_argument("name", type=Path, metavar="artifacts/NAME", help="the model is, or will be, NAME.onnx")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder of photos per class")
+    options = parser.parse_args(arguments)
+    model = options.name.with_name(f"{options.name.name}.onnx")
+    try:
+        labels = _find_folders(options.data) if options.data else _read_labels(model)
+    except NewError as error:
+        print(f"new: {error}", file=sys.stderr)
+        return 2
+    texts = options.name.with_name(f"{options.name.name}-replies") / "en.po"
+    settings = options.name.with_name(f"{options.name.name}.env")
+    texts.parent.mkdir(parents=True, exist_ok=True)
+    for file, content in (
+        (texts, str(make_texts(labels))),
+        (settings, ENVIRONMENT.format(name=options.name.name, model=model)),
+    ):
+        if file.exists():
+            print(f"{file} is there already, and stays as it is")
+        else:
+            file.write_text(content, encoding="utf-8")
+            print(f"wrote {file}")
+    print(f"Next: fill in {texts}; then make train, make export and make run, or python -m bot with {settings}.")
+    return 0
+
+
+def make_texts(labels: list[str]) -> polib.POFile:
+    """A catalogue with the name and the answer of each class, and the bot's profile."""
+    catalogue = polib.POFile()
+    catalogue.header = (
+        "What this bot alone says. Words in {braces} are filled in by the bot. What you delete is said generally."
+    )
+    catalogue.metadata = HEAD
+    for label in labels:
+        name = label.replace("_", " ")
+        catalogue.append(polib.POEntry(msgctxt="label", msgid=label, msgstr=name))
+        catalogue.append(polib.POEntry(msgctxt="answer", msgid=label, msgstr=f"This is {name}, I am {{percent}} sure."))
+    for key, text in (
+        ("description", "Send me a photo and I will tell you what I see. I keep none of it."),
+        ("short-description", f"I tell {', '.join(labels)[:80]} apart."),
+    ):
+        catalogue.append(polib.POEntry(msgctxt="profile", msgid=key, msgstr=text))
+    return catalogue
+
+
+def _find_folders(data: Path) -> list[str]:
+    labels = sorted(folder.name for folder in data.glob("*/") if not folder.name.startswith("."))
+    if len(labels) < 2:
+        raise NewError(f"{data} holds {len(labels)} folders; it takes one for each of two or more classes")
+    return labels
+
+
+def _read_labels(model: Path) -> list[str]:
+    from bot.inference.classifier import Classifier
+    from bot.inference.contract import ModelError
+
+    try:
+        return list(Classifier(model, threads=1).contract.labels)
+    except ModelError as error:
+        raise NewError(f"{error} Or name a folder of photos: --data DIR.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Updates by webhook: Telegram's request gets its 200 when the update is answered, and comes again otherwise."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from urllib.parse import urlsplit
+
+from aiogram import Bot
+from aiogram.exceptions import TelegramUnauthorizedError
+from aiogram.types import Update
+from aiohttp import web
+from pydantic import ValidationError
+
+from bot.delivery.at_least_once import Delivery
+from bot.monitoring.endpoints import add_health
+from bot.monitoring.health import Health
+from bot.storage.ledger import Postponed, pseudonym
+
+MAX_BODY = 1_000_000
+"""Bytes; a message with all that Telegram allows in it has a few tens of kB."""
+SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
+QUEUE = 4
+"""Updates that are taken in, in work and waiting, for each that may be in work."""
+MAX_CONNECTIONS = 100
+"""The most that Telegram opens (Bot API, setWebhook)."""
+
+log = logging.getLogger(__name__)
+
+
+def make_secret(token: str) -> str:
+    """A webhook secret where none is set: the same in every replica, and no way back to the token."""
+    return pseudonym(token, "webhook")
+
+
+async def register(bot: Bot, url: str, secret: str, at_once: int, allowed: list[str]) -> None:
+    """Have Telegram send updates to `url`; what it holds stays."""
+    await bot.set_webhook(
+        url,
+        secret_token=secret,
+        max_connections=min(MAX_CONNECTIONS, QUEUE * at_once),
+        allowed_updates=allowed,
+        drop_pending_updates=False,
+    )
+
+
+def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.Application:
+    """The application behind `url`: its path takes updates, /healthz and /readyz are there, all else is a 404."""
+
+    async def receive(request: web.Request) -> web.Response:
+        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, "").encode(), secret.encode()):
+            return web.Response(status=401)
+        if health.going_down or delivery.in_work >= QUEUE * delivery.at_once:
+            return _come_again()
+        try:
+            update = Update.model_validate_json(await request.read(), context={"bot": delivery.bot})
+        except ConnectionError:  # whoever sent it is gone, and will send it again
+            return _come_again()
+        except ValidationError:
+            log.warning("what came to the webhook is no update")
+            return web.Response(status=400)
+        try:
+            await delivery.deliver(update)
+        except (Postponed, TelegramUnauthorizedError) as reason:
+            log.info("an update has to come again: %s", reason)
+            return _come_again()
+        return web.Response()
+
+    app = web.Application(client_max_size=MAX_BODY)
+    app.router.add_post(urlsplit(url).path or "/", receive)
+    add_health(app, health)
+    return app
+
+
+def _come_again() -> web.Response:
+    return web.Response(status=503, headers={"Retry-After": "1"})

@@ -1,0 +1,1 @@
+"""Photos that people let the bot keep, in a folder or a bucket."""

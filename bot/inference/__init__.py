@@ -1,0 +1,1 @@
+"""A photo's bytes in, a prediction out; nothing of Telegram."""

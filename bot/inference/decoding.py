@@ -1,0 +1,190 @@
+"""First hop: a photo's bytes -> the pixels that the net sees. The bytes may have been made to do harm."""
+
+from __future__ import annotations
+
+import io
+from enum import StrEnum
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+
+from bot.inference.contract import Preprocess
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+"""The formats that are opened, by Pillow's names; of the others that it knows some start other programs."""
+HEIC = find_spec("pillow_heif") is not None
+"""Whether HEIC is opened too: where requirements-heic.txt is installed."""
+HEIC_STARTS = frozenset({b"ftypheic", b"ftypheix", b"ftypheim", b"ftypheis", b"ftypmif1"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"} | ({".heic", ".heif"} if HEIC else set()))
+"""Endings of file names taken for photos when a folder is read."""
+
+# Limits that keep the decoding of any one file below 300 MB, on a server of 512 MB. tests/bot/test_hostile.py measures.
+MAX_PIXELS = 25_000_000
+"""Largest width x height that is decoded in full: 4 bytes a pixel, and above what phones' cameras save by default."""
+MAX_PIXELS_JPEG = 50_000_000
+"""Of JPEG, of which half, a quarter or an eighth of the size is decoded where that is enough."""
+MAX_SAMPLES_JPEG = 75_000_000
+"""In all channels: of a progressive JPEG all are held, 2 bytes each. 50 million pixels at 4:2:0, 25 at 4:4:4."""
+MAX_PIXELS_WEBP = 12_500_000
+"""Of WebP, whose decoder holds two canvases and hands over a copy: 16 bytes a pixel."""
+MAX_PIXELS_RUNS = 5_000_000
+"""Of a run-length encoded BMP, which Pillow unpacks pixel by pixel in Python."""
+MAX_SIDE = 65_535
+"""Pixels, JPEG's own limit: a filter's weights for the squeezing of a row of millions take gigabytes."""
+MAX_PIECES = 250_000
+"""Reads of one file. Most formats allow millions of tiny pieces, over each of which Pillow spends microseconds."""
+MAX_PARTS = (
+    (b"\xff\xd8", (b"\xff\xda",), 40),  # scans of a JPEG, ten if progressive: each goes over all pixels, from 65 bytes
+    (b"\x89PNG", (b"iCCP", b"iTXt", b"zTXt"), 30),  # packed texts and profiles: up to a megabyte each, from a kilobyte
+)
+"""What a file starts with, the marks of parts that are dear to unpack, and the most of them."""
+LARGE = 12_500_000
+"""Pixels above which a photo is made smaller before it is squished; phones' usual 12 million are not."""
+ENOUGH = 1024
+"""Width and height that are kept then, four times the net's."""
+ENOUGH_JPEG = 384
+"""Width and height that are enough of a JPEG: it holds its half, quarter and eighth, which are decoded sooner. No label
+of 3,021 large photos changed."""
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a photo upright, by EXIF orientation."""
+
+
+class Reason(StrEnum):
+    """Why there is no answer to a photo. Each has a text in every language."""
+
+    UNREADABLE = "unreadable"
+    DAMAGED = "damaged"
+    TOO_MANY_PIXELS = "too-many-pixels"
+    TOO_MANY_BYTES = "too-many-bytes"
+    NOT_DELIVERED = "not-delivered"
+
+
+class PhotoError(Exception):
+    """A photo cannot be answered. `reason` is for the user; the message is for logs and the command line."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """The files in `folder` and below it that are named like photos, sorted."""
+    return [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES]
+
+
+def decode(data: bytes, preprocess: Preprocess) -> NDArray[np.uint8]:
+    """Turn a photo file's bytes into the model's input.
+
+    Returns uint8 `[size, size, 3]`, RGB. Raises PhotoError where `read` does.
+    """
+    side, margin = preprocess.resize, (preprocess.resize - preprocess.size) // 2
+    # Not one resize of the middle box: Pillow keeps a box in float32, and 5 % of photos came out a level off.
+    squished = read(data).resize((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(squished.crop((margin, margin, margin + preprocess.size, margin + preprocess.size)))
+
+
+def read(data: bytes) -> Image.Image:
+    """Decode a photo file's bytes to an upright RGB image: EXIF orientation applied, transparency on white.
+
+    Of an animation the first frame counts. A JPEG comes smaller if it can with ENOUGH_JPEG pixels in width and height,
+    another photo of more than LARGE pixels if it can with ENOUGH. Raises PhotoError if the bytes are not a photo in one
+    of FORMATS, are damaged, or hold more pixels than the limits above (known from the header, before any is decoded).
+    """
+    try:
+        with _open(data) as file:
+            _limit(file)
+            file.load()
+            return _upright(_rgb(file), file)
+    except PhotoError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PhotoError(Reason.UNREADABLE, f"not a photo in {', '.join(FORMATS)}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
+        raise PhotoError(Reason.TOO_MANY_PIXELS, str(error) or "no memory left") from error
+    except Exception as error:  # Pillow's readers raise a dozen types on damaged files; this is where they end.
+        raise PhotoError(Reason.DAMAGED, f"the photo is damaged: {error}") from error
+
+
+class _Pieces(io.BytesIO):
+    """A file that is not read in more than MAX_PIECES pieces."""
+
+    left = MAX_PIECES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise PhotoError(Reason.DAMAGED, f"the file has more than {MAX_PIECES} pieces")
+        return super().read(size)
+
+
+def _open(data: bytes) -> ImageFile:
+    if HEIC and data[4:12] in HEIC_STARTS:
+        heif = import_module("pillow_heif")
+        heif.options.DECODE_THREADS = 1
+        file: ImageFile = heif.HeifImageFile(io.BytesIO(data))
+        return file
+    for start, marks, most in MAX_PARTS:
+        if data.startswith(start) and sum(map(data.count, marks)) > most:
+            raise PhotoError(Reason.DAMAGED, f"the file has more than {most} parts of a kind that takes long to unpack")
+    return Image.open(_Pieces(data), formats=FORMATS)
+
+
+def _limit(file: ImageFile) -> None:
+    """Refuse what takes too much memory, and have a large JPEG decoded smaller. Nothing is decoded yet."""
+    width, height = file.size
+    limit = MAX_PIXELS_WEBP if file.format == "WEBP" else MAX_PIXELS
+    if file.tile and file.tile[0].codec_name == "bmp_rle":
+        limit = MAX_PIXELS_RUNS
+    if isinstance(file, JpegImageFile):
+        channels = [across * down for _, across, down, _ in file.layer]  # how finely each is sampled
+        file.draft(None, (ENOUGH_JPEG, ENOUGH_JPEG))
+        limit = MAX_PIXELS if file.size == (width, height) else MAX_PIXELS_JPEG
+        limit = min(limit, MAX_SAMPLES_JPEG * max(channels) // sum(channels))
+    if width * height > limit or max(width, height) > MAX_SIDE:
+        found = f"{width}x{height} pixels; of this kind at most {limit / 1_000_000:g} million are read"
+        raise PhotoError(Reason.TOO_MANY_PIXELS, found)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """`image` in RGB on white, smaller if it is LARGE; made in strips, so that no second one of its size is needed."""
+    width, height = image.size
+    factor = max(1, min(width, height) // ENOUGH) if width * height > LARGE else 1
+    if factor == 1 and image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    rgb = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    for top in range(0, height, 16 * factor):
+        strip = _flatten(image.crop((0, top, width, min(top + 16 * factor, height))))
+        rgb.paste(strip.reduce(factor), (0, top // factor))
+    return rgb
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits a pixel: Pillow's own conversion would clip everything above 255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _upright(image: Image.Image, file: ImageFile) -> Image.Image:
+    try:
+        turn = TURNS.get(file.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # as many types as there are ways to damage an EXIF block; the pixels are whole
+        turn = None
+    return image if turn is None else image.transpose(turn)

@@ -1,0 +1,45 @@
+"""What the bot answers over HTTP: a host's or a monitor's questions, and, in `bot.delivery.webhook`, Telegram."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from bot.monitoring.health import Health
+from bot.monitoring.metrics import Metrics
+from bot.settings import SettingsError
+
+
+def add_health(app: web.Application, health: Health) -> None:
+    """`/healthz`: the process is alive. `/readyz`: it can answer photos."""
+
+    async def alive(request: web.Request) -> web.Response:
+        return web.Response(text="alive\n")
+
+    async def ready(request: web.Request) -> web.Response:
+        trouble = await health.find_trouble()
+        return web.Response(text=f"{trouble or 'ready'}\n", status=503 if trouble else 200)
+
+    app.router.add_get("/healthz", alive)
+    app.router.add_get("/readyz", ready)
+
+
+def add_metrics(app: web.Application, metrics: Metrics) -> None:
+    """`/metrics`, in Prometheus' text format."""
+
+    async def expose(request: web.Request) -> web.Response:
+        return web.Response(body=metrics.expose(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    app.router.add_get("/metrics", expose)
+
+
+async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: int, setting: str) -> None:
+    """Serve `app` until `stack` is closed. Raises SettingsError, naming the port's setting, if it cannot be had."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except (OSError, OverflowError) as error:
+        raise SettingsError(f"port {port} cannot be had ({error}). {setting} chooses another.") from error

@@ -1,0 +1,1 @@
+"""What outlives a request: the ledger of updates, key-values of people, rate limits."""

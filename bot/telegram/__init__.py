@@ -1,0 +1,1 @@
+"""The bot as people meet it on Telegram: updates in, answers out."""

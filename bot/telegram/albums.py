@@ -1,0 +1,62 @@
+"""An album gets one answer, which grows by a line for each of its photos.
+
+Telegram sends the photos of an album as messages of their own and says nowhere how many there are; to a webhook it
+sends the next one when the one before is answered. So the first photo is answered at once, and the answer is edited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from weakref import WeakValueDictionary
+
+from aiogram.exceptions import TelegramBadRequest
+from aiogram.types import Message
+
+from bot.inference.classifier import Prediction
+from bot.inference.decoding import Reason
+from bot.storage.key_values import Notes
+from bot.storage.ledger import LedgerError, pseudonym
+from bot.texts.replies import Replies
+
+LIFE = 3600.0
+"""Seconds after which an album is over."""
+
+
+class Albums:
+    """The answers to albums; what was said of which photo is kept in the notes, for the other photos' lines."""
+
+    def __init__(self, notes: Notes, replies: Replies, secret: str) -> None:
+        self._notes = notes
+        self._replies = replies
+        self._secret = secret
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # each while somebody holds it
+
+    async def answer(self, message: Message, found: Prediction | Reason, language: str | None) -> None:
+        """Return when the album's answer has the photo's line."""
+        name = f"album:{pseudonym(self._secret, f'{message.chat.id}:{message.media_group_id}')}"
+        lock = self._locks.setdefault(name, asyncio.Lock())
+        async with lock:
+            await self._add(name, message, found, language)
+
+    async def _add(self, name: str, message: Message, found: Prediction | Reason, language: str | None) -> None:
+        assert message.bot
+        known = json.loads(await self._notes.get(name) or "{}")
+        lines: dict[str, str] = known.get("lines", {})
+        lines[str(message.message_id)] = self._replies.album_line(found, language)
+        text = self._replies.render_album([lines[number] for number in sorted(lines, key=int)], language)
+        answer = known.get("answer")
+        if answer is None:
+            sent = await message.reply(text, allow_sending_without_reply=True)
+            answer = sent.message_id
+        else:
+            try:
+                await message.bot.edit_message_text(text, chat_id=message.chat.id, message_id=answer)
+            except TelegramBadRequest as error:
+                if "not modified" not in error.message:  # the line was there: the update came twice
+                    raise
+        with suppress(
+            LedgerError
+        ):  # the answer is out: the next photo gets one of its own rather than this one a second
+            await self._notes.set(name, json.dumps({"answer": answer, "lines": lines}), LIFE)

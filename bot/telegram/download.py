@@ -1,0 +1,67 @@
+"""A file that Telegram holds -> its bytes, in memory and bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from aiogram.exceptions import AiogramError, TelegramBadRequest
+from aiohttp import ClientError
+
+from bot.delivery.retries import backoff
+from bot.inference.decoding import PhotoError, Reason
+from bot.monitoring.metrics import Metrics
+
+if TYPE_CHECKING:
+    from aiogram import Bot
+    from aiogram.types import Document, PhotoSize, Sticker
+
+MAX_BYTES = 20_000_000
+"""Largest file that Telegram lets a bot fetch (Bot API, getFile)."""
+TRIES = 8
+TRY_SECONDS = 20.0
+
+
+def smallest_covering(sizes: Sequence[PhotoSize], pixels: int) -> PhotoSize:
+    """The smallest of a photo's variants with at least `pixels` in width and height, else the largest one."""
+    by_area = sorted(sizes, key=lambda size: size.width * size.height)
+    return next((size for size in by_area if min(size.width, size.height) >= pixels), by_area[-1])
+
+
+async def download(bot: Bot, file: PhotoSize | Document | Sticker, metrics: Metrics) -> bytes:
+    """Fetch a file's bytes, in up to TRIES tries. Raises PhotoError if it is above MAX_BYTES or does not come."""
+    if (file.file_size or 0) > MAX_BYTES:
+        raise _too_many_bytes()
+    for attempt in range(1, TRIES + 1):
+        buffer = _BoundedBuffer()
+        try:
+            async with asyncio.timeout(TRY_SECONDS):
+                await bot.download(file, buffer)
+                return buffer.getvalue()
+        except TelegramBadRequest as error:
+            if "too big" in error.message:
+                raise _too_many_bytes() from error
+            failure = type(error).__name__
+            break
+        except (AiogramError, ClientError, TimeoutError, OSError) as error:
+            # No text of the error, no cause: aiohttp's messages hold the file's address, and that holds the token.
+            failure = type(error).__name__
+        if attempt < TRIES:
+            metrics.retries.labels("download", failure).inc()
+            await asyncio.sleep(backoff(attempt))
+    raise PhotoError(Reason.NOT_DELIVERED, f"the download failed: {failure}")
+
+
+class _BoundedBuffer(io.BytesIO):
+    """Refuses to grow above MAX_BYTES, since a size announced by the sender may be missing or wrong."""
+
+    def write(self, chunk: bytes) -> int:  # type: ignore[override]
+        if self.tell() + len(chunk) > MAX_BYTES:
+            raise _too_many_bytes()
+        return super().write(chunk)
+
+
+def _too_many_bytes() -> PhotoError:
+    return PhotoError(Reason.TOO_MANY_BYTES, f"more than {MAX_BYTES // 1_000_000} MB")

@@ -1,0 +1,96 @@
+"""python -m tests.measure.footprint.load: photos a second from end to end, beside what the forward pass alone allows.
+
+For each number of threads the real bot answers photos that are all waiting for it, without the limits on its pace;
+before and after it, with the same interpreter and threads, the net alone runs on the same machine. That in several
+rounds, whose medians are printed, since what else a machine does comes and goes. The double of Telegram shares the
+machine with the bot, so the processor's time of each is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+from tests.bot.conftest import BOT_PYTHON, environment
+from tests.conftest import ROOT
+from tests.measure.footprint.__main__ import PHOTOS
+from tests.measure.footprint.process import run_bot
+from tests.stress.chaos.run import MODEL
+from tests.support.telegram import Telegram
+
+FORWARD = """
+import json, sys, threading, time
+import numpy as np
+from pathlib import Path
+from bot.inference.classifier import Classifier
+classifier = Classifier(Path(sys.argv[1]), int(sys.argv[2]))
+pixels = np.zeros((224, 224, 3), np.uint8)
+classifier.predict(pixels)
+count, start, used = 0, time.perf_counter(), time.process_time()
+while time.perf_counter() < start + 3:
+    classifier.predict(pixels)
+    count += 1
+seconds = time.perf_counter() - start
+print(json.dumps({"rate": count / seconds, "cpu_ms": (time.process_time() - used) * 1000 / count}))
+"""
+FIELDS = ("threads", "rate", "forward_rate", "cpu_ms", "forward_cpu_ms", "double_cpu_ms", "share")
+"""Rates in photos a second, the processor's time in milliseconds a photo; `share` is the one rate over the other."""
+ROUNDS = 4
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.measure.footprint.load", description="Photos a second, at most."
+    )
+    parser.add_argument("--photos", type=int, default=2000, help="for each number of threads (%(default)s)")
+    parser.add_argument("--threads", default="1,2", help="for one photo, several numbers (%(default)s)")
+    options = parser.parse_args()
+    print("  ".join(FIELDS))
+    for threads in map(int, options.threads.split(",")):
+        found = measure_load(options.photos, threads)
+        print("  ".join(f"{found[name]:>{len(name)}.{2 if name == 'share' else 1}f}" for name in FIELDS), flush=True)
+    return 0
+
+
+def measure_load(photos: int, threads: int) -> dict[str, float]:
+    """FIELDS, of the bot and of the net alone."""
+    rounds = []
+    forward = [_run_forward(threads)]
+    for _ in range(ROUNDS):
+        rate, cpu, double = _answer(photos // ROUNDS, str(threads))
+        forward.append(_run_forward(threads))
+        alone, alone_cpu = ((before + after) / 2 for before, after in zip(*forward[-2:], strict=True))
+        rounds.append((threads, rate, alone, cpu, alone_cpu, double, rate / alone))
+    return dict(zip(FIELDS, map(statistics.median, zip(*rounds, strict=True)), strict=True))
+
+
+def _run_forward(threads: int) -> tuple[float, float]:
+    """Photos a second of the net alone, and the processor's milliseconds for each."""
+    command = [BOT_PYTHON, "-c", FORWARD, str(MODEL), str(threads)]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, check=True)
+    found = json.loads(done.stdout)
+    return found["rate"], found["cpu_ms"]
+
+
+def _answer(photos: int, threads: str) -> tuple[float, float, float]:
+    """Photos a second, and the processor's milliseconds for each in the bot and in the double."""
+    with closing(Telegram()) as telegram:
+        for number in range(photos):
+            telegram.send_photo(PHOTOS[number % len(PHOTOS)], user=1 + number)
+        with run_bot(telegram, module="tests.measure.footprint.unpaced", THREADS=threads) as bot:
+            while len(telegram.replies) < photos // 10:  # the start does not count
+                time.sleep(0.01)
+            begun, start, used, own = len(telegram.replies), time.monotonic(), bot.cpu, time.process_time()
+            while len(telegram.replies) < photos:
+                time.sleep(0.01)
+            done, seconds = photos - begun, time.monotonic() - start
+            return done / seconds, (bot.cpu - used) * 1000 / done, (time.process_time() - own) * 1000 / done
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The bot under kills, faults, floods and damaged files."""

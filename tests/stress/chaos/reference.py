@@ -1,0 +1,35 @@
+"""The bot to compare with: the same handlers on aiogram's default polling. `fleet` runs it in the bot's interpreter."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from bot.monitoring.logs import set_up_logging
+from bot.settings import Settings
+from bot.startup.lazy_aiogram import DEFERRED, import_aiogram
+
+
+async def main(settings: Settings) -> None:
+    from aiogram import Bot
+    from aiogram.client.session.aiohttp import AiohttpSession
+    from aiogram.client.telegram import TelegramAPIServer
+
+    from bot.inference.classifier import Classifier
+    from bot.monitoring.metrics import Metrics
+    from bot.storage.key_values import MemoryNotes
+    from bot.telegram.dispatcher import build_dispatcher
+    from bot.texts.replies import Replies
+
+    assert settings.token
+    assert settings.api_server
+    set_up_logging(settings.log_level, settings.log_format, settings.token)
+    classifier = Classifier(settings.model, settings.threads)
+    dispatcher = build_dispatcher(classifier, Replies(), Metrics(), MemoryNotes(), settings)
+    server = TelegramAPIServer.from_base(settings.api_server)
+    await dispatcher.start_polling(Bot(settings.token, session=AiohttpSession(api=server)))
+
+
+if __name__ == "__main__":
+    import_aiogram(DEFERRED)  # it starts as soon as ours
+    asyncio.run(main(Settings.from_environment(os.environ)))

@@ -1,0 +1,1 @@
+"""What tests share: the Bot API double, the bot process, models and photos."""

@@ -1,6 +1,0 @@
-"""A double of the Telegram Bot API over real HTTP, for tests."""
-
-from tests.telegram.double import TOKEN, Telegram
-from tests.telegram.faults import CALL_FAULTS, DOWNLOAD_FAULTS, KINDS, WEBHOOK_FAULTS, Faults
-
-__all__ = ["CALL_FAULTS", "DOWNLOAD_FAULTS", "KINDS", "TOKEN", "WEBHOOK_FAULTS", "Faults", "Telegram"]

@@ -1,0 +1,1 @@
+"""Folders of photos in, labelled and split photos out."""

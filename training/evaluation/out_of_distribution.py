@@ -1,0 +1,126 @@
+"""Which score tells pictures of other things from photos of the classes: measured on kinds never trained on.
+
+Each score is higher for an outsider. Its limit is set where SHARE of the held-out photos would be turned away, and what
+counts is how many outsiders of unseen kinds lie above it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.learner import Learner
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.special import log_softmax, logsumexp
+from sklearn.covariance import LedoitWolf
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+from training.data.outsiders import TEST_PICTURES, find_kinds, part_kinds
+from training.data.photos import LabelledPhoto
+from training.fitting.dataloaders import get_labels
+from training.fitting.learner import compute_logits
+from training.recipe import Recipe
+
+SHARE = 0.02
+"""Of the held-out photos, turned away at each score's limit."""
+CHOSEN = "outsider class"
+"""What the exported file carries: as its second output, computed in the graph."""
+MAX_FITTED = 1000
+"""Training photos, evenly drawn, to which the feature distance is fitted at most."""
+
+
+def draw_unseen(recipe: Recipe) -> dict[str, list[bytes]]:
+    """Pictures of each kind that the recipe keeps out of training, as PNG; always the same ones."""
+    _, unseen = part_kinds(find_kinds(recipe.outsiders), recipe.unseen, recipe.split_seed)
+    return {kind.name: [_encode(image) for image in kind.sample(TEST_PICTURES, recipe.split_seed)] for kind in unseen}
+
+
+def measure_rejection(learner: Learner, photos: Sequence[LabelledPhoto], recipe: Recipe) -> dict[str, Any] | None:
+    """Compare the scores on the held-out photos and on outsiders of unseen kinds, for `metrics.json`.
+
+    None if the net was trained without outsiders.
+    """
+    labels = len(get_labels(learner.dls))
+    if labels == len(learner.dls.vocab):
+        return None
+    unseen = draw_unseen(recipe)
+    held_out = [photo.path.read_bytes() for photo in photos if photo.held_out]
+    trained_on = [photo for photo in photos if not photo.held_out]
+    fitted = [trained_on[i] for i in np.linspace(0, len(trained_on) - 1, min(MAX_FITTED, len(trained_on)), dtype=int)]
+    classes = np.array([list(learner.dls.vocab).index(photo.label) for photo in fitted])
+    distance = fit_distance(_look(learner, [photo.path.read_bytes() for photo in fitted])[1], classes)
+    inside_logits, inside_features = _look(learner, held_out)
+    outside = {kind: _look(learner, pictures) for kind, pictures in unseen.items()}
+
+    methods, kinds = {}, {}
+    for name, score in _scores(labels, distance).items():
+        inside = score(inside_logits, inside_features)
+        limit = float(np.quantile(inside, 1 - SHARE))
+        scores = {kind: score(*look) for kind, look in outside.items()}
+        others = np.concatenate(list(scores.values()))
+        truth = np.repeat([0, 1], [len(inside), len(others)])
+        methods[name] = {
+            "auroc": float(roc_auc_score(truth, np.concatenate([inside, others]))),
+            "rejected": float((others > limit).mean()),
+        }
+        if name == CHOSEN:
+            for kind, found in scores.items():
+                kinds[kind] = {"pictures": len(found), "rejected": float((found > limit).mean())}
+    return {"methods": methods, "kinds": kinds, "share_of_photos": SHARE, "chosen": CHOSEN}
+
+
+Score = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.floating[Any]]]
+"""From logits `[pictures, classes + 1]` and features `[pictures, features]` to a score `[pictures]`."""
+
+
+def _scores(labels: int, distance: Callable[[NDArray[np.float32]], NDArray[np.float64]]) -> dict[str, Score]:
+    return {
+        # "A Baseline for Detecting Misclassified and Out-of-Distribution Examples" (Hendrycks and Gimpel 2017)
+        "best probability": lambda logits, _: -log_softmax(logits[:, :labels], axis=1).max(axis=1),
+        # "Energy-based Out-of-distribution Detection" (Liu et al. 2020)
+        "energy": lambda logits, _: -logsumexp(logits[:, :labels], axis=1),
+        # "A Simple Unified Framework for Detecting Out-of-Distribution Samples" (Lee et al. 2018)
+        "feature distance": lambda _, features: distance(features),
+        # in logits, where probabilities near 1 would all look alike
+        CHOSEN: lambda logits, _: logits[:, -1] - logsumexp(logits[:, :labels], axis=1),
+    }
+
+
+def fit_distance(
+    features: NDArray[np.float32], classes: NDArray[np.int64]
+) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+    """The Mahalanobis distance to the nearest class's mean, under one covariance for all classes (Lee et al. 2018)."""
+    names = np.unique(classes)
+    means = np.stack([features[classes == one].mean(axis=0) for one in names])
+    precision = LedoitWolf().fit(features - means[np.searchsorted(names, classes)]).precision_
+
+    def distance(others: NDArray[np.float32]) -> NDArray[np.float64]:
+        away = others[:, np.newaxis] - means  # [pictures, classes, features]
+        squares = np.einsum("pcf,fg,pcg->pc", away, precision, away, optimize=True)
+        nearest: NDArray[np.float64] = squares.min(axis=1)
+        return nearest
+
+    return distance
+
+
+def _look(learner: Learner, pictures: list[bytes]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits `[pictures, classes + 1]`, and the features `[pictures, features]` that the last layer makes them of."""
+    features = []
+    last = [layer for layer in learner.model.modules() if isinstance(layer, nn.Linear)][-1]
+    hook = last.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].detach().float().cpu()))
+    try:
+        logits = compute_logits(learner, pictures)
+    finally:
+        hook.remove()
+    return logits, torch.cat(features).numpy()
+
+
+def _encode(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

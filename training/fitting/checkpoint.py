@@ -1,0 +1,151 @@
+"""A training that was stopped goes on where it was: what it takes for that, written after every epoch."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastai.callback.core import Callback
+from fastai.distributed import DistributedDL
+from fastai.learner import Learner
+from fastai.torch_core import num_distrib, rank_distrib, set_seed
+from torch import Tensor
+
+from training.data.photos import LabelledPhoto
+from training.fitting.callbacks import Average, Epoch, KeepBest, bare
+from training.recipe import Recipe
+
+CHECKPOINT_FILE = "checkpoint.pth"
+"""In the report's folder while it trains, and as long as a stopped training can be gone on with."""
+
+
+class ResumeError(Exception):
+    """A training cannot be resumed; the message says what to do."""
+
+
+@dataclass
+class _State:
+    """What a checkpoint holds; tensors, numbers and texts alone, so that reading it runs no code."""
+
+    run: dict[str, Any]
+    """What must be the same in the command that goes on: `_describe_run`."""
+    lr: float
+    phase: int
+    """Number of the phase in `recipe.plan`."""
+    done: int
+    """Epochs of that phase that are over."""
+    seconds: float
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    average: dict[str, Any] | None
+    history: list[dict[str, Any]]
+    best: dict[str, Tensor]
+
+
+class Checkpoint(Callback):
+    """Writes after every epoch what the next one needs, and seeds each by its number: a resumed training is the same.
+
+    To the bit on the CPU. Half precision on a GPU starts anew with its loss scale, and so may leave out other steps;
+    the smoothed training loss, a figure alone, starts anew as well.
+    """
+
+    order = 70
+
+    def __init__(
+        self, file: Path, recipe: Recipe, photos: Sequence[LabelledPhoto], kept: KeepBest, average: Average | None
+    ) -> None:
+        self.file, self.recipe, self.kept, self.keeper = file, recipe, kept, average
+        self.told = _describe_run(recipe, photos)
+        self.phase = self.done = 0
+        self.highest_lr: float | None = recipe.lr
+        self.earlier = 0.0
+        """Seconds that the training took before it was stopped."""
+        self.start = time.monotonic()
+        self._found: _State | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long the whole training has taken."""
+        return self.earlier + time.monotonic() - self.start
+
+    def read(self, device: torch.device) -> None:
+        """Go on where the file says. Raises ResumeError if it is not there, damaged, or of another training."""
+        if not self.file.is_file():
+            raise ResumeError(f"there is no training to resume: {self.file} is not there. Start without --resume.")
+        try:
+            found = _State(**torch.load(self.file, map_location=device, weights_only=True))
+        except Exception as error:  # torch.load raises many types
+            raise ResumeError(
+                f"{self.file} is damaged, the training cannot be resumed. Start without --resume."
+            ) from error
+        changed = [option for option, value in self.told.items() if found.run.get(option) != value]
+        if changed:
+            raise ResumeError(f"the training to resume had another {', '.join(changed)}. Give the same options.")
+        self._found, self.highest_lr, self.earlier = found, found.lr, found.seconds
+        self.phase, self.done = found.phase, found.done
+        self.kept.history, self.kept.best = [Epoch(**epoch) for epoch in found.history], found.best
+
+    def restore(self, learner: Learner) -> None:
+        """Give the learner the weights and the optimiser that `read` found, once."""
+        if self._found is None:
+            return
+        learner.model.load_state_dict(self._found.model)
+        if learner.opt is None:
+            learner.create_opt()
+        learner.opt.load_state_dict(self._found.optimizer)
+        if self.keeper is not None and self._found.average is not None:
+            self.keeper.restore(learner.model, self._found.average)
+        self._found = None
+
+    def before_train(self) -> None:
+        name = f"{self.recipe.seed} {self.phase} {self.learn.epoch}"
+        loader = self.learn.dls.train
+        # Every process shuffles alike and takes its share; what is done to the photos differs.
+        (loader.dl if isinstance(loader, DistributedDL) else loader).rng = random.Random(name)
+        set_seed(random.Random(f"{name} {rank_distrib()}").getrandbits(32))
+
+    def after_train(self) -> None:
+        self.trained = True
+
+    def after_epoch(self) -> None:
+        if hasattr(self.learn, "lr_finder") or not self.__dict__.pop("trained", False):
+            return
+        self.done = self.learn.epoch + 1
+        if rank_distrib():
+            return
+        average = self.keeper.averaged if self.keeper else None
+        optimizer = self.learn.opt.state_dict()
+        hypers = [{name: float(value) for name, value in group.items()} for group in optimizer["hypers"]]
+        assert self.highest_lr is not None
+        assert self.kept.best is not None
+        state = _State(
+            run=self.told,
+            lr=self.highest_lr,
+            phase=self.phase,
+            done=self.done,
+            seconds=self.seconds,
+            model=bare(self.learn.model).state_dict(),
+            optimizer={"state": list(optimizer["state"]), "hypers": hypers},
+            average=average.state_dict() if average else None,
+            history=[asdict(epoch) for epoch in self.kept.history],
+            best=self.kept.best,
+        )
+        part = self.file.with_suffix(".part")
+        torch.save(vars(state), part)
+        part.replace(self.file)
+
+
+def _describe_run(recipe: Recipe, photos: Sequence[LabelledPhoto]) -> dict[str, Any]:
+    """By the names of the options what makes a training: the recipe, the photos, and among how many processes."""
+    lines = "\n".join(f"{photo.path.as_posix()} {photo.label} {photo.held_out}" for photo in photos)
+    return {
+        **{f"--{name.replace('_', '-')}": value for name, value in asdict(recipe).items()},
+        "--data (its photos, labels or split)": hashlib.sha256(lines.encode()).hexdigest(),
+        "number of processes": max(1, num_distrib()),
+    }

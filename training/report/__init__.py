@@ -1,0 +1,1 @@
+"""Measured figures in, the report out."""
