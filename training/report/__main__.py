@@ -113,8 +113,8 @@ def measure(
 ) -> dict[str, Any]:
     """Figures on the held-out photos, beside the facts of the run; `logits` are float32 `[photos, labels]`.
 
-    Accuracy is given on the photos as they are and on neutral copies (`evaluation.size_shortcut`), beside what width and
-    height alone tell. `rejection` is None without outsiders.
+    Accuracy is given on the photos as they are and on neutral copies (`evaluation.size_shortcut`), beside what width
+    and height alone tell. `rejection` is None without outsiders.
     """
     labels, recipe = get_labels(learner.dls), read_recipe(facts)
     held_out = [photo for photo in photos if photo.held_out]
