@@ -25,7 +25,8 @@ from export import card
 from export import metrics as figures
 from export.card import Facts
 from export.training_run import digest
-from training.data.photos import DataError, load_photos
+from training.data.loading import load_photos
+from training.data.photos import DataError
 from training.evaluation.calibration import expected_calibration_error, reliability
 from training.evaluation.out_of_distribution import draw_unseen
 from training.evaluation.size_shortcut import copy_at_size, draw_sizes

@@ -20,7 +20,9 @@ from pathlib import Path
 
 from fastai.torch_core import rank_distrib
 
-from training.data.photos import DataError, PhotoSet, load_photos, write_split
+from training.data.loading import load_photos
+from training.data.photos import DataError, PhotoSet
+from training.data.split import write_split
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
 from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
@@ -82,7 +84,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argparse.Namespace, folder: Path) -> None:
     """Everything that goes into the report's folder."""
-    write_split(photos, options.data, folder / SPLIT_FILE)
+    write_split(photos.photos, options.data, folder / SPLIT_FILE)
     facts = describe_run(trained, photos, recipe, trained.seconds, options.data)
     metrics = write_report(trained.learner, photos.photos, facts, folder, read_options(options))
     print(

@@ -11,7 +11,8 @@ from typing import Any
 
 from fastai.learner import Learner, load_learner
 
-from training.data.photos import DataError, LabelledPhoto, read_split
+from training.data.photos import DataError, LabelledPhoto
+from training.data.split import read_split
 from training.evaluation.subgroups import Breakdown
 from training.recipe import Recipe
 

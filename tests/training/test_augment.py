@@ -14,8 +14,8 @@ from PIL import Image
 
 from tests.conftest import draw_photo, draw_photos
 from tests.training.test_train import SMALL
+from training.data.loading import load_photos
 from training.data.outsiders import Kind
-from training.data.photos import load_photos
 from training.fitting.augment import STEPS, StepBack, Wear, item_transform
 from training.fitting.dataloaders import UprightPhoto, make_dataloaders
 

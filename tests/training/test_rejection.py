@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fastai.learner import load_learner
 
-from training.data.photos import read_split
+from training.data.split import read_split
 from training.evaluation.out_of_distribution import CHOSEN, draw_unseen, fit_distance, measure_rejection
 from training.recipe import Recipe
 

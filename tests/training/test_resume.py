@@ -16,7 +16,7 @@ from torch import Tensor
 from tests.conftest import draw_photos
 from tests.support.warm import run
 from tests.training.test_train import SMALL, start_training
-from training.data.photos import load_photos
+from training.data.loading import load_photos
 from training.fitting.checkpoint import CHECKPOINT_FILE, Checkpoint, ResumeError
 from training.fitting.learner import train
 from training.recipe import Recipe

@@ -19,7 +19,8 @@ from bot.inference.contract import Preprocess
 from bot.inference.decoding import ENOUGH_JPEG, decode
 from tests.conftest import draw_photo, draw_photos
 from tests.support.warm import Command, run
-from training.data.photos import DataError, LabelledPhoto, load_photos
+from training.data.loading import load_photos
+from training.data.photos import DataError, LabelledPhoto
 from training.fitting.architectures import WeightsError
 from training.fitting.augment import item_transform
 from training.fitting.callbacks import Average

@@ -23,7 +23,9 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.tree import DecisionTreeClassifier
 
 from bot.inference.decoding import read
-from training.data.photos import GROUPS_FILE, DataError, LabelledPhoto, load_photos
+from training.data.groups import GROUPS_FILE
+from training.data.loading import load_photos
+from training.data.photos import DataError, LabelledPhoto
 
 JPEG_QUALITY = 90
 FOLDS = 5

@@ -20,7 +20,8 @@ from scipy.stats import binomtest
 from skimage.color import rgb2lab, rgb2ycbcr
 
 from bot.inference.decoding import read
-from training.data.photos import GROUPS_FILE, DataError, LabelledPhoto
+from training.data.groups import GROUPS_FILE
+from training.data.photos import DataError, LabelledPhoto
 
 Traits = dict[str, list[str]]
 """Name of a trait -> its value for each photo."""

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from bot.inference.contract import SIZE
 from training.data.outsiders import Kind
-from training.data.photos import DataError, LabelledPhoto, read_split
+from training.data.photos import DataError, LabelledPhoto
+from training.data.split import read_split
 from training.fitting.architectures import WeightsError, explain_download, find_arch, load_body, make_head
 from training.fitting.callbacks import (
     Average,

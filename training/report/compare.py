@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from training.data.photos import read_split
+from training.data.split import read_split
 from training.runs import SPLIT_FILE, read_metrics
 
 SEED = "seed"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from training.data.photos import HELD_OUT
+from training.data.split import FOLDS
 from training.evaluation.subgroups import MEANINGS, MIN_GROUP, wilson
 from training.recipe import write_command
 from training.report.html import STYLE, Html, embed, make_paragraph, make_picture, make_table, show_percent, show_range
@@ -123,7 +123,7 @@ def _photos(metrics: dict[str, Any]) -> Html:
     split = metrics["split"]
     share = split["naive_twins"] / split["naive_held_out"] if split["naive_held_out"] else 0.0
     facts = [
-        ("held out", f"one photo in {HELD_OUT}, near-duplicates always together"),
+        ("held out", f"one photo in {FOLDS}, near-duplicates always together"),
         ("near-duplicates found by", split["grouped_by"]),
         ("photos with a near-duplicate", f"{split['near_duplicates']:,}"),
         (

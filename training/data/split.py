@@ -1,0 +1,99 @@
+"""Which photos are held out: folds that part no near-duplicates, and the file that remembers the split."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from fastai.data.transforms import RandomSplitter
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from training.data.photos import DataError, LabelledPhoto
+
+FOLDS = 5
+"""Folds where every class has enough groups of photos: one photo in five is held out."""
+COLUMNS = ("path", "label", "group", "width", "height", "split", "collection")
+SEEDS = 20
+"""Seeds that are tried until every class is in every fold's training photos."""
+
+
+def assign_folds(photos: Sequence[LabelledPhoto], seed: int, most: int = FOLDS) -> NDArray[np.int64]:
+    """Deal photos out to folds by group, each fold with its share of every label.
+
+    Returns int64 `[photos]`: the fold, from 0, in which a photo is held out. There are as many folds as the class with
+    the fewest groups has groups, `most` at most and two at least. Every label is trained on in every fold.
+    Raises DataError for a label whose photos are all in one group.
+    """
+    labels = np.array([photo.label for photo in photos])
+    groups = [photo.group for photo in photos]
+    count = min(most, *count_groups(photos).values())
+    if count < 2:
+        few = ", ".join(label for label, number in count_groups(photos).items() if number < 2)
+        raise DataError(
+            f"class {few} cannot be split: all its photos are near-duplicates of each other. Add photos that differ."
+        )
+    for attempt in range(SEEDS):
+        splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed + attempt)
+        folds = np.zeros(len(photos), np.int64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # scikit-learn's word on classes with fewer photos than folds
+            for number, (_, held_out) in enumerate(splitter.split(photos, labels, groups)):
+                folds[held_out] = number
+        if all(len(set(folds[labels == label])) > 1 for label in set(labels)):
+            return folds
+    raise DataError(
+        "the classes cannot be split: their photos share too few groups. Add photos that differ, or correct groups.csv."
+    )
+
+
+def count_groups(photos: Sequence[LabelledPhoto]) -> dict[str, int]:
+    """Groups of photos, which are near-duplicates of each other, per label."""
+    groups: dict[str, set[str]] = defaultdict(set)
+    for photo in photos:
+        groups[photo.label].add(photo.group)
+    return {label: len(groups[label]) for label in sorted(groups)}
+
+
+def hold_out(photos: Sequence[LabelledPhoto], seed: int) -> list[LabelledPhoto]:
+    """Hold the first fold out. Raises DataError as `assign_folds` does."""
+    return [replace(photo, held_out=not fold) for photo, fold in zip(photos, assign_folds(photos, seed), strict=True)]
+
+
+def count_naive_twins(groups: Sequence[str], seed: int) -> tuple[int, int]:
+    """Of fastai's RandomSplitter with the same seed: held-out photos with a twin in training, and all held out."""
+    train, held_out = RandomSplitter(1 / FOLDS, seed=seed)(groups)
+    trained = {groups[index] for index in train}
+    return sum(groups[index] in trained for index in held_out), len(held_out)
+
+
+def write_split(photos: Sequence[LabelledPhoto], folder: Path, file: Path) -> None:
+    """Write the photos as CSV (COLUMNS), paths relative to `folder`; names that are no UTF-8 keep their bytes."""
+    with file.open("w", newline="", encoding="utf-8", errors="surrogateescape") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for photo in photos:
+            path = photo.path.relative_to(folder).as_posix()
+            side = "valid" if photo.held_out else "train"
+            writer.writerow([path, photo.label, photo.group, *photo.size, side, photo.collection])
+
+
+def read_split(folder: Path, file: Path) -> list[LabelledPhoto]:
+    """Read what `write_split` wrote, with paths below `folder`; files of earlier versions have no collection."""
+    with file.open(newline="", encoding="utf-8", errors="surrogateescape") as handle:
+        return [
+            LabelledPhoto(
+                path=folder / row["path"],
+                label=row["label"],
+                group=row["group"],
+                size=(int(row["width"]), int(row["height"])),
+                held_out=row["split"] == "valid",
+                collection=row.get("collection") or "",
+            )
+            for row in csv.DictReader(handle)
+        ]
