@@ -105,7 +105,7 @@ folder=$$(mktemp -d); trap 'rm -r $$folder' EXIT; said=$$({ $(2); } 2>&1) || { e
 endef
 
 new: $(BOT)/done
-	@$(BOT)/bin/python -m bot.commands.new artifacts/$(NAME) $(if $(wildcard artifacts/$(NAME).onnx),,--data $(DATA))
+	@$(BOT)/bin/python -m bot new artifacts/$(NAME) $(if $(wildcard artifacts/$(NAME).onnx),,--data $(DATA))
 
 fetch: $(TRAIN)/done
 	$(TRAIN)/bin/python -m training.data.fetch --out data/masks

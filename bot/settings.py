@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.errors import LabelgramError
 from bot.startup.cgroups import count_cpus
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -21,7 +22,7 @@ SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 """What Telegram takes for a webhook's secret token."""
 
 
-class SettingsError(Exception):
+class SettingsError(LabelgramError):
     """A setting is missing or unusable; the message says which and what to do."""
 
 

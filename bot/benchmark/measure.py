@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bot.errors import LabelgramError
 from bot.inference import decoding as photo
 from bot.inference.contract import Preprocess
 
@@ -25,7 +26,7 @@ STAGES = (DECODE, PREPROCESS, FORWARD, TOTAL)
 """`photo.read`; what else `photo.decode` does; pixels to label; all three, a photo's bytes to its label."""
 
 
-class BenchmarkError(Exception):
+class BenchmarkError(LabelgramError):
     """There is nothing to measure; the message says what is wrong and what to do."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,8 +11,13 @@ from typing import Any
 
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.decoding import SUFFIXES, PhotoError, Reason, find_photos
+from bot.settings import Settings
 
 STDIN = "-"
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    return classify(options.paths, Classifier(options.model or settings.model, settings.threads), options.json)
 
 
 def classify(paths: Sequence[str], classifier: Classifier, as_json: bool) -> int:

@@ -1,7 +1,7 @@
 """Sets up what a bot of your own needs beside its model: texts to fill in, and its settings.
 
-python -m bot.commands.new artifacts/NAME --data DIR     the classes are DIR's folders
-python -m bot.commands.new artifacts/NAME                the classes are those of artifacts/NAME.onnx
+python -m bot new artifacts/NAME --data DIR     the classes are DIR's folders
+python -m bot new artifacts/NAME                the classes are those of artifacts/NAME.onnx
 
 It writes NAME-replies/en.po and NAME.env, and leaves files alone that are there.
 """
@@ -9,10 +9,12 @@ It writes NAME-replies/en.po and NAME.env, and leaves files alone that are there
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import polib
+
+from bot.errors import LabelgramError
+from bot.settings import Settings
 
 HEAD = {
     "Language": "en",
@@ -30,36 +32,27 @@ MODEL_PATH={model}
 """
 
 
-class NewError(Exception):
+class NewError(LabelgramError):
     """It cannot be set up; the message says why."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m bot.commands.new", description="Texts and settings for a bot of your own."
-    )
-    parser.add_argument("name", type=Path, metavar="artifacts/NAME", help="the model is, or will be, NAME.onnx")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder of photos per class")
-    options = parser.parse_args(arguments)
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Raises NewError."""
     model = options.name.with_name(f"{options.name.name}.onnx")
-    try:
-        labels = _find_folders(options.data) if options.data else _read_labels(model)
-    except NewError as error:
-        print(f"new: {error}", file=sys.stderr)
-        return 2
+    labels = _find_folders(options.data) if options.data else _read_labels(model)
     texts = options.name.with_name(f"{options.name.name}-replies") / "en.po"
-    settings = options.name.with_name(f"{options.name.name}.env")
+    environment = options.name.with_name(f"{options.name.name}.env")
     texts.parent.mkdir(parents=True, exist_ok=True)
     for file, content in (
         (texts, str(make_texts(labels))),
-        (settings, ENVIRONMENT.format(name=options.name.name, model=model)),
+        (environment, ENVIRONMENT.format(name=options.name.name, model=model)),
     ):
         if file.exists():
             print(f"{file} is there already, and stays as it is")
         else:
             file.write_text(content, encoding="utf-8")
             print(f"wrote {file}")
-    print(f"Next: fill in {texts}; then make train, make export and make run, or python -m bot with {settings}.")
+    print(f"Next: fill in {texts}; then make train, make export and make run, or python -m bot with {environment}.")
     return 0
 
 
@@ -97,7 +90,3 @@ def _read_labels(model: Path) -> list[str]:
         return list(Classifier(model, threads=1).contract.labels)
     except ModelError as error:
         raise NewError(f"{error} Or name a folder of photos: --data DIR.") from error
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,7 @@
 """Every update that Telegram hands over is answered, and none twice if it can be helped, whatever befalls the process.
 
 An update counts as done only when its handler is: `deliver` returns then, and only then may it be confirmed. What was
-in work when the process died comes again. The part of a handler that can bring the process down is its trial: the
+in work when the process died comes again. The part of a handler that can bring the process down is its crash_guard: the
 ledger knows of it before it begins, so a photo that does so is known after three times.
 """
 
@@ -24,10 +24,12 @@ from aiogram.exceptions import (
 )
 from aiogram.types import Update
 
-from bot.delivery.retries import TRANSIENT, backoff
+from bot.backoff import backoff
+from bot.delivery.retries import TRANSIENT
 from bot.monitoring.metrics import Metrics
-from bot.startup.cgroups import give_back_memory
-from bot.storage.ledger import ANSWERED, Ledger, LedgerError, Postponed, pseudonym
+from bot.startup.memory import give_back_memory
+from bot.storage.ledger import ANSWERED, Ledger, LedgerError, RetryLater
+from bot.storage.pseudonyms import Pseudonymiser
 from bot.texts.replies import Replies
 
 ATTEMPTS = 3
@@ -39,11 +41,11 @@ REST = 1.0
 FUTILE = (TelegramForbiddenError, TelegramBadRequest, TelegramNotFound)
 """Telegram refuses the answer for good: the bot is blocked, the chat or the message is gone."""
 
-Trial = Callable[[], AbstractAsyncContextManager[None]]
-"""What a handler of type `(..., trial: Trial)` enters around work that can bring the process down."""
+CrashGuard = Callable[[], AbstractAsyncContextManager[None]]
+"""What a handler of type `(..., crash_guard: CrashGuard)` enters around work that can bring the process down."""
 
 
-class GoingDown(Postponed):
+class ShuttingDown(RetryLater):
     """The process ends before the update is answered."""
 
 
@@ -52,13 +54,14 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Delivery:
-    """Takes updates to the dispatcher: at most `at_once` at a time, of which at most `workers` are on trial."""
+    """Takes updates to the dispatcher: at most `at_once` at a time, `workers` of them under the crash guard."""
 
     bot: Bot
     dispatcher: Dispatcher
     ledger: Ledger
     replies: Replies
     metrics: Metrics
+    pseudonymise: Pseudonymiser
     at_once: int
     workers: int
 
@@ -79,9 +82,10 @@ class Delivery:
     async def deliver(self, update: Update) -> None:
         """Return when the update needs nothing more; if it comes a second time meanwhile, with the first one.
 
-        Raises Postponed (Taken, LedgerError, GoingDown), or TelegramUnauthorizedError if the token is no longer good.
+        Raises RetryLater (ClaimedElsewhere, LedgerError, ShuttingDown), or TelegramUnauthorizedError if Telegram no
+        longer knows the token.
         """
-        key = pseudonym(self.bot.token, _identify(update))
+        key = self.pseudonymise(_identify(update))
         task = self._in_work.get(key)
         if task is None:
             task = self._in_work[key] = asyncio.create_task(self._deliver(update, key))
@@ -92,7 +96,7 @@ class Delivery:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():
-                raise GoingDown("the bot is going down") from None
+                raise ShuttingDown("the bot is going down") from None
             raise
 
     async def wait_for_room(self) -> None:
@@ -130,40 +134,40 @@ class Delivery:
         """Return when the update needs nothing more."""
         try:
             while failures < ATTEMPTS:
-                trial: Trial = partial(self._try, key, alone=failures > 0)
+                crash_guard: CrashGuard = partial(self._try, key, alone=failures > 0)
                 try:
-                    await self.dispatcher.feed_update(self.bot, update, trial=trial)
+                    await self.dispatcher.feed_update(self.bot, update, crash_guard=crash_guard)
                     return
-                except (Postponed, TelegramUnauthorizedError, TelegramRetryAfter, *FUTILE, *TRANSIENT):
+                except (RetryLater, TelegramUnauthorizedError, TelegramRetryAfter, *FUTILE, *TRANSIENT):
                     raise
                 except Exception:  # whatever else a handler raises, it is tried again
                     failures += 1
                     log.exception("an update failed, attempt %d", failures)
-                await self.ledger.suspect(key)
+                await self.ledger.record_failure(key)
                 await asyncio.sleep(backoff(failures))
             log.error("an update failed %d times and is let go", failures)
             await self._apologise(update)
         except FUTILE as error:
             log.info("an answer could not be given: %s", error.message)
         except (TelegramRetryAfter, *TRANSIENT) as error:
-            raise Postponed(f"Telegram cannot be reached: {type(error).__name__}") from None
+            raise RetryLater(f"Telegram cannot be reached: {type(error).__name__}") from None
 
     @asynccontextmanager
     async def _try(self, key: str, alone: bool) -> AsyncIterator[None]:
-        """A trial. Who was on trial when the process died is tried alone, so that no innocent is counted with it."""
+        """Poison-message handling: what was in here when the process died is tried alone the next time."""
         wanted, taken = self.workers if alone else 1, 0
         try:
             async with self._gate:  # who waits for all places is not overtaken
                 while taken < wanted:
                     await self._places.acquire()
                     taken += 1
-            await self.ledger.suspect(key)
+            await self.ledger.record_failure(key)
             try:
                 yield
             except Exception:
-                await self.ledger.acquit(key)
+                await self.ledger.clear_failure(key)
                 raise
-            await self.ledger.acquit(key)  # not if it was broken off: what outlasts a SIGTERM stays a suspect
+            await self.ledger.clear_failure(key)  # not if it was broken off: what outlasts a SIGTERM stays a suspect
         finally:
             for _ in range(taken):
                 self._places.release()
@@ -173,7 +177,7 @@ class Delivery:
         message = update.message
         if message is not None:
             language = message.from_user.language_code if message.from_user else None
-            text = self.replies.say("bot", "failed", language)
+            text = self.replies.text("bot", "failed", language)
             await message.reply(text, allow_sending_without_reply=True)
 
     async def _note(self, key: str) -> None:

@@ -15,9 +15,10 @@ from aiogram.exceptions import (
 )
 from aiogram.types import Update
 
-from bot.delivery.at_least_once import Delivery, GoingDown
-from bot.delivery.retries import backoff, until
-from bot.storage.ledger import Postponed
+from bot.backoff import backoff
+from bot.delivery.at_least_once import Delivery, ShuttingDown
+from bot.delivery.stopping import until
+from bot.storage.ledger import RetryLater
 
 LONG_POLL = 30
 """Seconds that Telegram holds a request until there is an update."""
@@ -84,7 +85,7 @@ class _Window:
     def move(self) -> None:
         """Leave behind what is done in a row."""
         for number, task in list(self.tasks.items()):
-            if not task.done() or task.cancelled() or isinstance(task.exception(), GoingDown):
+            if not task.done() or task.cancelled() or isinstance(task.exception(), ShuttingDown):
                 return
             task.result()
             del self.tasks[number]
@@ -96,9 +97,9 @@ async def _deliver(delivery: Delivery, update: Update) -> None:
     while True:
         try:
             return await delivery.deliver(update)
-        except GoingDown:
+        except ShuttingDown:
             raise
-        except Postponed as reason:
+        except RetryLater as reason:
             attempt += 1
             log.warning("an update has to wait: %s", reason)
             await asyncio.sleep(backoff(attempt))

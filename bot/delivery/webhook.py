@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from bot.delivery.at_least_once import Delivery
 from bot.monitoring.endpoints import add_health
 from bot.monitoring.health import Health
-from bot.storage.ledger import Postponed, pseudonym
+from bot.storage.ledger import RetryLater
+from bot.storage.pseudonyms import Pseudonymiser
 
 MAX_BODY = 1_000_000
 """Bytes; a message with all that Telegram allows in it has a few tens of kB."""
@@ -28,9 +29,9 @@ MAX_CONNECTIONS = 100
 log = logging.getLogger(__name__)
 
 
-def make_secret(token: str) -> str:
+def make_secret(pseudonymise: Pseudonymiser) -> str:
     """A webhook secret where none is set: the same in every replica, and no way back to the token."""
-    return pseudonym(token, "webhook")
+    return pseudonymise("webhook")
 
 
 async def register(bot: Bot, url: str, secret: str, at_once: int, allowed: list[str]) -> None:
@@ -61,7 +62,7 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
             return web.Response(status=400)
         try:
             await delivery.deliver(update)
-        except (Postponed, TelegramUnauthorizedError) as reason:
+        except (RetryLater, TelegramUnauthorizedError) as reason:
             log.info("an update has to come again: %s", reason)
             return _come_again()
         return web.Response()

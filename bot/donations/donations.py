@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from bot.donations.store import Store
-from bot.storage.key_values import Notes
-from bot.storage.ledger import pseudonym
+from bot.storage.key_values import KeyValueStore
+from bot.storage.pseudonyms import Pseudonymiser
 
 ENDINGS = ((b"\xff\xd8", "jpg"), (b"\x89PNG", "png"), (b"GIF8", "gif"), (b"BM", "bmp"), (b"RIFF", "webp"))
 """How a photo file starts, and what its name ends with."""
@@ -15,20 +15,20 @@ ENDINGS = ((b"\xff\xd8", "jpg"), (b"\x89PNG", "png"), (b"GIF8", "gif"), (b"BM", 
 class Donations:
     """Off where there is no store. A file's name begins with a pseudonym of its giver, so that it can be deleted."""
 
-    def __init__(self, store: Store | None, notes: Notes, secret: str) -> None:
+    def __init__(self, store: Store | None, key_values: KeyValueStore, pseudonymise: Pseudonymiser) -> None:
         self._store = store
-        self._notes = notes
-        self._secret = secret
+        self._key_values = key_values
+        self._pseudonymise = pseudonymise
 
     @property
     def are_on(self) -> bool:
         return self._store is not None
 
     async def has_consent(self, person: int) -> bool:
-        return self.are_on and await self._notes.get(self._consent(person)) == "yes"
+        return self.are_on and await self._key_values.get(self._consent(person)) == "yes"
 
     async def set_consent(self, person: int, agreed: bool) -> None:
-        await self._notes.set(self._consent(person), "yes" if agreed else "no")
+        await self._key_values.set(self._consent(person), "yes" if agreed else "no")
 
     async def keep(self, person: int, label: str, data: bytes) -> None:
         """Write a photo to those of its class; the same one again stays one. Raises StoreError."""
@@ -42,7 +42,7 @@ class Donations:
 
         Raises StoreError if they cannot be deleted now; the consent is taken back all the same.
         """
-        await self._notes.delete(self._consent(person))
+        await self._key_values.delete(self._consent(person))
         return await self._store.delete(f"{self._name(person)}-") if self._store else 0
 
     async def count(self) -> int:
@@ -50,7 +50,7 @@ class Donations:
         return await self._store.count() if self._store else 0
 
     def _name(self, person: int) -> str:
-        return pseudonym(self._secret, f"giver {person}")[:16]
+        return self._pseudonymise(f"giver {person}")[:16]
 
     def _consent(self, person: int) -> str:
-        return f"consent:{pseudonym(self._secret, str(person))}"
+        return f"consent:{self._pseudonymise(str(person))}"

@@ -14,7 +14,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from aiohttp_s3_client import S3Client
 from aiohttp_s3_client.credentials import StaticCredentials
 
-from bot.delivery.retries import backoff
+from bot.backoff import backoff
 from bot.donations.store import PROBE, StoreError
 from bot.settings import BucketSettings
 

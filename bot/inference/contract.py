@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.errors import LabelgramError
+
 CONTRACT = "1"
 INPUT = "image"
 OUTPUT = "probabilities"
@@ -20,7 +22,7 @@ SIZE = 224
 """Width and height in pixels of the input `image`: uint8, `[batch, 224, 224, 3]`, RGB."""
 
 
-class ModelError(Exception):
+class ModelError(LabelgramError):
     """A model file cannot be used; the message says what is wrong and what to do."""
 
 

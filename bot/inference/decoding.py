@@ -14,6 +14,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
+from bot.errors import LabelgramError
 from bot.inference.contract import Preprocess
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
@@ -74,7 +75,7 @@ class Reason(StrEnum):
     NOT_DELIVERED = "not-delivered"
 
 
-class PhotoError(Exception):
+class PhotoError(LabelgramError):
     """A photo cannot be answered. `reason` is for the user; the message is for logs and the command line."""
 
     def __init__(self, reason: Reason, message: str) -> None:

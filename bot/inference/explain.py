@@ -35,7 +35,7 @@ def explain(data: bytes, classifier: Classifier) -> tuple[str, bytes]:
     pixels = decode(data, preprocess)
     prediction = classifier.predict(pixels)
     index = classifier.contract.labels.index(prediction.label)
-    weights = weigh_patches(classifier, pixels, index)
+    weights = occlusion_saliency(classifier, pixels, index)
     margin = (preprocess.resize - preprocess.size) / 2 / preprocess.resize
     picture = _light_up(read(data), weights, margin)
     buffer = io.BytesIO()
@@ -43,7 +43,7 @@ def explain(data: bytes, classifier: Classifier) -> tuple[str, bytes]:
     return prediction.label, buffer.getvalue()
 
 
-def weigh_patches(classifier: Classifier, pixels: NDArray[np.uint8], index: int) -> NDArray[np.float32]:
+def occlusion_saliency(classifier: Classifier, pixels: NDArray[np.uint8], index: int) -> NDArray[np.float32]:
     """By how much the log-odds of class `index` fall when each patch is covered: float32 `[GRID, GRID]`, from 0 on.
 
     A patch reaches half a step over its neighbours, so that nothing hides on a border. `pixels`: uint8 `[s, s, 3]`.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from aiogram import Bot
 from aiogram.exceptions import AiogramError
 
-from bot.delivery.retries import Patience
 from bot.storage.ledger import Ledger, LedgerError
 
 FRESH = 5.0
@@ -20,12 +20,15 @@ WAIT = 5.0
 
 
 class Health:
-    """Looks for what keeps the bot from answering. Its model is there: it was loaded before anything else."""
+    """Looks for what keeps the bot from answering. Its model is there: it was loaded before anything else.
 
-    def __init__(self, bot: Bot, ledger: Ledger, patience: Patience) -> None:
+    `last_success` tells when Telegram last did what it was asked, on the clock of `time.monotonic`.
+    """
+
+    def __init__(self, bot: Bot, ledger: Ledger, last_success: Callable[[], float]) -> None:
         self._bot = bot
         self._ledger = ledger
-        self._patience = patience
+        self._last_success = last_success
         self._asking = asyncio.Lock()
         self._failed_at = -FAILED
         self._trouble: str | None = None
@@ -41,7 +44,7 @@ class Health:
                 return self._trouble
             try:
                 await self._ledger.check()
-                if time.monotonic() - self._patience.reached_at > FRESH:
+                if time.monotonic() - self._last_success() > FRESH:
                     async with asyncio.timeout(WAIT):
                         await self._bot.get_me()
             except LedgerError:

@@ -4,7 +4,3 @@ What the page posts (`forms`) becomes the update that Telegram would send (`upda
 dispatcher as on Telegram. The bot's calls come through aiogram's own session interface and are carried out (`exchange`)
 in a chat in memory (`chat`); `server` joins all to the page.
 """
-
-from bot.preview.server import serve
-
-__all__ = ["serve"]

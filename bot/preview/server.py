@@ -19,7 +19,9 @@ from bot.preview.chat import Chat
 from bot.preview.exchange import TOKEN, Exchange
 from bot.preview.forms import Form, read_form
 from bot.preview.updates import Updates, person, read_variants
-from bot.settings import SettingsError
+from bot.settings import Settings, SettingsError
+from bot.telegram.dispatcher import Parts, build_dispatcher
+from bot.telegram.middlewares import LanguageMiddleware
 from bot.texts.replies import COMMANDS, DONATING
 
 HOST = "127.0.0.1"
@@ -44,9 +46,11 @@ HEADERS = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-async def serve(dispatcher: Dispatcher, card: Path, port: int, open_browser: bool) -> None:
-    """Serve the preview until SIGINT or SIGTERM; `card` is the model's. Raises SettingsError if the port is taken."""
-    runner = web.AppRunner(_build_app(dispatcher, card), access_log=None, shutdown_timeout=1)
+async def serve(parts: Parts, settings: Settings, port: int, open_browser: bool) -> None:
+    """Serve the preview until SIGINT or SIGTERM. Raises SettingsError if the port is taken."""
+    dispatcher = build_dispatcher(parts, settings.owners, settings.channel_posts)
+    card = settings.model.with_suffix(".md")
+    runner = web.AppRunner(_build_app(dispatcher, parts, card), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         try:
@@ -70,16 +74,17 @@ def _has_screen() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _build_app(dispatcher: Dispatcher, card: Path) -> web.Application:
+def _build_app(dispatcher: Dispatcher, parts: Parts, card: Path) -> web.Application:
     chat = Chat()
     updates = Updates(chat)
+    languages = LanguageMiddleware(parts.key_values, parts.pseudonymise)
 
     async def show(request: web.Request) -> web.StreamResponse:
         return web.FileResponse(FOLDER / PAGE[request.path], headers=HEADERS)
 
-    async def introduce(request: web.Request) -> web.StreamResponse:
-        language = await dispatcher["spoken"].find(person(request.query.get("language")))
-        about = _describe(dispatcher, language) | {"card": _read_card(card)}
+    async def describe(request: web.Request) -> web.StreamResponse:
+        language = await languages.find(person(request.query.get("language")))
+        about = _describe(parts, language) | {"card": _read_card(card)}
         return web.json_response(about, headers=HEADERS)
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -91,7 +96,7 @@ def _build_app(dispatcher: Dispatcher, card: Path) -> web.Application:
 
     app = web.Application(middlewares=[_refuse_strangers])
     app.router.add_routes([web.get(path, show) for path in PAGE])
-    app.router.add_get("/about", introduce)
+    app.router.add_get("/about", describe)
     app.router.add_post("/messages", answer)
     return app
 
@@ -118,15 +123,15 @@ async def _make_update(form: Form, updates: Updates) -> Update:
             raise web.HTTPBadRequest(text="the message has neither text nor a file, and is no press of a button")
 
 
-def _describe(dispatcher: Dispatcher, language: str | None) -> dict[str, object]:
+def _describe(parts: Parts, language: str | None) -> dict[str, object]:
     """What Telegram shows of a bot beside its messages: its profile's text, its commands. And the page's own texts."""
-    replies = dispatcher["replies"]
-    names = (*COMMANDS, *DONATING) if dispatcher["donations"].are_on else COMMANDS
+    replies = parts.replies
+    names = (*COMMANDS, *DONATING) if parts.donations.are_on else COMMANDS
     return {
-        "language": replies.find(language),
-        "texts": {name: replies.say("preview", name, language) for name in TEXTS},
-        "description": replies.say("profile", "description", language),
-        "commands": [{"name": f"/{name}", "does": replies.say("command", name, language)} for name in names],
+        "language": replies.resolve_language(language),
+        "texts": {name: replies.text("preview", name, language) for name in TEXTS},
+        "description": replies.text("profile", "description", language),
+        "commands": [{"name": f"/{name}", "does": replies.text("command", name, language)} for name in names],
     }
 
 

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bot.storage.key_values import Notes
-from bot.storage.ledger import ANSWERED, KEPT, Ledger, LedgerError, Taken
-from bot.storage.rate_limits import Rate, Throttle
+from bot.storage.key_values import KeyValueStore
+from bot.storage.ledger import ANSWERED, KEPT, ClaimedElsewhere, Ledger, LedgerError
+from bot.storage.rate_limits import Rate, RateLimiter
 
 CLAIMED = 10
 """Seconds for which a claim holds without being renewed: what a dead replica had in work is free then."""
@@ -28,7 +28,7 @@ if owner and owner ~= ARGV[1] then return -2 end
 redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
 return failures
 """
-# `limits.MemoryThrottle`, with Redis' clock. KEYS: bucket. ARGV: per_second, burst, at_most. Seconds as text, or nil.
+# `MemoryRateLimiter`, with Redis' clock. KEYS: bucket. ARGV: per_second, burst, at_most. Seconds as text, or nil.
 RESERVE = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -48,13 +48,13 @@ redis.call('SET', KEYS[1], string.format('%.6f', until_), 'PX', math.ceil((until
 """
 
 
-def open_redis(url: str) -> tuple[Ledger, Notes, Throttle]:
+def open_redis(url: str) -> tuple[Ledger, KeyValueStore, RateLimiter]:
     """Raises LedgerError if `url` is none that Redis' client understands; it is reached when it is first asked."""
     try:
         redis = Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
     except ValueError as error:
         raise LedgerError(f"REDIS_URL: {error}") from error
-    return RedisLedger(redis), RedisNotes(redis), RedisThrottle(redis)
+    return RedisLedger(redis), RedisKeyValues(redis), RedisRateLimiter(redis)
 
 
 class RedisLedger:
@@ -71,15 +71,15 @@ class RedisLedger:
         async with _explained():
             failures = int(await self._claim([_count(key), _claim(key)], [self._replica, CLAIMED]))
         if failures == TAKEN:
-            raise Taken("another replica has it in work")
+            raise ClaimedElsewhere("another replica has it in work")
         if failures != ANSWERED:
             self._claims.add(key)
         return failures
 
-    async def suspect(self, key: str) -> None:
+    async def record_failure(self, key: str) -> None:
         await self._add(key, 1)
 
-    async def acquit(self, key: str) -> None:
+    async def clear_failure(self, key: str) -> None:
         await self._add(key, -1)
 
     async def release(self, key: str) -> None:
@@ -120,7 +120,7 @@ class RedisLedger:
                     break
 
 
-class RedisNotes:
+class RedisKeyValues:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
@@ -137,15 +137,15 @@ class RedisNotes:
         async with _explained():
             await self._redis.delete(_note(name))
 
-    async def add(self, name: str, number: int = 1) -> int:
+    async def add(self, name: str) -> int:
         async with _explained():
-            return int(await self._redis.incrby(_note(name), number))
+            return int(await self._redis.incr(_note(name)))
 
     async def close(self) -> None:
         """The connection is the ledger's."""
 
 
-class RedisThrottle:
+class RedisRateLimiter:
     """Where Redis cannot be reached nothing is held back: Telegram's own limits are still there."""
 
     def __init__(self, redis: Redis) -> None:

@@ -16,8 +16,9 @@ from aiogram.types import Message
 
 from bot.inference.classifier import Prediction
 from bot.inference.decoding import Reason
-from bot.storage.key_values import Notes
-from bot.storage.ledger import LedgerError, pseudonym
+from bot.storage.key_values import KeyValueStore
+from bot.storage.ledger import LedgerError
+from bot.storage.pseudonyms import Pseudonymiser
 from bot.texts.replies import Replies
 
 LIFE = 3600.0
@@ -25,24 +26,24 @@ LIFE = 3600.0
 
 
 class Albums:
-    """The answers to albums; what was said of which photo is kept in the notes, for the other photos' lines."""
+    """The answers to albums; what was said of which photo is kept in the key_values, for the other photos' lines."""
 
-    def __init__(self, notes: Notes, replies: Replies, secret: str) -> None:
-        self._notes = notes
+    def __init__(self, key_values: KeyValueStore, replies: Replies, pseudonymise: Pseudonymiser) -> None:
+        self._key_values = key_values
         self._replies = replies
-        self._secret = secret
+        self._pseudonymise = pseudonymise
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # each while somebody holds it
 
     async def answer(self, message: Message, found: Prediction | Reason, language: str | None) -> None:
         """Return when the album's answer has the photo's line."""
-        name = f"album:{pseudonym(self._secret, f'{message.chat.id}:{message.media_group_id}')}"
+        name = f"album:{self._pseudonymise(f'{message.chat.id}:{message.media_group_id}')}"
         lock = self._locks.setdefault(name, asyncio.Lock())
         async with lock:
             await self._add(name, message, found, language)
 
     async def _add(self, name: str, message: Message, found: Prediction | Reason, language: str | None) -> None:
         assert message.bot
-        known = json.loads(await self._notes.get(name) or "{}")
+        known = json.loads(await self._key_values.get(name) or "{}")
         lines: dict[str, str] = known.get("lines", {})
         lines[str(message.message_id)] = self._replies.album_line(found, language)
         text = self._replies.render_album([lines[number] for number in sorted(lines, key=int)], language)
@@ -59,4 +60,4 @@ class Albums:
         with suppress(
             LedgerError
         ):  # the answer is out: the next photo gets one of its own rather than this one a second
-            await self._notes.set(name, json.dumps({"answer": answer, "lines": lines}), LIFE)
+            await self._key_values.set(name, json.dumps({"answer": answer, "lines": lines}), LIFE)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiogram.exceptions import AiogramError, TelegramBadRequest
 from aiohttp import ClientError
 
-from bot.delivery.retries import backoff
+from bot.backoff import backoff
 from bot.inference.decoding import PhotoError, Reason
 from bot.monitoring.metrics import Metrics
 

@@ -10,30 +10,30 @@ general answer with bars, so a new model needs no text.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Sequence
 from gettext import GNUTranslations
 from pathlib import Path
 
-import polib
-
 from bot.inference.classifier import Prediction
 from bot.inference.decoding import Reason
+from bot.texts.catalogues import Catalogues
 
 TEXTS = Path(__file__).parent
+
 FALLBACK = "en"
+
 COMMANDS = ("start", "help", "privacy", "what", "language")
 """Of the menu; with DONATING where photos may be donated."""
+
 DONATING = ("donate", "forget")
+
 MAX_NAMED_LABELS = 10
 """A greeting names this many classes; the rest are counted."""
+
 BARS = 3
 """Classes with a bar under a general answer."""
+
 BAR_LENGTH = 10
-
-
-class TextsError(Exception):
-    """A catalogue cannot be read; the message names it and says why."""
 
 
 class Replies:
@@ -41,8 +41,8 @@ class Replies:
 
     def __init__(self, own: Path | None = None) -> None:
         """`own` is the folder of the bot's own texts, which need not be there. Raises TextsError."""
-        self._common = _Catalogues(TEXTS)
-        self._own = _Catalogues(own)
+        self._common = Catalogues(TEXTS)
+        self._own = Catalogues(own)
         for language in self._own.files:  # few; what a translator broke is told at the start
             self._own.find(language)
 
@@ -58,20 +58,20 @@ class Replies:
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
     def greet(self, labels: Sequence[str], language: str | None) -> str:
-        return self.say("bot", "start", language).format(labels=self._list(labels, language))
+        return self.text("bot", "start", language).format(labels=self._list(labels, language))
 
     def help(self, labels: Sequence[str], language: str | None) -> str:
-        return self.say("bot", "help", language).format(labels=self._list(labels, language))
+        return self.text("bot", "help", language).format(labels=self._list(labels, language))
 
     def refuse(self, reason: Reason, language: str | None) -> str:
-        return self.say("refusal", reason.value, language)
+        return self.text("refusal", reason.value, language)
 
     def render(self, prediction: Prediction, language: str | None) -> str:
         """Say what a photo shows and how sure the model is, or that it is not."""
         if prediction.unsure:
-            return self.say("bot", "unsure", language)
+            return self.text("bot", "unsure", language)
         own = _look(self._own_first(language), "answer", prediction.label)
-        answer = own or self.say("bot", "answer", language)
+        answer = own or self.text("bot", "answer", language)
         text = answer.format(
             label=self.name(prediction.label, language), percent=self.percent(prediction.probability, language)
         )
@@ -81,13 +81,13 @@ class Replies:
         """What is said of one photo of an album."""
         if isinstance(found, Reason):
             return self.refuse(found, language)
-        return self.say("bot", "album-unsure" if found.unsure else "album-line", language).format(
+        return self.text("bot", "album-unsure" if found.unsure else "album-line", language).format(
             label=self.name(found.label, language), percent=self.percent(found.probability, language)
         )
 
     def render_album(self, lines: Sequence[str], language: str | None) -> str:
         """The answer to an album, of which each photo has one of the `lines`."""
-        head = self.count("bot", "album", len(lines), language)
+        head = self.plural("bot", "album", len(lines), language)
         return "\n".join([head, *(f"{number}. {line}" for number, line in enumerate(lines, start=1))])
 
     def name(self, label: str, language: str | None) -> str:
@@ -96,13 +96,13 @@ class Replies:
 
     def percent(self, probability: float, language: str | None) -> str:
         # Rounded down, and never 100: no model is that sure of a photo.
-        return self.say("bot", "percent", language).format(number=min(99, int(probability * 100)))
+        return self.text("bot", "percent", language).format(number=min(99, int(probability * 100)))
 
-    def say(self, context: str, key: str, language: str | None) -> str:
+    def text(self, context: str, key: str, language: str | None) -> str:
         """The text in the language, else in English. The key, if there is none at all."""
         return _look(self._all(language), context, key) or key
 
-    def count(self, context: str, key: str, number: int, language: str | None, **values: str) -> str:
+    def plural(self, context: str, key: str, number: int, language: str | None, **values: str) -> str:
         """The text in the language's form for `number`, with `{count}` and `values` filled in."""
         for catalogue in self._all(language):
             text = catalogue.npgettext(context, key, key, number)
@@ -110,7 +110,7 @@ class Replies:
                 return text.format(count=number, **values)
         return key
 
-    def find(self, language: str | None) -> str:
+    def resolve_language(self, language: str | None) -> str:
         """The tag of the language in which somebody is spoken to whose Telegram has the IETF tag `language`.
 
         `pt-br` is looked for as `pt-br`, `pt`, then FALLBACK.
@@ -128,14 +128,14 @@ class Replies:
         return "\n".join(lines)
 
     def _list(self, labels: Sequence[str], language: str | None) -> str:
-        separator = self.say("bot", "separator", language)
+        separator = self.text("bot", "separator", language)
         names = separator.join(self.name(label, language) for label in labels[:MAX_NAMED_LABELS])
         more = len(labels) - MAX_NAMED_LABELS
-        return self.count("bot", "more-labels", more, language, names=names) if more > 0 else names
+        return self.plural("bot", "more-labels", more, language, names=names) if more > 0 else names
 
     def _own_first(self, language: str | None) -> Iterator[GNUTranslations]:
         """The language's catalogues: not English ones, since there is something to say in the language without them."""
-        tag = self.find(language)
+        tag = self.resolve_language(language)
         found = (texts.find(tag) for texts in (self._own, self._common))
         yield from (catalogue for catalogue in found if catalogue)
 
@@ -147,23 +147,3 @@ class Replies:
 def _look(catalogues: Iterator[GNUTranslations], context: str, key: str) -> str | None:
     texts = (catalogue.pgettext(context, key) for catalogue in catalogues)
     return next((text for text in texts if text != key), None)  # gettext gives the key back where it has nothing
-
-
-class _Catalogues:
-    """Of a folder, each read when it is first asked for: a bot speaks few languages at a time."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self.files = {file.stem: file for file in sorted(folder.glob("*.po"))} if folder else {}
-        self._known: dict[str, GNUTranslations] = {}
-
-    def find(self, language: str) -> GNUTranslations | None:
-        if language in self.files and language not in self._known:
-            self._known[language] = _load(self.files[language])
-        return self._known.get(language)
-
-
-def _load(file: Path) -> GNUTranslations:
-    try:
-        return GNUTranslations(io.BytesIO(polib.pofile(str(file), encoding="utf-8").to_binary()))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise TextsError(f"the texts in {file} cannot be read: {error}") from error

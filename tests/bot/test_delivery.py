@@ -19,7 +19,8 @@ from PIL import Image
 
 from bot.delivery.at_least_once import Delivery
 from bot.monitoring.metrics import Metrics
-from bot.storage.ledger import SqliteLedger
+from bot.storage.pseudonyms import Pseudonymiser
+from bot.storage.sqlite import SqliteLedger
 from bot.texts.replies import Replies
 from tests.bot.conftest import StartBot
 from tests.bot.test_telegram import text
@@ -138,7 +139,7 @@ def test_what_fails_three_times_gets_an_apology(telegram: Telegram, tmp_path: Pa
         session = AiohttpSession(api=TelegramAPIServer.from_base(telegram.url))
         async with Bot(TOKEN, session=session) as bot:
             ledger = SqliteLedger(tmp_path)
-            delivery = Delivery(bot, dispatcher, ledger, Replies(), Metrics(), at_once=4, workers=1)
+            delivery = Delivery(bot, dispatcher, ledger, Replies(), Metrics(), Pseudonymiser("s"), at_once=4, workers=1)
             (update,) = await bot.get_updates()
             await asyncio.gather(delivery.deliver(update), delivery.deliver(_copy(update)))
             await delivery.deliver(update)

@@ -13,7 +13,7 @@ from tests.support.photos import draw
 
 
 def new(*options: object) -> subprocess.CompletedProcess[str]:
-    command = [BOT_PYTHON, "-m", "bot.commands.new", *map(str, options)]
+    command = [BOT_PYTHON, "-m", "bot", "new", *map(str, options)]
     return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from bot.inference.classifier import Prediction
 from bot.inference.decoding import Reason
-from bot.texts.replies import COMMANDS, DONATING, TEXTS, Replies, TextsError
+from bot.texts.catalogues import TextsError
+from bot.texts.replies import COMMANDS, DONATING, TEXTS, Replies
 from tests.conftest import ROOT
 
 MASK = ROOT / "artifacts" / "mask-replies"
@@ -67,7 +68,7 @@ def test_no_language_is_there_in_part() -> None:
     [("ru", 1, "1 фото"), ("pt", 2, "2 fotos"), ("de", 2, "2 Fotos"), ("en", 1, "1 photo:"), ("zh", 3, "3")],
 )
 def test_counts_take_the_form_of_their_number(language: str, number: int, text: str) -> None:
-    assert text in Replies().count("bot", "album", number, language)
+    assert text in Replies().plural("bot", "album", number, language)
 
 
 def test_the_mask_bot_says_what_its_tutorial_said() -> None:
@@ -76,7 +77,7 @@ def test_the_mask_bot_says_what_its_tutorial_said() -> None:
     assert "98%" in replies.render(prediction("with_mask", 0.987), "en")
     assert "Please wear one" in replies.render(prediction("without_mask", 0.9), "en")
     assert "98\u00a0%" in replies.render(prediction("with_mask", 0.987), "fr")
-    assert "mask" in replies.say("profile", "short-description", "en")
+    assert "mask" in replies.text("profile", "short-description", "en")
 
 
 def test_a_bots_own_texts_are_said_in_its_languages_alone(tmp_path: Path) -> None:

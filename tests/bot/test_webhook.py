@@ -170,7 +170,7 @@ def test_logs_in_json_have_a_line_per_photo_and_name_nobody(
     start_bot(LOG_FORMAT="json")
     telegram.wait_until(lambda: message in telegram.answers() and telegram.unconfirmed == 0)
     log = (tmp_path / "bot.log").read_text()
-    (photo,) = [line for line in map(json.loads, log.splitlines()) if line["logger"] == "bot.telegram.dispatcher"]
+    (photo,) = [line for line in map(json.loads, log.splitlines()) if line["logger"] == "bot.telegram.handlers.photos"]
     assert photo["message"] == "photo answered: named"
     assert photo["stages"].keys() == {"download", "decode", "predict", "reply"}
     assert "123123123" not in log

@@ -11,41 +11,30 @@ from aiogram.exceptions import AiogramError, TelegramBadRequest
 from aiogram.types import (
     BufferedInputFile,
     CallbackQuery,
-    InlineKeyboardButton,
     InlineKeyboardMarkup,
     Message,
 )
 
-from bot.delivery.at_least_once import Trial
+from bot.delivery.at_least_once import CrashGuard
 from bot.donations.donations import Donations
 from bot.donations.store import StoreError
 from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError
 from bot.inference.explain import explain
 from bot.monitoring.metrics import Metrics
-from bot.storage.key_values import Notes
+from bot.storage.key_values import KeyValueStore
 from bot.telegram.download import download
-from bot.telegram.filters import Picture, find_picture
+from bot.telegram.keyboards import make_button
+from bot.telegram.pictures import Picture, find_picture
 from bot.texts.replies import Replies
 
 SHOWN = 640
 """Pixels in width and height that the picture of an explanation has, if the photo has them."""
+
 MOST_CHOICES = 12
 """Classes that can be chosen from when an answer was wrong."""
 
 log = logging.getLogger(__name__)
-
-
-def answer_buttons(index: int, replies: Replies, language: str | None) -> InlineKeyboardMarkup:
-    """Under an answer that names class number `index`."""
-    rows = [
-        [_button(replies.say("button", "why", language), "why")],
-        [
-            _button(replies.say("button", "right", language), f"right:{index}"),
-            _button(replies.say("button", "wrong", language), f"wrong:{index}"),
-        ],
-    ]
-    return InlineKeyboardMarkup(inline_keyboard=rows)
 
 
 def make_router() -> Router:
@@ -62,24 +51,24 @@ async def show_why(
     replies: Replies,
     metrics: Metrics,
     language: str | None,
-    trial: Trial,
+    crash_guard: CrashGuard,
 ) -> None:
     """Send the photo back, bright where the answer hung on. It is fetched again by its id: nothing was kept."""
     answer = callback.message
     picture = _find_photo(callback)
     if picture is None or not isinstance(answer, Message):
-        await _tell(callback, replies.say("why", "gone", language))
+        await _tell(callback, replies.text("why", "gone", language))
         return
     await _tell(callback)  # ends the button's waiting
     assert callback.bot
     try:
         data = await download(callback.bot, picture.file, metrics)
-        async with trial():
+        async with crash_guard():
             label, jpeg = await asyncio.to_thread(explain, data, classifier)
     except PhotoError:
-        await answer.reply(replies.say("why", "gone", language))
+        await answer.reply(replies.text("why", "gone", language))
         return
-    caption = replies.say("why", "caption", language).format(label=replies.name(label, language))
+    caption = replies.text("why", "caption", language).format(label=replies.name(label, language))
     await answer.reply_photo(BufferedInputFile(jpeg, "why.jpg"), caption=caption)
 
 
@@ -88,7 +77,7 @@ async def take_verdict(
     classifier: Classifier,
     replies: Replies,
     metrics: Metrics,
-    notes: Notes,
+    key_values: KeyValueStore,
     donations: Donations,
     language: str | None,
 ) -> None:
@@ -99,17 +88,19 @@ async def take_verdict(
     index = int(number)
     if not 0 <= index < len(labels):
         return
-    await notes.add(f"count:{verdict}")
+    await key_values.add(f"count:{verdict}")
     await _take_away_buttons(callback, replies, language)
     donates = await donations.has_consent(callback.from_user.id)
     if not donates:
-        await _tell(callback, replies.say("verdict", "thanks", language))
+        await _tell(callback, replies.text("verdict", "thanks", language))
         return
     others = [other for other in range(len(labels)) if other != index]
     if verdict == "right" or len(others) == 1:
         await _keep(callback, labels[index if verdict == "right" else others[0]], replies, metrics, donations, language)
     elif isinstance(callback.message, Message):
-        choices = [[_button(replies.name(labels[other], language), f"is:{other}")] for other in others[:MOST_CHOICES]]
+        choices = [
+            [make_button(replies.name(labels[other], language), f"is:{other}")] for other in others[:MOST_CHOICES]
+        ]
         keyboard = InlineKeyboardMarkup(inline_keyboard=choices)
         await _tell(callback)
         await callback.message.edit_reply_markup(reply_markup=keyboard)
@@ -143,15 +134,15 @@ async def _keep(
         log.info("a donated photo could not be fetched: %s", error)
         data = None
     if data is None:
-        await _tell(callback, replies.say("why", "gone", language))
+        await _tell(callback, replies.text("why", "gone", language))
         return
     try:
         await donations.keep(callback.from_user.id, label, data)
     except StoreError as error:
         log.warning("a donated photo could not be kept: %s", error)
-        await _tell(callback, replies.say("verdict", "not-kept", language))
+        await _tell(callback, replies.text("verdict", "not-kept", language))
     else:
-        await _tell(callback, replies.say("verdict", "kept", language))
+        await _tell(callback, replies.text("verdict", "kept", language))
 
 
 def _find_photo(callback: CallbackQuery) -> Picture | None:
@@ -163,7 +154,7 @@ def _find_photo(callback: CallbackQuery) -> Picture | None:
 async def _take_away_buttons(callback: CallbackQuery, replies: Replies, language: str | None) -> None:
     """So that nobody judges twice; the reason can still be asked for."""
     if isinstance(callback.message, Message):
-        why = InlineKeyboardMarkup(inline_keyboard=[[_button(replies.say("button", "why", language), "why")]])
+        why = InlineKeyboardMarkup(inline_keyboard=[[make_button(replies.text("button", "why", language), "why")]])
         with suppress(TelegramBadRequest):  # another press was quicker
             await callback.message.edit_reply_markup(reply_markup=why)
 
@@ -172,7 +163,3 @@ async def _tell(callback: CallbackQuery, text: str | None = None) -> None:
     """A line over the chat that goes by itself. Telegram takes it within seconds of the press only."""
     with suppress(AiogramError):
         await callback.answer(text)
-
-
-def _button(text: str, data: str) -> InlineKeyboardButton:
-    return InlineKeyboardButton(text=text, callback_data=data)

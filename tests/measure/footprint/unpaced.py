@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import sys
 
-from bot import __main__ as bot
+from bot.__main__ import main
+from bot.commands import loading
 from bot.inference.classifier import Classifier
 from bot.settings import Settings
 
-get_ready = bot._get_ready
+load = loading.load
 
 
-def get_ready_unpaced(settings: Settings) -> Classifier:
-    classifier = get_ready(settings)
+def load_unpaced(settings: Settings) -> Classifier:
+    classifier = load(settings)
 
-    from bot.storage import rate_limits as limits
+    from bot.delivery import pacing
+    from bot.storage.rate_limits import Rate
+    from bot.telegram import middlewares
 
-    limits.OVERALL = limits.CHAT = limits.SENDER = limits.Rate(per_second=1e6, burst=10**6)
+    pacing.OVERALL = pacing.CHAT = middlewares.SENDER = Rate(per_second=1e6, burst=10**6)
     return classifier
 
 
 if __name__ == "__main__":
-    bot._get_ready = get_ready_unpaced
-    sys.exit(bot.main())
+    loading.load = load_unpaced
+    sys.exit(main())

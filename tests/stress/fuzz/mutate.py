@@ -15,7 +15,7 @@ from PIL import Image
 from tests.support.photos import animate, bmp, chunk, draw, encode, encode_heic, png
 
 PHOTOS = 24
-"""Taken from the folder of photos, evenly over its sorted names."""
+"""ClaimedElsewhere from the folder of photos, evenly over its sorted names."""
 EXTREMES = (0, 1, 2, 3, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 Mutation = Callable[[random.Random, bytearray, bytes], bytearray]
 

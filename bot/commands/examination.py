@@ -1,0 +1,172 @@
+"""What `python -m bot doctor` looks at: all that the bot needs, and what to do where something is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from aiogram import Bot
+from aiogram.exceptions import AiogramError, TelegramNotFound, TelegramUnauthorizedError
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from bot.app import WRONG_TOKEN, make_bot, open_state
+from bot.donations.backends import open_store
+from bot.donations.store import StoreError
+from bot.inference.classifier import Classifier
+from bot.inference.contract import ModelError
+from bot.inference.decoding import HEIC
+from bot.settings import Settings, SettingsError
+from bot.startup.cgroups import find_memory
+from bot.storage.ledger import LedgerError
+from bot.texts.catalogues import TextsError
+from bot.texts.replies import Replies
+
+NEEDS = 200_000_000
+"""Bytes in which the bot (`python -m tests.measure.footprint`) has room for a large photo."""
+SKEW = 60.0
+"""Seconds by which clocks may differ: certificates and signed requests fail with much more."""
+TIMEOUT = ClientTimeout(total=10)
+
+
+@dataclass(frozen=True)
+class Finding:
+    good: bool
+    what: str
+    text: str
+    """What is so, or what is wrong and what to do."""
+
+    def __str__(self) -> str:
+        return f"{'ok ' if self.good else 'BAD'}  {self.what}: {self.text}"
+
+
+async def examine(settings: Settings) -> bool:
+    """Print what is found, as it is found; returns whether all is well."""
+    good = True
+    for look in (
+        _look_at_model,
+        _look_at_texts,
+        _look_at_memory,
+        _look_at_state,
+        _look_at_donations,
+        _look_at_clock,
+        _look_at_telegram,
+    ):
+        async for finding in look(settings):
+            print(finding, flush=True)
+            good = good and finding.good
+    return good
+
+
+async def _look_at_model(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        start = time.perf_counter()
+        classifier = Classifier(settings.model, settings.threads)
+    except ModelError as error:
+        yield Finding(False, "model", str(error))
+        return
+    labels = classifier.contract.labels
+    names = ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
+    seconds = time.perf_counter() - start
+    yield Finding(True, "model", f"{settings.model}, {classifier.contract.arch}, loaded in {seconds:.1f} s: {names}")
+    yield Finding(True, "formats", "HEIC too" if HEIC else "without HEIC (pip install -r requirements-heic.txt)")
+
+
+async def _look_at_texts(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        languages = Replies(settings.replies_dir).languages
+    except TextsError as error:
+        yield Finding(False, "texts", str(error))
+        return
+    own = "its own too" if settings.replies_dir.is_dir() else f"none of its own ({settings.replies_dir} is not there)"
+    yield Finding(True, "texts", f"{', '.join(languages)}; {own}")
+
+
+async def _look_at_memory(settings: Settings) -> AsyncIterator[Finding]:
+    limit = find_memory()
+    text = f"{limit / 1e6:,.0f} MB may be used, {NEEDS / 1e6:.0f} MB are enough"
+    yield Finding(limit >= NEEDS, "memory", text)
+
+
+async def _look_at_state(settings: Settings) -> AsyncIterator[Finding]:
+    where = "Redis" if settings.redis_url else str(settings.state_dir)
+    try:
+        ledger, key_values, _ = open_state(settings)
+        try:
+            await ledger.check()
+        finally:
+            await key_values.close()
+            await ledger.close()
+    except (LedgerError, SettingsError) as error:
+        yield Finding(False, "state", f"{error}")
+        return
+    yield Finding(True, "state", f"kept in {where}")
+    if not settings.redis_url:
+        free = shutil.disk_usage(settings.state_dir).free
+        yield Finding(free > 50_000_000, "disk", f"{free / 1e6:,.0f} MB free where the state is, 50 MB are enough")
+
+
+async def _look_at_donations(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        store = open_store(settings.donations)
+        if store:
+            await store.check()
+            yield Finding(True, "donations", f"can be written to and deleted from {store.where}")
+    except (StoreError, SettingsError) as error:
+        yield Finding(False, "donations", str(error))
+
+
+async def _look_at_clock(settings: Settings) -> AsyncIterator[Finding]:
+    address = settings.api_server or "https://api.telegram.org"
+    try:
+        async with ClientSession(timeout=TIMEOUT) as client, client.head(address) as answer:
+            date = answer.headers.get("Date")
+    except (ClientError, TimeoutError, OSError) as error:
+        text = f"{address} cannot be reached ({type(error).__name__}). Is there a network, a proxy, a firewall?"
+        yield Finding(False, "network", text)
+        return
+    yield Finding(True, "network", f"{address} answers")
+    if date:
+        skew = (datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds()
+        text = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} Telegram's"
+        yield Finding(
+            abs(skew) <= SKEW, "clock", text if abs(skew) <= SKEW else f"{text}: set it (timedatectl set-ntp true)"
+        )
+
+
+async def _look_at_telegram(settings: Settings) -> AsyncIterator[Finding]:
+    if settings.token is None:
+        yield Finding(False, "token", "BOT_TOKEN is not set. Get a token from @BotFather on Telegram (/newbot).")
+        return
+    try:
+        async with make_bot(settings) as bot, asyncio.timeout(30):
+            me = await bot.me()
+            yield Finding(True, "token", f"of @{me.username}")
+            async for finding in _look_at_webhook(bot, settings):
+                yield finding
+    except (TelegramUnauthorizedError, TelegramNotFound, SettingsError):
+        yield Finding(False, "token", WRONG_TOKEN)
+    except (AiogramError, TimeoutError) as error:
+        yield Finding(False, "token", f"Telegram did not say whether it is good ({type(error).__name__}); try again.")
+
+
+async def _look_at_webhook(bot: Bot, settings: Settings) -> AsyncIterator[Finding]:
+    found = await bot.get_webhook_info()
+    waiting = f"{found.pending_update_count} updates wait"
+    if settings.webhook_url is None:
+        text = (
+            "none, the bot will poll" if not found.url else "one is set, and is taken away when the bot starts to poll"
+        )
+        yield Finding(True, "webhook", f"{text}; {waiting}")
+    elif found.url != settings.webhook_url:
+        other = "another address" if found.url else "none"
+        yield Finding(True, "webhook", f"Telegram has {other} yet; the bot sets WEBHOOK_URL when it starts; {waiting}")
+    elif found.last_error_message:
+        at = found.last_error_date.isoformat() if isinstance(found.last_error_date, datetime) else found.last_error_date
+        yield Finding(False, "webhook", f"Telegram could not deliver: {found.last_error_message} ({at}); {waiting}")
+    else:
+        yield Finding(True, "webhook", f"set as WEBHOOK_URL; {waiting}")

@@ -1,0 +1,27 @@
+"""`python -m bot`: the bot on Telegram."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from bot.commands import loading
+from bot.monitoring.logs import set_up_logging
+from bot.settings import Settings, SettingsError
+
+
+def answer_on_telegram(options: argparse.Namespace, settings: Settings) -> int:
+    """Returns the exit status when the bot has been stopped. Raises SettingsError, ModelError, TextsError."""
+    if settings.token is None:
+        raise SettingsError(
+            "BOT_TOKEN is not set. Get a token from @BotFather on Telegram (/newbot); "
+            "without one, `make run` opens the preview in a browser."
+        )
+    set_up_logging(settings.log_level, settings.log_format, secret=settings.token)
+    classifier = loading.load(settings)
+
+    from bot.app import run  # aiogram is imported by now, in the way that the settings ask for
+    from bot.texts.replies import Replies
+
+    asyncio.run(run(settings, classifier, Replies(settings.replies_dir)))
+    return 0

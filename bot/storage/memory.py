@@ -1,0 +1,59 @@
+"""Key-values and rate limits in memory: gone when the process ends."""
+
+from __future__ import annotations
+
+import time
+
+from bot.storage.rate_limits import Rate
+
+
+class MemoryKeyValues:
+    """For the preview: gone when it ends."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    async def get(self, name: str) -> str | None:
+        return self._values.get(name)
+
+    async def set(self, name: str, value: str, life: float | None = None) -> None:
+        self._values[name] = value
+
+    async def delete(self, name: str) -> None:
+        self._values.pop(name, None)
+
+    async def add(self, name: str) -> int:
+        number = int(self._values.get(name, "0")) + 1
+        self._values[name] = str(number)
+        return number
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+PRUNED = 10_000
+
+
+class MemoryRateLimiter:
+    """For one process.
+
+    The generic cell rate algorithm (ITU-T I.371): the only thing kept is when the bucket will be full again.
+    """
+
+    def __init__(self) -> None:
+        self._full_at: dict[str, float] = {}
+
+    async def reserve(self, name: str, rate: Rate, at_most: float = float("inf")) -> float | None:
+        now = time.monotonic()
+        full_at = max(self._full_at.get(name, now), now)
+        wait = max(0.0, full_at - now - (rate.burst - 1) / rate.per_second)
+        if wait > at_most:
+            return None
+        self._full_at[name] = full_at + 1 / rate.per_second
+        if len(self._full_at) > PRUNED:
+            self._full_at = {name: at for name, at in self._full_at.items() if at > now}
+        return wait
+
+    async def hold(self, name: str, rate: Rate, seconds: float) -> None:
+        until = time.monotonic() + seconds + (rate.burst - 1) / rate.per_second
+        self._full_at[name] = max(self._full_at.get(name, until), until)

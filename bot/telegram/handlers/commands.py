@@ -1,0 +1,46 @@
+"""What the bot says of itself: /start, /help, /privacy; and the hint."""
+
+from __future__ import annotations
+
+from aiogram import F, Router
+from aiogram.enums import ChatType
+from aiogram.filters import Command, CommandStart
+from aiogram.types import Message
+
+from bot.donations.donations import Donations
+from bot.inference.classifier import Classifier
+from bot.texts.replies import Replies
+
+
+def make_router() -> Router:
+    router = Router(name="commands")
+    router.message.register(cmd_start, CommandStart())
+    router.message.register(cmd_help, Command("help"))
+    router.message.register(cmd_privacy, Command("privacy"))
+    return router
+
+
+def make_last_router() -> Router:
+    """For what no other router takes."""
+    router = Router(name="last")
+    router.message.register(hint, F.chat.type == ChatType.PRIVATE)
+    return router
+
+
+async def cmd_start(message: Message, classifier: Classifier, replies: Replies, language: str | None) -> None:
+    await message.answer(replies.greet(classifier.contract.labels, language))
+
+
+async def cmd_help(message: Message, classifier: Classifier, replies: Replies, language: str | None) -> None:
+    await message.answer(replies.help(classifier.contract.labels, language))
+
+
+async def cmd_privacy(message: Message, replies: Replies, donations: Donations, language: str | None) -> None:
+    texts = [replies.text("bot", "privacy", language)]
+    if donations.are_on:
+        texts.append(replies.text("donation", "privacy", language))
+    await message.answer("\n\n".join(texts))
+
+
+async def hint(message: Message, replies: Replies, language: str | None) -> None:
+    await message.answer(replies.text("bot", "hint", language))

@@ -1,0 +1,99 @@
+"""What every message and every press of a button goes through before its handler."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiogram import BaseMiddleware, Dispatcher
+from aiogram.enums import ChatType
+from aiogram.types import Chat, Message, TelegramObject, User
+
+from bot.delivery.pacing import GROUP
+from bot.monitoring.metrics import Metrics
+from bot.storage.key_values import KeyValueStore
+from bot.storage.pseudonyms import Pseudonymiser
+from bot.storage.rate_limits import Rate, RateLimiter
+from bot.texts.replies import Replies
+
+SENDER = Rate(per_second=1, burst=10)
+"""Messages taken from one person. Not more than a chat may be sent at once: what has been taken is then answered
+without waiting, and holds nobody else up (Telegram shows a poller 100 updates, and the next only when these are done).
+"""
+
+NOTICE = Rate(per_second=1 / 60, burst=1)
+"""Times that a person is told to slow down."""
+
+
+class ThrottlingMiddleware(BaseMiddleware):
+    """Lets a person's messages, and presses of buttons, pass at the rate SENDER; for the rest there is one notice."""
+
+    def __init__(
+        self, rate_limiter: RateLimiter, replies: Replies, metrics: Metrics, pseudonymise: Pseudonymiser
+    ) -> None:
+        self._rate_limiter = rate_limiter
+        self._replies = replies
+        self._metrics = metrics
+        self._pseudonymise = pseudonymise
+
+    async def __call__(
+        self,
+        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
+        event: TelegramObject,
+        data: dict[str, Any],
+    ) -> Any:
+        user: User | None = data.get("event_from_user")
+        chat: Chat | None = data.get("event_chat")
+        name = self._pseudonymise(str(user.id if user else chat.id if chat else ""))
+        kind = "sender" if isinstance(event, Message) else "presser"
+        if await self._rate_limiter.reserve(f"{kind}:{name}", SENDER, at_most=0) is not None and (
+            chat is None
+            or chat.type == ChatType.PRIVATE
+            or await self._rate_limiter.reserve(f"group:{self._pseudonymise(str(chat.id))}", GROUP, at_most=0)
+            is not None
+        ):
+            return await handler(event, data)
+        self._metrics.refusals.labels("flood").inc()
+        if not isinstance(event, Message):
+            return None
+        if await self._rate_limiter.reserve(f"notice:{name}", NOTICE, at_most=0) is not None:
+            await event.reply(self._replies.text("bot", "slow-down", data.get("language")))
+        return None
+
+
+class LanguageMiddleware(BaseMiddleware):
+    """Gives handlers `language`: what a person has chosen with /language, else that of their Telegram."""
+
+    def __init__(self, key_values: KeyValueStore, pseudonymise: Pseudonymiser) -> None:
+        self._key_values = key_values
+        self._pseudonymise = pseudonymise
+
+    async def __call__(
+        self,
+        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
+        event: TelegramObject,
+        data: dict[str, Any],
+    ) -> Any:
+        user: User | None = data.get("event_from_user")
+        data["language"] = await self.find(user) if user else None
+        data["language_key"] = self.note(user) if user else None
+        return await handler(event, data)
+
+    async def find(self, user: User) -> str | None:
+        """The tag of the language to speak with them. Raises LedgerError."""
+        return await self._key_values.get(self.note(user)) or user.language_code
+
+    def note(self, user: User) -> str:
+        return f"language:{self._pseudonymise(str(user.id))}"
+
+
+def install_middlewares(
+    dispatcher: Dispatcher, language: LanguageMiddleware, throttling: ThrottlingMiddleware | None
+) -> None:
+    """The language is found before filters are asked; only what the bot would answer is throttled."""
+    answered = (dispatcher.message, dispatcher.edited_message, dispatcher.callback_query)
+    for observer in (*answered, dispatcher.channel_post):
+        observer.outer_middleware(language)
+    if throttling:
+        for observer in answered:
+            observer.middleware(throttling)
