@@ -43,7 +43,8 @@ class Answers:
     def unsure(self, rule: Unsure) -> NDArray[np.bool_]:
         """Photos that get no label under a rule, `[photos]`."""
         best = self.probabilities.max(axis=1)
-        return np.array([rule(float(one), float(other)) for one, other in zip(best, self.outsider, strict=True)], bool)
+        pairs = zip(best, self.outsider, strict=True)
+        return np.array([rule(float(one), float(other)) is not None for one, other in pairs], bool)
 
 
 def ask(classifier: Classifier, photos: Iterable[bytes]) -> Answers:

@@ -11,7 +11,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from bot.inference import decoding as photo
-from bot.inference.contract import INPUT, OUTPUT, OUTSIDER, SIZE, Contract, ModelError
+from bot.inference.contract import INPUT, OUTPUT, OUTSIDER, SIZE, Contract, ModelError, UnsureBecause
 
 MAX_MODEL_BYTES = 500_000_000
 """A resnet152 has 241 MB. Larger files are not read into memory only to find out that they are something else."""
@@ -33,8 +33,13 @@ class Prediction:
     """Of every class, in the model's order; they sum to 1."""
     outsider: float | None
     """Probability that the photo shows none of the classes, 0 to 1; None: the model does not say."""
-    unsure: bool
-    """The model's own rule says that this photo should not be named."""
+    unsure_because: UnsureBecause | None
+    """Why the model's own rule says that this photo should not be named; None: it may be."""
+
+    @property
+    def unsure(self) -> bool:
+        """The model's own rule says that this photo should not be named."""
+        return self.unsure_because is not None
 
 
 class Classifier:

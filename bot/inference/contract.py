@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from bot.errors import LabelgramError
@@ -65,6 +66,15 @@ class Preprocess:
         )
 
 
+class UnsureBecause(StrEnum):
+    """Why an answer is unsure."""
+
+    OUTSIDER = "outsider"
+    """The photo shows something else than the classes."""
+    CLOSE = "close"
+    """No class is probable enough."""
+
+
 @dataclass(frozen=True)
 class Unsure:
     """The bot answers "unsure" when the best probability is below `threshold`, or an outsider's above `outsider`.
@@ -94,11 +104,11 @@ class Unsure:
         fields = {"threshold": self.threshold, "outsider": self.outsider}
         return json.dumps({"rule": "best_probability_below_or_outsider_above", **fields})
 
-    def __call__(self, best_probability: float, outsider: float | None = None) -> bool:
-        """Is an answer with this best probability, of a photo with this probability of an outsider, unsure?"""
-        if best_probability < self.threshold:
-            return True
-        return self.outsider is not None and outsider is not None and outsider > self.outsider
+    def __call__(self, best_probability: float, outsider: float | None = None) -> UnsureBecause | None:
+        """Why an answer is unsure, from its best probability and the probability of an outsider. None: it is sure."""
+        if self.outsider is not None and outsider is not None and outsider > self.outsider:
+            return UnsureBecause.OUTSIDER
+        return UnsureBecause.CLOSE if best_probability < self.threshold else None
 
 
 _RULES: dict[str, tuple[str, ...]] = {

@@ -9,6 +9,7 @@ import polib
 import pytest
 
 from bot.inference.classifier import Prediction
+from bot.inference.contract import UnsureBecause
 from bot.inference.decoding import Reason
 from bot.texts.catalogues import TextsError
 from bot.texts.replies import COMMANDS, DONATING, TEXTS, Replies
@@ -31,7 +32,8 @@ def keys(catalogue: polib.POFile) -> set[tuple[str, str]]:
 
 
 def prediction(label: str, probability: float, unsure: bool = False) -> Prediction:
-    return Prediction(label, probability, {label: probability}, None, unsure)
+    because = UnsureBecause.CLOSE if unsure else None
+    return Prediction(label, probability, {label: probability}, None, because)
 
 
 def test_english_has_a_text_for_every_refusal_and_command() -> None:
@@ -92,7 +94,7 @@ def test_a_bots_own_texts_are_said_in_its_languages_alone(tmp_path: Path) -> Non
 
 def test_a_general_answer_shows_the_three_best_with_bars() -> None:
     best = {"cat": 0.62, "dog": 0.3, "fire_engine": 0.05, "tree": 0.03}
-    text = Replies().render(Prediction("cat", 0.62, best, None, unsure=False), "en")
+    text = Replies().render(Prediction("cat", 0.62, best, None, None), "en")
     assert text.splitlines() == [
         "I see: cat. I am 62% sure.",
         "",
