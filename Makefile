@@ -51,7 +51,7 @@ test:
 	@$(MAKE) --jobs=3 --output-sync=line test-bot test-train test-tutorial test-export
 
 test-bot: $(BOT)/done $(TEST)/done
-	$(PYTHONS) $(TEST)/bin/python -m pytest tests/bot
+	$(PYTHONS) $(TEST)/bin/python -m pytest tests/bot tests/deploy
 
 # One thread a process: several would wait for each other in busy loops while other tests have a core.
 TRAIN_TESTS = $(PYTHONS) $(MALLOC) OMP_NUM_THREADS=1 nice $(TRAIN)/bin/python -m pytest

@@ -1,41 +1,120 @@
-"""A small training run for the tests that need one: the real command, on photos drawn in code."""
+"""Fixtures of all tests: the bot's process, the double of the Bot API, a small model, a small training run."""
 
 from __future__ import annotations
 
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from tests.support.warm import run
-
-ROOT = Path(__file__).parents[1]
-MASKS = ROOT.parent / "shared" / "data" / "masks"
-"""Real photos, which the repository cannot hold; what needs them skips where they are not."""
-CLASSES = {"red": (1.0, 0.2, 0.2), "green": (0.2, 1.0, 0.2), "blue": (0.2, 0.2, 1.0)}
-TRAIN = (
-    *("--weights", "none", "--start-epochs", "3", "--start-size", "48", "--epochs", "4", "--size", "96"),
-    *("--batch-size", "5", "--lr", "1e-3", "--unseen", "noise"),
-)
+from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot, environment, find_port
+from tests.support.datasets import draw_photo, draw_photos
+from tests.support.models import write_color_model
+from tests.support.paths import ROOT
+from tests.support.telegram import TOKEN, Telegram
+from tests.support.training_runs import TRAIN
+from tests.support.warm import run as run_command
 
 
-def draw_photo(color: tuple[float, float, float], seed: int, size: tuple[int, int] = (120, 90)) -> Image.Image:
-    """Coloured clouds: photos of one class look alike to a net, not to a perceptual hash."""
-    clouds = np.random.default_rng(seed).uniform(40, 255, (7, 9, 1)) * color
-    return Image.fromarray(clouds.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+@pytest.fixture(scope="session")
+def color_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_color_model(tmp_path_factory.mktemp("model") / "colors.onnx")
 
 
-def draw_photos(folder: Path, classes: int = 3, each: int = 20, twins: int = 5) -> Path:
-    """A folder a class with `each` different photos, and a second copy, smaller and in PNG, of the first `twins`."""
-    for number, (label, color) in enumerate(list(CLASSES.items())[:classes]):
-        (folder / label).mkdir(parents=True)
-        for index in range(each):
-            photo = draw_photo(color, seed=1000 * number + index)
-            photo.save(folder / label / f"{index:02}.jpg")
-            if index < twins:
-                photo.resize((100, 75)).save(folder / label / f"{index:02}-twin.png")
-    return folder
+@pytest.fixture
+def telegram() -> Iterator[Telegram]:
+    telegram = Telegram()
+    yield telegram
+    telegram.close()
+
+
+@pytest.fixture
+def bot_python() -> str:
+    """The interpreter of `run_bot` and `start_bot`; a test parametrizes it to have another."""
+    return BOT_PYTHON
+
+
+@pytest.fixture
+def run_bot(bot_python: str) -> RunBot:
+    """Run a command of the bot to its end: `run_bot("classify", "x.jpg", MODEL_PATH="m.onnx")`."""
+
+    def run(*arguments: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [bot_python, "-m", "bot", *arguments],
+            cwd=ROOT,
+            env=environment(**variables),
+            input=stdin,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def start_bot(telegram: Telegram, color_model: Path, tmp_path: Path, bot_python: str) -> Iterator[StartBot]:
+    """Start the bot against the double; it is ended by SIGTERM, and its log (`tmp_path/bot.log`) is checked."""
+    started: list[subprocess.Popen[str]] = []
+    log = tmp_path / "bot.log"
+
+    def start(*prefix: str, **variables: str) -> subprocess.Popen[str]:
+        defaults = {
+            "BOT_TOKEN": TOKEN,
+            "MODEL_PATH": str(color_model),
+            "TELEGRAM_API_SERVER": telegram.url,
+            "STATE_DIR": str(tmp_path / "state"),
+        }
+        with log.open("a") as stderr:
+            process = subprocess.Popen(
+                [*prefix, bot_python, "-m", "bot"],
+                cwd=ROOT,
+                env=environment(**defaults | variables),
+                stderr=stderr,
+                text=True,
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0, log.read_text()
+    if log.exists():
+        assert TOKEN not in log.read_text()
+
+
+@pytest.fixture
+def free_port() -> int:
+    return find_port()
+
+
+@pytest.fixture
+def free_port_too() -> int:
+    return find_port()
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """A Redis of the test's own, empty."""
+    server = shutil.which("redis-server")
+    if server is None:
+        pytest.skip("redis-server is not installed (Debian's package redis-server)")
+    path = tmp_path / "redis.sock"
+    process = subprocess.Popen([server, "--port", "0", "--unixsocket", path, "--save", "", "--dir", tmp_path])
+    deadline = time.monotonic() + 10
+    while not path.exists():
+        assert time.monotonic() < deadline, "Redis did not start"
+        time.sleep(0.02)
+    yield f"unix://{path}"
+    process.terminate()
+    process.wait(10)
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +124,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     photos = draw_photos(folder / "photos")
     (photos / "red" / "note.jpg").write_text("this is no photo")
     draw_photo((1, 1, 1), 1).save(photos / "loose.jpg")
-    done = run("training", "--data", str(photos), "--out", str(folder / "toy"), *TRAIN)
+    done = run_command("training", "--data", str(photos), "--out", str(folder / "toy"), *TRAIN)
     assert done.returncode == 0, done.stderr
     (folder / "output").write_text(done.stdout)
     return folder

@@ -25,7 +25,7 @@ HEIC_STARTS = frozenset({b"ftypheic", b"ftypheix", b"ftypheim", b"ftypheis", b"f
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"} | ({".heic", ".heif"} if HEIC else set()))
 """Endings of file names taken for photos when a folder is read."""
 
-# Limits that keep the decoding of any one file below 300 MB, on a server of 512 MB. tests/bot/test_hostile.py measures.
+# Limits that keep the decoding of any one file below 300 MB, on a server of 512 MB. test_hostile_photos.py measures.
 MAX_PIXELS = 25_000_000
 """Largest width x height that is decoded in full: 4 bytes a pixel, and above what phones' cameras save by default."""
 MAX_PIXELS_JPEG = 50_000_000

@@ -6,8 +6,8 @@ import ast
 import subprocess
 from pathlib import Path
 
-from tests.bot.conftest import BOT_PYTHON
-from tests.conftest import ROOT
+from tests.support.bot_process import BOT_PYTHON
+from tests.support.paths import ROOT
 
 FORBIDDEN = {"torch", "torchvision", "fastai", "onnx", "training", "export"}
 

@@ -14,8 +14,8 @@ import yaml  # type: ignore[import-untyped]
 
 from bot.delivery.webhook import QUEUE
 from bot.settings import Settings
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "deploy").glob("*.md"))
 STAND_INS = {"BOT_TOKEN": "123456:token", "WEBHOOK_URL": "https://bot.example.org/telegram"}
 """For what only the host knows."""

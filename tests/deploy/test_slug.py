@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.conftest import BOT_PYTHON, environment
-from tests.conftest import ROOT
+from tests.support.bot_process import BOT_PYTHON, environment
+from tests.support.paths import ROOT
 from tests.support.photos import draw
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is deployed is made of Linux' wheels")

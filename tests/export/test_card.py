@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from export import card
-from tests.conftest import draw_photos
+from tests.support.datasets import draw_photos
 from tests.support.warm import run
 
 

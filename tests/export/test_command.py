@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from fastai.learner import Learner
 
@@ -19,7 +20,8 @@ from export.metrics import Answers
 from export.parity import Photo, compare, top_up
 from export.thresholds import choose_unsure
 from export.training_run import load
-from tests.conftest import CLASSES, ROOT, draw_photo
+from tests.support.datasets import CLASSES, draw_photo
+from tests.support.paths import ROOT
 from tests.support.photos import encode
 from tests.support.warm import Command, run
 from training.fitting.learner import compute_logits
@@ -62,7 +64,8 @@ def test_it_names_the_classes_it_was_trained_on_in_any_batch(exported: Path) -> 
     for label, color in CLASSES.items():
         assert classifier.classify(encode(draw_photo(color, seed=77), "PNG")).label == label
     pixels = np.zeros((5, 224, 224, 3), np.uint8)
-    (rows,) = classifier._session.run(["probabilities"], {"image": pixels})
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    (rows,) = session.run(["probabilities"], {"image": pixels})
     assert rows.shape == (5, 3)
     assert rows.sum(axis=1) == pytest.approx(np.ones(5), abs=1e-5)
 

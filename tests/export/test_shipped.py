@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from export.verify import check_card, verify
-from tests.conftest import MASKS, ROOT
+from tests.support.paths import MASKS, ROOT
 
 MODEL = ROOT / "artifacts" / "mask.onnx"
 COLLECTIONS = "seed", "wild"

@@ -17,8 +17,8 @@ from typing import IO
 import pytest
 from PIL import Image
 
-from tests.bot.conftest import BOT_PYTHON, environment
-from tests.conftest import ROOT
+from tests.support.bot_process import BOT_PYTHON, environment
+from tests.support.paths import ROOT
 from tests.support.telegram import Telegram
 
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")

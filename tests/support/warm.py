@@ -18,7 +18,8 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 HEAVY = ["fastai.vision.all", "matplotlib.pyplot", "onnxscript", "skimage.color", "sklearn.model_selection"]
 """Not onnxruntime: it starts threads as it is imported, and they do not come along."""
 

@@ -17,8 +17,9 @@ from PIL import Image
 
 from bot.inference.contract import Preprocess
 from bot.inference.decoding import ENOUGH_JPEG, decode
-from tests.conftest import draw_photo, draw_photos
-from tests.support.warm import Command, run
+from tests.support.datasets import draw_photo, draw_photos
+from tests.support.training_runs import SMALL, start_training
+from tests.support.warm import run
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.fitting.architectures import WeightsError
@@ -131,13 +132,6 @@ def test_a_training_goes_on_from_a_learner_head_and_all(two_classes: Path, tmp_p
         build_learner(photos, replace(recipe, arch="resnet34"), tmp_path)
 
 
-LONG = ("--epochs", "500", "--lr", "1e-3", "--batch-size", "8")
-
-
-def start_training(photos: Path, out: Path, *options: str) -> Command:
-    return Command("training", "--data", str(photos), "--out", str(out), "--weights", "none", *(options or LONG))
-
-
 def test_ctrl_c_before_the_first_epochs_end_writes_nothing(two_classes: Path, tmp_path: Path) -> None:
     process = start_training(two_classes, tmp_path / "out")
     process.read_until("Epoch 1/500")
@@ -173,9 +167,6 @@ def test_strong_augmentation_leaves_whole_validation_batches_untouched(two_class
     pixels = [decode(photo.path.read_bytes(), Preprocess(size=224, resize=256)) for photo in photos if photo.held_out]
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # ImageNet's
     assert np.allclose(batch, (np.array(pixels) / 255 - mean) / deviation, atol=1e-5)
-
-
-SMALL = Recipe(weights="none", epochs=1, size=64, batch_size=8, lr=1e-3, outsiders="none")
 
 
 def weights_of(net: torch.nn.Module) -> torch.Tensor:

@@ -13,9 +13,9 @@ import pytest
 
 from bot.benchmark.machine import read_processor
 from bot.benchmark.statistics import quantiles, ratio, student, wilson
-from tests.bot.conftest import BOT_PYTHON, RunBot, environment
-from tests.conftest import ROOT
+from tests.support.bot_process import BOT_PYTHON, RunBot, environment
 from tests.support.models import write_color_model
+from tests.support.paths import ROOT
 from tests.support.photos import draw, encode
 
 SHIPPED = ROOT / "artifacts" / "mask.onnx"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.bot.conftest import BOT_PYTHON, RunBot, environment
-from tests.conftest import ROOT
+from tests.support.bot_process import BOT_PYTHON, RunBot, environment
 from tests.support.models import write_color_model
+from tests.support.paths import ROOT
 from tests.support.photos import COLORS, draw, encode
 
 

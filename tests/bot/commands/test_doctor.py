@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.conftest import RunBot
-from tests.support.bot_api import TOKEN, Telegram
+from tests.support.bot_process import RunBot
+from tests.support.telegram import TOKEN, Telegram
 
 
 def test_where_all_is_well_it_says_so(telegram: Telegram, run_bot: RunBot, color_model: Path, tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.bot.conftest import BOT_PYTHON, StartBot, environment
-from tests.conftest import ROOT
-from tests.support.bot_api import Telegram
+from tests.support.bot_process import BOT_PYTHON, StartBot, environment
 from tests.support.models import write_color_model
+from tests.support.paths import ROOT
 from tests.support.photos import draw
+from tests.support.telegram import Telegram
 
 
 def new(*options: object) -> subprocess.CompletedProcess[str]:

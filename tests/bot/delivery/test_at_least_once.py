@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
-import subprocess
 import time
 from contextlib import closing
 from functools import partial
@@ -22,27 +21,17 @@ from bot.monitoring.metrics import Metrics
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.sqlite import SqliteLedger
 from bot.texts.replies import Replies
-from tests.bot.conftest import StartBot
-from tests.bot.test_telegram import text
-from tests.support.bot_api import TOKEN, Faults, Telegram
+from tests.support.bot_process import StartBot, kill
+from tests.support.chat import text
 from tests.support.models import write_color_model
 from tests.support.photos import draw
-
-
-def slow(seconds: float) -> Faults:
-    """Every download takes this long: photos stay in work."""
-    return Faults(rate=1, seed=1, kinds=("slow-download",), slow_seconds=seconds)
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait()
+from tests.support.telegram import TOKEN, Faults, Telegram, slow_downloads
 
 
 def test_after_kill_9_every_photo_is_answered(telegram: Telegram, start_bot: StartBot) -> None:
     photo = draw("red")
     sent = {telegram.send_photo(photo, user=user) for user in range(1, 25)}
-    telegram.faults = slow(0.5)
+    telegram.faults = slow_downloads(0.5)
     process = start_bot(MAX_IN_FLIGHT="4")
     telegram.wait_until(lambda: len(telegram.answers()) >= 6)
     kill(process)
@@ -59,7 +48,7 @@ def test_after_kill_9_every_photo_is_answered(telegram: Telegram, start_bot: Sta
 def test_sigterm_ends_what_is_in_work_and_leaves_the_rest_to_telegram(telegram: Telegram, start_bot: StartBot) -> None:
     photo = draw("red")
     sent = {telegram.send_photo(photo, user=user) for user in range(1, 13)}
-    telegram.faults = slow(1)
+    telegram.faults = slow_downloads(1)
     process = start_bot(MAX_IN_FLIGHT="4")
     telegram.wait_until(lambda: len(telegram.downloads) >= 4)
     process.send_signal(signal.SIGTERM)
@@ -75,7 +64,7 @@ def test_sigterm_ends_what_is_in_work_and_leaves_the_rest_to_telegram(telegram: 
 
 def test_sigterm_does_not_wait_longer_than_it_is_told(telegram: Telegram, start_bot: StartBot) -> None:
     message = telegram.send_photo(draw("red"))
-    telegram.faults = slow(15)
+    telegram.faults = slow_downloads(15)
     process = start_bot(SHUTDOWN_SECONDS="1")
     telegram.wait_until(lambda: len(telegram.downloads) == 1)
     process.send_signal(signal.SIGTERM)
@@ -98,7 +87,7 @@ def test_a_photo_that_brings_the_process_down_gets_an_apology_and_those_beside_i
         process = start()
         telegram.wait_until(lambda death=death: _failures(tmp_path) == [death])  # type: ignore[misc]
         if death == 1:
-            telegram.faults = slow(10)
+            telegram.faults = slow_downloads(10)
             others = [telegram.send_photo(draw("red"), user=user) for user in range(2, 5)]
             telegram.wait_until(lambda: len(telegram.downloads) == 4)
         kill(process)
@@ -113,7 +102,7 @@ def test_a_photo_that_brings_the_process_down_gets_an_apology_and_those_beside_i
 def test_an_answered_photo_that_comes_again_is_not_answered_again(telegram: Telegram, start_bot: StartBot) -> None:
     """As after a kill between the answer and its confirmation, or a quiet week that numbers updates anew."""
     message = telegram.send_photo(draw("red"))
-    again = telegram._updates[message]
+    again = telegram.updates[message]
     process = start_bot()
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     telegram.send_again(again, 999)

@@ -13,11 +13,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.bot.conftest import StartBot
-from tests.bot.test_delivery import kill, slow
-from tests.bot.test_telegram import text
-from tests.support.bot_api import Faults, Telegram
+from tests.support.bot_process import StartBot, kill
+from tests.support.chat import text
 from tests.support.photos import draw
+from tests.support.telegram import Faults, Telegram, slow_downloads
 
 SECRET = "a-secret_1"
 
@@ -59,7 +58,7 @@ def test_after_kill_9_every_photo_comes_again(telegram: Telegram, start_bot: Sta
     telegram.couriers.pause = 0.2
     photo = draw("red")
     sent = {telegram.send_photo(photo, user=user) for user in range(1, 25)}
-    telegram.faults = slow(0.5)
+    telegram.faults = slow_downloads(0.5)
     process = start_bot(MAX_IN_FLIGHT="4", **hook)
     telegram.wait_until(lambda: len(telegram.answers()) >= 6)
     kill(process)
@@ -83,7 +82,7 @@ def test_an_update_that_comes_again_while_it_is_in_work_is_answered_once(
 
 
 def test_sigterm_ends_what_is_in_work(telegram: Telegram, start_bot: StartBot, hook: dict[str, str]) -> None:
-    telegram.faults = slow(1)
+    telegram.faults = slow_downloads(1)
     sent = {telegram.send_photo(draw("red"), user=user) for user in range(1, 4)}
     process = start_bot(**hook)
     telegram.wait_until(lambda: len(telegram.downloads) == 3)
@@ -109,8 +108,8 @@ def test_when_there_is_too_much_telegram_is_asked_to_come_again(
 ) -> None:
     start_bot(MAX_IN_FLIGHT="1", **hook)
     telegram.wait_until(lambda: telegram.webhook is not None)
-    telegram.faults = slow(3)
-    photo = telegram._updates[telegram.send_photo(draw("red"), user=50)]["message"]["photo"]
+    telegram.faults = slow_downloads(3)
+    photo = telegram.updates[telegram.send_photo(draw("red"), user=50)]["message"]["photo"]
 
     def update(number: int) -> bytes:
         user = {"id": number, "is_bot": False, "first_name": "Ada"}

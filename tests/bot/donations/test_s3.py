@@ -22,16 +22,17 @@ import bot.donations.s3
 from bot.donations.s3 import Bucket
 from bot.donations.store import StoreError
 from bot.settings import Settings, SettingsError
-from tests.bot import conftest
-from tests.bot.conftest import BOT_PYTHON, Pages, RunBot, StartBot, find_port
-from tests.bot.test_people import answer_to, toasts
-from tests.bot.test_telegram import text
-from tests.support.bot_api import TOKEN, Telegram
+from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot, find_port
+from tests.support.chat import answer_to, text, toasts
+from tests.support.file_server import FileHandler
 from tests.support.photos import draw, encode
+from tests.support.telegram import TOKEN, Telegram
 
 KEY, SECRET = "the-keys-number", "the-keys-secret"
 UTCNOW = "ignore:datetime.datetime.utcnow:DeprecationWarning"
 """The package that signs asks for the time in a way that Python 3.12 would have otherwise."""
+WITH_EXTRAS = pytest.mark.parametrize("bot_python", [sys.executable], ids=["extras"])
+"""The bot runs where requirements-s3.txt is installed: here."""
 OTHERS = 1100
 """More objects than one page of a listing has."""
 
@@ -82,12 +83,6 @@ def s3(tmp_path: Path) -> Iterator[Server]:
     process.wait(10)
 
 
-@pytest.fixture
-def _extras(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bot runs where requirements-s3.txt is installed: here."""
-    monkeypatch.setattr(conftest, "BOT_PYTHON", sys.executable)
-
-
 def donate(telegram: Telegram) -> None:
     telegram.send_text("/donate")
     telegram.wait_until(lambda: text("donation", "ask") in telegram.texts())
@@ -113,7 +108,7 @@ def ask(telegram: Telegram, command: str, **sender: int) -> str:
     return telegram.texts()[-1]
 
 
-@pytest.mark.usefixtures("_extras")
+@WITH_EXTRAS
 def test_photos_are_objects_in_class_folders_until_their_giver_has_them_deleted(
     telegram: Telegram, start_bot: StartBot, s3: Server
 ) -> None:
@@ -133,7 +128,7 @@ def test_photos_are_objects_in_class_folders_until_their_giver_has_them_deleted(
     assert s3.objects().keys() == before
 
 
-@pytest.mark.usefixtures("_extras")
+@WITH_EXTRAS
 def test_a_bucket_in_trouble_loses_no_answer_and_is_told_of_without_the_key(
     telegram: Telegram, start_bot: StartBot, s3: Server, tmp_path: Path
 ) -> None:
@@ -151,7 +146,7 @@ def test_a_bucket_in_trouble_loses_no_answer_and_is_told_of_without_the_key(
     assert not [word for word in (KEY, SECRET, "wr0ng", "Traceback") if word in log]
 
 
-@pytest.mark.usefixtures("_extras")
+@WITH_EXTRAS
 def test_the_doctor_tries_the_bucket(
     telegram: Telegram, run_bot: RunBot, color_model: Path, tmp_path: Path, s3: Server
 ) -> None:
@@ -242,7 +237,7 @@ def test_a_server_that_is_down_is_tried_again(free_port: int) -> None:
 
 @pytest.mark.filterwarnings(UTCNOW)
 def test_a_page_in_the_place_of_s3_is_named(tmp_path: Path) -> None:
-    pages = ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=str(tmp_path)))
+    pages = ThreadingHTTPServer(("127.0.0.1", 0), partial(FileHandler, directory=str(tmp_path)))
     (tmp_path / "photos").write_text("<html><body>Welcome<br></body></html>")
     with pages:
         threading.Thread(target=pages.serve_forever, daemon=True).start()

@@ -17,9 +17,9 @@ from PIL import Image, ImageOps
 
 from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError, Reason, read
-from tests.conftest import ROOT
 from tests.stress.fuzz.mutate import build_corpus, mutate
 from tests.stress.fuzz.process import Decoder
+from tests.support.paths import ROOT
 from tests.support.photos import COLORS, animate, bmp, chunk, draw, encode, png
 
 RED = bytes(COLORS["red"])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bot.inference.classifier import Classifier
-from tests.conftest import MASKS, ROOT
+from tests.support.paths import MASKS, ROOT
 from tests.support.photos import encode
 
 MODEL = ROOT / "artifacts" / "mask.onnx"

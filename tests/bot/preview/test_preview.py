@@ -32,9 +32,9 @@ from selenium_axe_python.axe import Axe
 from bot.preview.chat import FILES
 from bot.preview.server import TEXTS
 from bot.texts.replies import TEXTS as CATALOGUES
-from tests.bot.conftest import BOT_PYTHON, RunBot, environment, find_port
-from tests.bot.test_telegram import text
-from tests.conftest import ROOT
+from tests.support.bot_process import BOT_PYTHON, RunBot, environment, find_port
+from tests.support.chat import text
+from tests.support.paths import ROOT
 from tests.support.photos import COLORS, draw, encode
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.bot.conftest import BOT_PYTHON, RunBot, StartBot
-from tests.conftest import ROOT
-from tests.support.bot_api import TOKEN, Telegram
+from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot
+from tests.support.paths import ROOT
 from tests.support.photos import draw
+from tests.support.telegram import TOKEN, Telegram
 
 Report = dict[str, Any]
 DEFERRED_KIND = re.compile(r"function-plain\[(\w+)\(\)\]")

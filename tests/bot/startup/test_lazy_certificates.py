@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.conftest import BOT_PYTHON, Pages, environment
-from tests.conftest import ROOT
+from tests.support.bot_process import BOT_PYTHON, environment
+from tests.support.file_server import FileHandler
+from tests.support.paths import ROOT
 
 if not shutil.which("openssl"):
     pytest.skip("openssl is not installed: it makes the server's certificate", allow_module_level=True)
@@ -55,7 +56,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(certificate: Path) -> Iterator[str]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    server = ThreadingHTTPServer(("localhost", 0), Pages)
+    server = ThreadingHTTPServer(("localhost", 0), FileHandler)
     server.daemon_threads = True
     with context.wrap_socket(server.socket, server_side=True) as server.socket:
         threading.Thread(target=server.serve_forever, daemon=True).start()

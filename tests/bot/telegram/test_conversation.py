@@ -4,40 +4,17 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.bot.conftest import StartBot
-from tests.bot.test_telegram import text
-from tests.support.bot_api import Telegram
+from tests.support.bot_process import StartBot
+from tests.support.chat import answer_to, buttons, text, toasts
 from tests.support.photos import COLORS, draw, encode
+from tests.support.telegram import Telegram
 
 GROUP = -5
-
-
-def answer_to(telegram: Telegram, message: int) -> dict[str, Any]:
-    """The bot's message that replies to `message`, as it stands now."""
-    return next(
-        one
-        for one in list(telegram.messages.values())
-        if (one.get("reply_to_message") or {}).get("message_id") == message
-    )
-
-
-def buttons(message: dict[str, Any]) -> list[str]:
-    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
-    return [button["callback_data"] for row in rows for button in row]
-
-
-def toasts(telegram: Telegram) -> list[str]:
-    return [
-        fields["text"]
-        for method, fields in list(telegram.calls)
-        if method == "answerCallbackQuery" and "text" in fields
-    ]
 
 
 def test_an_album_gets_one_answer_with_a_line_per_photo(telegram: Telegram, start_bot: StartBot) -> None:
@@ -101,12 +78,12 @@ def test_stickers_and_first_frames_are_named_and_what_has_no_picture_is_refused(
     size = {"width": 320, "height": 240}
     thumbnail = telegram.keep_photo(draw("green"))[-1]
     sticker = {"type": "regular", "is_animated": False, "is_video": False}
-    still = telegram.send({"sticker": telegram._keep(encode(draw("red"), "WEBP")) | size | sticker})
+    still = telegram.send({"sticker": telegram.keep_file(encode(draw("red"), "WEBP")) | size | sticker})
     moving = telegram.send(
-        {"sticker": telegram._keep(b"gzip") | size | sticker | {"is_animated": True, "thumbnail": thumbnail}}
+        {"sticker": telegram.keep_file(b"gzip") | size | sticker | {"is_animated": True, "thumbnail": thumbnail}}
     )
-    video = telegram.send({"video": telegram._keep(b"mp4") | size | {"duration": 3, "thumbnail": thumbnail}})
-    note = telegram.send({"video_note": telegram._keep(b"mp4") | {"length": 240, "duration": 3}})
+    video = telegram.send({"video": telegram.keep_file(b"mp4") | size | {"duration": 3, "thumbnail": thumbnail}})
+    note = telegram.send({"video_note": telegram.keep_file(b"mp4") | {"length": 240, "duration": 3}})
     telegram.wait_until(lambda: len(telegram.answers()) == 4)
     assert telegram.answers()[still].startswith("I see: red.")
     for message in (moving, video):

@@ -10,22 +10,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import polib
 import pytest
 from PIL import Image
 
 from bot.inference.decoding import read
-from tests.bot.conftest import RunBot, StartBot
-from tests.conftest import ROOT
-from tests.support.bot_api import TOKEN, Telegram
+from tests.support.bot_process import RunBot, StartBot
+from tests.support.chat import TEXTS, text
 from tests.support.models import write_color_model
 from tests.support.photos import COLORS, draw, encode
-
-TEXTS = {file.stem: polib.pofile(str(file)) for file in (ROOT / "bot" / "texts").glob("*.po")}
-
-
-def text(context: str, key: str, language: str = "en") -> str:
-    return next(str(entry.msgstr) for entry in TEXTS[language] if (entry.msgctxt, entry.msgid) == (context, key))
+from tests.support.telegram import TOKEN, Telegram
 
 
 def test_photos_sent_at_once_are_each_named_in_a_reply(telegram: Telegram, start_bot: StartBot) -> None:
@@ -93,9 +86,9 @@ def test_an_image_sent_as_a_file_is_named_and_other_files_are_refused(telegram: 
 
 def test_a_file_above_telegrams_limit_is_not_fetched(telegram: Telegram, start_bot: StartBot) -> None:
     announced = telegram.send_document(b"x", "image/png", "big.png")
-    telegram._updates[announced]["message"]["document"]["file_size"] = 21_000_000
+    telegram.updates[announced]["message"]["document"]["file_size"] = 21_000_000
     unannounced = telegram.send_document(b"x" * 21_000_000, "image/png", "big.png")
-    del telegram._updates[unannounced]["message"]["document"]["file_size"]
+    del telegram.updates[unannounced]["message"]["document"]["file_size"]
     start_bot()
     telegram.wait_until(lambda: len(telegram.answers()) == 2)
     assert set(telegram.answers().values()) == {text("refusal", "too-many-bytes")}

@@ -13,7 +13,7 @@ from bot.inference.contract import UnsureBecause
 from bot.inference.decoding import Reason
 from bot.texts.catalogues import TextsError
 from bot.texts.replies import COMMANDS, DONATING, TEXTS, Replies
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 MASK = ROOT / "artifacts" / "mask-replies"
 LANGUAGES = ("en", "fr", "es", "pt", "de", "ru", "uk", "ar", "hi", "id", "zh")

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from deploy.slug.report import weigh
-from tests.bot.conftest import BOT_PYTHON
-from tests.conftest import ROOT, TRAIN, draw_photos
 from tests.measure.bench.report import write
 from tests.measure.footprint.load import measure_load
+from tests.support.bot_process import BOT_PYTHON
+from tests.support.datasets import draw_photos
+from tests.support.paths import ROOT
+from tests.support.training_runs import TRAIN
 
 WAYS: dict[str, tuple[str, ...]] = {"deferred": (), "plain": ("--plain",)}
 TUTORIALS = "fastai torch torchvision"

@@ -19,8 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conftest import CLASSES, draw_photo
 from tests.measure.footprint.process import Process, run_bot
+from tests.support.datasets import CLASSES, draw_photo
 from tests.support.telegram import Telegram
 
 AT_ONCE = 50

@@ -16,11 +16,11 @@ import sys
 import time
 from contextlib import closing
 
-from tests.bot.conftest import BOT_PYTHON, environment
-from tests.conftest import ROOT
 from tests.measure.footprint.__main__ import PHOTOS
 from tests.measure.footprint.process import run_bot
 from tests.stress.chaos.run import MODEL
+from tests.support.bot_process import BOT_PYTHON, environment
+from tests.support.paths import ROOT
 from tests.support.telegram import Telegram
 
 FORWARD = """

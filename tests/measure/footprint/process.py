@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bot.conftest import BOT_PYTHON, environment
-from tests.conftest import ROOT
+from tests.support.bot_process import BOT_PYTHON, environment
+from tests.support.paths import ROOT
 from tests.support.telegram import TOKEN, Telegram
 
 TICKS = os.sysconf("SC_CLK_TCK")

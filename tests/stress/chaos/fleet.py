@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.bot.conftest import BOT_PYTHON, environment, find_port
 from tests.stress.chaos.processes import Process, accepts
+from tests.support.bot_process import BOT_PYTHON, environment, find_port
 from tests.support.telegram import TOKEN, Telegram
 
 MODES = {

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 RESTART_PAUSE = 1.0
 """Least seconds between two starts, so that a program that cannot start is not started all the time."""

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import polib
 
-from tests.conftest import ROOT
 from tests.stress.chaos.fleet import start_fleet
 from tests.stress.chaos.processes import Process
+from tests.support.paths import ROOT
 from tests.support.photos import COLORS, draw
 from tests.support.telegram import Faults, Telegram
 

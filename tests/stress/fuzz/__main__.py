@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.stress.fuzz.mutate import build_corpus, mutate
-from tests.stress.fuzz.process import ROOT, Decoder
+from tests.stress.fuzz.process import Decoder
+from tests.support.paths import MASKS
 
-PHOTOS = ROOT.parent / "shared" / "data" / "masks"
 WARM_UP = 500
 """Inputs before memory is first looked at; half of all inputs if there are fewer than twice as many."""
 MAX_GROWTH, MAX_PEAK = 50.0, 300.0
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one input alone")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write inputs that break a rule here")
     options = parser.parse_args(arguments)
-    photos = options.photos or (PHOTOS if PHOTOS.is_dir() else None)
+    photos = options.photos or (MASKS if MASKS.is_dir() else None)
     if photos and not any(photos.rglob("*.jpg")):
         parser.error(f"no JPEGs in {photos}")
     numbers = range(options.inputs) if options.only is None else [options.only]

@@ -7,14 +7,14 @@ import os
 import select
 import struct
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
-PYTHON = os.environ.get("LABELGRAM_BOT_PYTHON", sys.executable)
+from tests.support.bot_process import BOT_PYTHON
+from tests.support.paths import ROOT
+
 MAX_SECONDS = 2.0
 """Of computing, for one photo."""
 MAX_WAIT = 300.0
@@ -78,7 +78,7 @@ class Decoder:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # Warnings as on a server, not as in tests, where they would end as errors what is to be reached behind them.
-        command = [PYTHON, "-W", "ignore", *self._arguments]
+        command = [BOT_PYTHON, "-W", "ignore", *self._arguments]
         return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 

@@ -63,8 +63,9 @@ class Telegram:
         """All messages of people and of the bot, as they stand now, by their message_id."""
         self._asked_at: dict[int, float] = {}
         self._replied_at: dict[int, float] = {}
-        self._updates: dict[int, dict[str, Any]] = {}
-        self.couriers = Couriers(self._updates, lambda: bool(self.faults and self.faults.draw(WEBHOOK_FAULTS)))
+        self.updates: dict[int, dict[str, Any]] = {}
+        """Those that wait for the bot, by their update_id: a message's is its message_id."""
+        self.couriers = Couriers(self.updates, lambda: bool(self.faults and self.faults.draw(WEBHOOK_FAULTS)))
         """Who bring updates to the webhook: its tries (`posts`), and the pauses between them."""
         self._photos: dict[int, tuple[Image.Image, list[dict[str, Any]]]] = {}
         self._numbers = itertools.count(1)
@@ -126,12 +127,12 @@ class Telegram:
         self._put(next(self._numbers), callback_query=query)
 
     def _put(self, number: int, **update: dict[str, Any]) -> None:
-        self._updates[number] = {"update_id": number, **update}
+        self.updates[number] = {"update_id": number, **update}
         self._loop.call_soon_threadsafe(self._announce)
 
     def send_again(self, update: dict[str, Any], number: int) -> None:
         """Put an update into the queue once more, under its own or another update_id."""
-        self._updates[number] = update | {"update_id": number}
+        self.updates[number] = update | {"update_id": number}
         self._loop.call_soon_threadsafe(self._announce)
 
     def send_text(self, text: str, **sender: Any) -> int:
@@ -149,7 +150,7 @@ class Telegram:
         return [self._keep_variant(photo, box) for box in _boxes(photo)]
 
     def send_document(self, data: bytes, mime_type: str, name: str, **sender: Any) -> int:
-        document = self._keep(data) | {"mime_type": mime_type, "file_name": name}
+        document = self.keep_file(data) | {"mime_type": mime_type, "file_name": name}
         return self.send({"document": document}, **sender)
 
     # What the bot did.
@@ -173,7 +174,7 @@ class Telegram:
 
     @property
     def unconfirmed(self) -> int:
-        return len(self._updates)
+        return len(self.updates)
 
     @staticmethod
     def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
@@ -252,14 +253,14 @@ class Telegram:
         self.polled_at = time.monotonic()
         self._end_poll("terminated by other getUpdates request")
         offset, limit = int(fields.get("offset", 0)), int(fields.get("limit", 100))
-        for number in [number for number in list(self._updates) if number < offset]:
-            del self._updates[number]
-        if not self._updates:
+        for number in [number for number in list(self.updates) if number < offset]:
+            del self.updates[number]
+        if not self.updates:
             self._poll = mine = self._loop.create_future()
             await asyncio.wait([mine], timeout=float(fields.get("timeout", 0)))
             if mine.done() and mine.result():
                 return refuse(409, f"Conflict: {mine.result()}")
-        return answer([self._updates[number] for number in sorted(self._updates)[:limit]])
+        return answer([self.updates[number] for number in sorted(self.updates)[:limit]])
 
     def _end_poll(self, conflict: str | None) -> None:
         if self._poll and not self._poll.done():
@@ -273,7 +274,7 @@ class Telegram:
 
     def _set_webhook(self, fields: dict[str, Any]) -> web.Response:
         if fields.get("drop_pending_updates") == "true":
-            self._updates.clear()
+            self.updates.clear()
         if fields.get("url"):
             fields["max_connections"] = int(fields.get("max_connections", 40))
             fields["allowed_updates"] = json.loads(fields.get("allowed_updates", "[]"))
@@ -333,7 +334,7 @@ class Telegram:
             return web.Response(status=404)
         return web.Response(body=self.files[path])
 
-    def _keep(self, data: bytes) -> dict[str, Any]:
+    def keep_file(self, data: bytes) -> dict[str, Any]:
         name = f"file{len(self.files)}"
         self.files[name] = data
         return {"file_id": name, "file_unique_id": f"u{name}", "file_size": len(data)}
@@ -343,7 +344,7 @@ class Telegram:
         variant.thumbnail((box, box))
         buffer = io.BytesIO()
         variant.save(buffer, "JPEG", quality=87)
-        return self._keep(buffer.getvalue()) | {"width": variant.width, "height": variant.height}
+        return self.keep_file(buffer.getvalue()) | {"width": variant.width, "height": variant.height}
 
 
 def _boxes(photo: Image.Image) -> list[int]:

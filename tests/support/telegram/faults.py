@@ -82,3 +82,8 @@ class Faults:
                 return await trickle(request, response.body, self.slow_seconds)
             case _:
                 return await handler(request)
+
+
+def slow_downloads(seconds: float) -> Faults:
+    """Every download takes this long: photos stay in work."""
+    return Faults(rate=1, seed=1, kinds=("slow-download",), slow_seconds=seconds)

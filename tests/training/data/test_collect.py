@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bot.inference.decoding import find_photos
-from tests.conftest import draw_photo
+from tests.support.datasets import draw_photo
 from training.data import collect
 from training.data.generated import GENERATORS
 from training.data.outsiders import find_kinds

@@ -20,6 +20,8 @@ from urllib.parse import unquote
 import pytest
 from PIL import Image
 
+from tests.support.paths import ROOT
+
 LISTING = "/repos/prajnasb/observations/git/trees/master?recursive=1"
 RAW = "/prajnasb/observations/master/"
 FOLDER = "experiements/data/"
@@ -183,7 +185,7 @@ def test_a_run_ended_in_the_middle_goes_on_in_the_next(mirror: Mirror, out: Path
 def _start(mirror: Mirror, out: Path) -> Popen[str]:
     address = f"http://127.0.0.1:{mirror.server_port}"
     command = [sys.executable, "-m", "training.data.fetch", "--out", str(out), "--api", address, "--raw", f"{address}/"]
-    return Popen(command, cwd=Path(__file__).parents[2], stdout=PIPE, stderr=PIPE, encoding="utf-8")
+    return Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, encoding="utf-8")
 
 
 def _run(mirror: Mirror, out: Path, status: int = 0) -> str:

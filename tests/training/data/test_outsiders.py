@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import draw_photo, draw_photos
-from tests.training.test_train import SMALL
+from tests.support.datasets import draw_photo, draw_photos
+from tests.support.training_runs import SMALL
 from training.data.generated import GENERATORS, SIDE
 from training.data.loading import load_photos
 from training.data.outsiders import SHARE, UNSEEN, Kind, find_kinds, part_kinds

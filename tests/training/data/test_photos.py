@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import CLASSES, MASKS, draw_photo, draw_photos
+from tests.support.datasets import CLASSES, draw_photo, draw_photos
+from tests.support.paths import MASKS
 from tests.support.warm import run
 from training.data.groups import group_by_hash
 from training.data.loading import load_photos

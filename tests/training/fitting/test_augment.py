@@ -12,8 +12,8 @@ import pytest
 from fastai.torch_basics import Pipeline
 from PIL import Image
 
-from tests.conftest import draw_photo, draw_photos
-from tests.training.test_train import SMALL
+from tests.support.datasets import draw_photo, draw_photos
+from tests.support.training_runs import SMALL
 from training.data.loading import load_photos
 from training.data.outsiders import Kind
 from training.fitting.augment import STEPS, StepBack, Wear, item_transform

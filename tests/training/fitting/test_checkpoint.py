@@ -13,9 +13,9 @@ import torchvision
 from fastai.learner import load_learner
 from torch import Tensor
 
-from tests.conftest import draw_photos
+from tests.support.datasets import draw_photos
+from tests.support.training_runs import SMALL, start_training
 from tests.support.warm import run
-from tests.training.test_train import SMALL, start_training
 from training.data.loading import load_photos
 from training.fitting.checkpoint import CHECKPOINT_FILE, Checkpoint, ResumeError
 from training.fitting.learner import train

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import ROOT, draw_photos
+from tests.support.datasets import draw_photos
+from tests.support.paths import ROOT
 
 # The real command, and what each process holds in the end.
 SPY = """

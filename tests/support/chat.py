@@ -1,0 +1,42 @@
+"""What a chat shows: the bot's texts, its replies, buttons and toasts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polib
+
+from tests.support.paths import ROOT
+from tests.support.telegram import Telegram
+
+TEXTS = {file.stem: polib.pofile(str(file)) for file in (ROOT / "bot" / "texts").glob("*.po")}
+"""The bot's catalogues, by language."""
+
+
+def text(context: str, key: str, language: str = "en") -> str:
+    """A text of the bot, as its catalogue has it."""
+    return next(str(entry.msgstr) for entry in TEXTS[language] if (entry.msgctxt, entry.msgid) == (context, key))
+
+
+def answer_to(telegram: Telegram, message: int) -> dict[str, Any]:
+    """The bot's message that replies to `message`, as it stands now."""
+    return next(
+        reply
+        for reply in list(telegram.messages.values())
+        if (reply.get("reply_to_message") or {}).get("message_id") == message
+    )
+
+
+def buttons(message: dict[str, Any]) -> list[str]:
+    """The callback data of the buttons under a message."""
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    return [button["callback_data"] for row in rows for button in row]
+
+
+def toasts(telegram: Telegram) -> list[str]:
+    """The texts that buttons were answered with, which a client shows for a moment."""
+    return [
+        fields["text"]
+        for method, fields in list(telegram.calls)
+        if method == "answerCallbackQuery" and "text" in fields
+    ]

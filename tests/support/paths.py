@@ -1,0 +1,10 @@
+"""Where the tests find things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+"""The repository."""
+MASKS = ROOT.parent / "shared" / "data" / "masks"
+"""Real photos, which the repository cannot hold. A test that needs them skips where they are not."""
