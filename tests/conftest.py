@@ -5,16 +5,16 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot, environment, find_port
+from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot, environment
 from tests.support.datasets import draw_photo, draw_photos
 from tests.support.models import write_color_model
 from tests.support.paths import ROOT
+from tests.support.sockets import find_port, wait_for_server
 from tests.support.telegram import TOKEN, Telegram
 from tests.support.training_runs import TRAIN
 from tests.support.warm import run as run_command
@@ -108,10 +108,7 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
         pytest.skip("redis-server is not installed (Debian's package redis-server)")
     path = tmp_path / "redis.sock"
     process = subprocess.Popen([server, "--port", "0", "--unixsocket", path, "--save", "", "--dir", tmp_path])
-    deadline = time.monotonic() + 10
-    while not path.exists():
-        assert time.monotonic() < deadline, "Redis did not start"
-        time.sleep(0.02)
+    wait_for_server(path)
     yield f"unix://{path}"
     process.terminate()
     process.wait(10)

@@ -1,9 +1,8 @@
-"""The bot's process: its interpreter, its environment, and a port for it."""
+"""The bot's process: its interpreter and its environment."""
 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,13 +27,6 @@ def environment(**variables: str) -> dict[str, str]:
     """The test's environment without the bot's settings, and with these."""
     others = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     return others | {"PYTHONWARNINGS": "error"} | variables
-
-
-def find_port() -> int:
-    """A port on 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def kill(process: subprocess.Popen[str]) -> None:

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +21,11 @@ import bot.donations.s3
 from bot.donations.s3 import Bucket
 from bot.donations.store import StoreError
 from bot.settings import Settings, SettingsError
-from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot, find_port
+from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot
 from tests.support.chat import answer_to, text, toasts
 from tests.support.file_server import FileHandler
 from tests.support.photos import draw, encode
+from tests.support.sockets import find_port, wait_for_server
 from tests.support.telegram import TOKEN, Telegram
 
 KEY, SECRET = "the-keys-number", "the-keys-secret"
@@ -71,13 +71,7 @@ def s3(tmp_path: Path) -> Iterator[Server]:
     (folder / "photos").mkdir(parents=True)
     command = [rclone, "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}"]
     process = subprocess.Popen([*command, "--dir-cache-time", "1ms", "--config", ""], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert time.monotonic() < deadline, "rclone did not start"
-        time.sleep(0.02)
+    wait_for_server(port)
     yield Server(folder, f"http://127.0.0.1:{port}")
     process.terminate()
     process.wait(10)

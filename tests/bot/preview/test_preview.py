@@ -32,10 +32,11 @@ from selenium_axe_python.axe import Axe
 from bot.preview.chat import FILES
 from bot.preview.server import TEXTS
 from bot.texts.replies import TEXTS as CATALOGUES
-from tests.support.bot_process import BOT_PYTHON, RunBot, environment, find_port
+from tests.support.bot_process import BOT_PYTHON, RunBot, environment
 from tests.support.chat import text
 from tests.support.paths import ROOT
 from tests.support.photos import COLORS, draw, encode
+from tests.support.sockets import find_port
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 UNREADABLE = "I cannot read this file."

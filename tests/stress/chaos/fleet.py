@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.stress.chaos.processes import Process, accepts
-from tests.support.bot_process import BOT_PYTHON, environment, find_port
+from tests.stress.chaos.processes import Process
+from tests.support.bot_process import BOT_PYTHON, environment
+from tests.support.sockets import accepts, find_port
 from tests.support.telegram import TOKEN, Telegram
 
 MODES = {
