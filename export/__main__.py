@@ -27,7 +27,8 @@ from scipy.special import softmax
 
 from bot.inference.classifier import Classifier
 from bot.inference.contract import SIZE, Contract, ModelError, Preprocess, Unsure
-from bot.inference.decoding import PhotoError, decode, find_photos, read
+from bot.inference.decoding import PhotoError, decode, read
+from bot.inference.photo_files import find_photos
 from export import card, parity, verify
 from export import metrics as figures
 from export.graph import OPSET, build_graph, finish

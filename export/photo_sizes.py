@@ -18,7 +18,8 @@ from aiogram.types import PhotoSize
 
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.contract import ModelError
-from bot.inference.decoding import PhotoError, find_photos, read
+from bot.inference.decoding import PhotoError, read
+from bot.inference.photo_files import find_photos
 from bot.preview.updates import BOXES, make_variants
 from bot.telegram.download import smallest_covering
 

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from bot.benchmark.measure import BenchmarkError
-from bot.inference.decoding import SUFFIXES, PhotoError, find_photos, read
+from bot.inference.decoding import PhotoError, read
+from bot.inference.photo_files import SUFFIXES, find_photos
 
 PHONE = (1280, 960)
 """Width and height in pixels of the largest variant that Telegram makes of a phone's photo."""

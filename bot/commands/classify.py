@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.inference.classifier import Classifier, Prediction
-from bot.inference.decoding import SUFFIXES, PhotoError, Reason, find_photos
+from bot.inference.decoding import PhotoError, Reason
+from bot.inference.photo_files import SUFFIXES, find_photos
 from bot.settings import Settings
 
 STDIN = "-"

@@ -6,7 +6,6 @@ import io
 from enum import StrEnum
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,6 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 HEIC = find_spec("pillow_heif") is not None
 """Whether HEIC is opened too: where requirements-heic.txt is installed."""
 HEIC_STARTS = frozenset({b"ftypheic", b"ftypheix", b"ftypheim", b"ftypheis", b"ftypmif1"})
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"} | ({".heic", ".heif"} if HEIC else set()))
-"""Endings of file names taken for photos when a folder is read."""
 
 # Limits that keep the decoding of any one file below 300 MB, on a server of 512 MB. test_hostile_photos.py measures.
 MAX_PIXELS = 25_000_000
@@ -81,11 +78,6 @@ class PhotoError(LabelgramError):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-def find_photos(folder: Path) -> list[Path]:
-    """The files in `folder` and below it that are named like photos, sorted."""
-    return [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES]
 
 
 def decode(data: bytes, preprocess: Preprocess) -> NDArray[np.uint8]:

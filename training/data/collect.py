@@ -20,7 +20,8 @@ import skimage
 from fastprogress.fastprogress import progress_bar
 from PIL import Image
 
-from bot.inference.decoding import SUFFIXES, PhotoError, find_photos, read
+from bot.inference.decoding import PhotoError, read
+from bot.inference.photo_files import SUFFIXES, find_photos
 from training.data.photos import DataError
 
 STAMPS = "/tuxpaint/stamps/"

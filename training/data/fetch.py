@@ -26,7 +26,7 @@ from fastprogress.fastprogress import progress_bar
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from bot.inference.decoding import SUFFIXES
+from bot.inference.photo_files import SUFFIXES
 
 REPOSITORY, BRANCH, FOLDER = "prajnasb/observations", "master", "experiements/data/"
 THREADS, TIMEOUT = 6, 20  # downloads at a time, seconds without a byte

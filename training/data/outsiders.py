@@ -13,7 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from bot.inference.decoding import PhotoError, find_photos, read
+from bot.inference.decoding import PhotoError, read
+from bot.inference.photo_files import find_photos
 from training.data.generated import GENERATORS
 from training.data.photos import DataError
 from training.recipe import GENERATED, NO_OUTSIDERS

@@ -11,7 +11,8 @@ from PIL import Image
 
 from bot.inference import decoding as photo_module
 from bot.inference.contract import Preprocess
-from bot.inference.decoding import HEIC, MAX_PIXELS, SUFFIXES, PhotoError, Reason, decode, read
+from bot.inference.decoding import HEIC, MAX_PIXELS, PhotoError, Reason, decode, read
+from bot.inference.photo_files import SUFFIXES
 from tests.support.photos import draw, encode, encode_heic
 
 PREPROCESS = Preprocess(size=224, resize=256)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bot.inference.decoding import find_photos
+from bot.inference.photo_files import find_photos
 from tests.support.datasets import draw_photo
 from training.data import collect
 from training.data.generated import GENERATORS
