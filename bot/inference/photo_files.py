@@ -1,4 +1,4 @@
-"""Photos in folders: which files count, how one is read, and how its name is shown. Bot and training share the rules."""
+"""Photos in folders: which files count, how one is read, how its name is shown. Bot and training share this."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def find_photos(folder: Path) -> list[Path]:
 
 
 def read_photo(path: Path) -> bytes:
-    """The bytes of a photo file. Raises PhotoError if it is no regular file or too large, OSError if it cannot be read."""
-    with path.open("rb", opener=_open_without_waiting) as file:
+    """A photo file's bytes. Raises PhotoError if it is not a regular file or too large, OSError if it is unreadable."""
+    with open(path, "rb", opener=_open_without_waiting) as file:  # noqa: PTH123  # Path.open takes no opener
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise PhotoError(Reason.UNREADABLE, "this is not a regular file")
