@@ -34,7 +34,7 @@ def find_photos(folder: Path) -> list[Path]:
 
 def read_photo(path: Path) -> bytes:
     """A photo file's bytes. Raises PhotoError if it is not a regular file or too large, OSError if it is unreadable."""
-    with open(path, "rb", opener=_open_without_waiting) as file:  # noqa: PTH123  # Path.open takes no opener
+    with open(path, "rb", opener=_open_without_waiting) as file:  # Path.open takes no opener
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise PhotoError(Reason.UNREADABLE, "this is not a regular file")
