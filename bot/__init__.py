@@ -1,12 +1,14 @@
 """The deployed half of Labelgram: a photo's bytes and one ONNX file go in, an answer comes out.
 
-`photo` (bytes -> pixels), `classifier` (pixels -> prediction) and `replies` (prediction -> text) are the
-three hops; `handlers` wires them to Telegram, `preview` to a page in the browser, `classify` to the shell. `telegram`
-makes everything and takes updates in (`polling`, `webhook`); `delivery` loses none, by the `ledger`.
+A photo takes three hops: `inference.decoding` (bytes -> pixels), `inference.classifier` (pixels -> prediction) and
+`texts.replies` (prediction -> text). `telegram` wires them to messages, `preview` to a page in the browser, `commands`
+to the shell. `app` makes everything and passes it in; `delivery` takes updates in and loses none.
 Nothing in here imports torch, fastai, onnx, `training` or `export`.
 """
 
 import os
+
+__version__ = "0.2.0"
 
 # From 1.32 on onnxruntime reports its use to its makers, and keeps a device identifier in the user's cache folder.
 # It reads this variable once, when it is first imported; set here, since nothing of ours is imported before.

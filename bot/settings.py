@@ -10,6 +10,7 @@ from pathlib import Path
 from bot.errors import LabelgramError
 from bot.startup.cgroups import count_cpus
 
+SHIPPED_MODEL = Path("artifacts/mask.onnx")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("text", "json")
 AIOGRAM_IMPORTS = ("deferred", "plain")
@@ -90,7 +91,7 @@ class Settings:
             raise SettingsError("WEBHOOK_SECRET takes 1 to 256 letters, digits, _ and -.")
         return cls(
             token=values.get("BOT_TOKEN"),
-            model=Path(values.get("MODEL_PATH", "artifacts/mask.onnx")),
+            model=Path(values["MODEL_PATH"]) if "MODEL_PATH" in values else _find_shipped_model(),
             api_server=_address(values, "TELEGRAM_API_SERVER", *HTTP),
             webhook_url=_address(values, "WEBHOOK_URL", *HTTP),
             webhook_secret=secret,
@@ -109,6 +110,12 @@ class Settings:
             donations=_donations(values),
             channel_posts=_choice(values, "CHANNEL_POSTS", "off", ("on", "off")) == "on",
         )
+
+
+def _find_shipped_model() -> Path:
+    """In the current folder, else beside the code: commands run from any folder."""
+    beside_code = Path(__file__).parents[1] / SHIPPED_MODEL
+    return beside_code if beside_code.exists() and not SHIPPED_MODEL.exists() else SHIPPED_MODEL
 
 
 def _donations(values: Mapping[str, str]) -> Path | BucketSettings | None:

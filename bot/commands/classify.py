@@ -1,44 +1,67 @@
-"""Photos named on the command line: `python -m bot classify [--json] PATH...`."""
+"""`python -m bot classify`: photos named on the command line, offline."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from bot.inference.classifier import Classifier, Prediction
+from bot.commands.classify_output import Answer, Output, open_output
+from bot.commands.progress import Progress
+from bot.commands.sorting import Sorter
+from bot.commands.watching import watch
+from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError, Reason
-from bot.inference.photo_files import SUFFIXES, find_photos
+from bot.inference.photo_files import SUFFIXES, find_photos, read_photo
 from bot.settings import Settings
 
 STDIN = "-"
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    return classify(options.paths, Classifier(options.model or settings.model, settings.threads), options.json)
+    """Classify what the options name. Returns the exit status: 0, or 1 if a photo could not be read.
 
-
-def classify(paths: Sequence[str], classifier: Classifier, as_json: bool) -> int:
-    """Print a line per photo; folders are walked in sorted order. Returns the exit status: 0, or 1 if any failed."""
-    status = 0
-    for path in _photos(paths):
-        try:
-            line = _describe(path, classifier.classify(_read(path)), as_json)
-        except (PhotoError, OSError) as error:
-            status = 1
-            why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-            line = _json({"path": path, "error": why}) if as_json else f"{path}: error: {why}"
-        print(line, flush=True)
+    Raises ModelError, and SortError if `--sort-into` is inside of a folder that is read.
+    """
+    classifier = Classifier(options.model or settings.model, settings.threads)
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names hold what a screen may not
+    sources = [*options.paths, *([str(options.watch)] if options.watch else [])]
+    sorter = Sorter(options.sort_into, sources) if options.sort_into else None
+    output = open_output(options.format, options.top)
+    paths = list(_list_photos(options.paths))
+    status = classify(Progress(paths), classifier, output, sorter)
+    if options.watch:
+        return classify(watch(options.watch), classifier, output, sorter)
     return status
 
 
-def _photos(paths: Sequence[str]) -> Iterator[str]:
+def classify(paths: Iterable[str], classifier: Classifier, output: Output, sorter: Sorter | None = None) -> int:
+    """Print each photo's answer as soon as it is there. Returns 0, or 1 if a photo could not be read."""
+    status = 0
+    for path in paths:
+        answer = _answer(path, classifier)
+        if sorter and answer.error is None and path != STDIN:
+            answer = sorter.copy(answer)
+        if answer.error is not None:
+            status = 1
+        output.write(answer)
+    return status
+
+
+def _answer(path: str, classifier: Classifier) -> Answer:
+    try:
+        return Answer(path, classifier.classify(_read(path)))
+    except PhotoError as error:
+        return Answer(path, error=str(error))
+    except OSError as error:
+        return Answer(path, error=error.strerror or str(error))
+
+
+def _list_photos(paths: Sequence[str]) -> Iterator[str]:
     for path in paths:
         if path != STDIN and Path(path).is_dir():
-            # Where there is none the folder itself goes on: reading it fails, and says so.
+            # An empty folder goes on itself: reading it fails, and says so.
             yield from map(str, find_photos(Path(path)) or [Path(path)])
         else:
             yield path
@@ -49,23 +72,4 @@ def _read(path: str) -> bytes:
         return sys.stdin.buffer.read()
     if Path(path).is_dir():
         raise PhotoError(Reason.UNREADABLE, f"there is no photo in this folder ({' '.join(sorted(SUFFIXES))})")
-    return Path(path).read_bytes()
-
-
-def _describe(path: str, prediction: Prediction, as_json: bool) -> str:
-    if as_json:
-        return _json(
-            {
-                "path": path,
-                "label": None if prediction.unsure else prediction.label,
-                "probability": prediction.probability,
-                "probabilities": prediction.probabilities,
-                "unsure": prediction.unsure,
-            }
-        )
-    best = f"{prediction.label} {prediction.probability:.1%}"
-    return f"{path}: unsure ({best})" if prediction.unsure else f"{path}: {best}"
-
-
-def _json(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=False)
+    return read_photo(Path(path))

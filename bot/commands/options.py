@@ -4,26 +4,61 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
+from bot import __version__
 from bot.benchmark.options import add_options
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """`command` is None for the bot on Telegram. Prints help or what is wrong, and exits, as argparse does."""
     parser = argparse.ArgumentParser(
-        prog="python -m bot", description="Without a command: the bot on Telegram, set up by the environment."
+        prog="python -m bot",
+        description="Without a command: the bot on Telegram, set up by the environment.",
+        epilog="Example: python -m bot preview --open",
     )
+    parser.add_argument("--version", action="version", version=f"labelgram {__version__}")
     commands = parser.add_subparsers(dest="command")
-    preview = commands.add_parser("preview", help="the bot in a page of the browser, without a token")
+    preview = _add(
+        commands, "preview", "the bot in a page of the browser, without a token", "preview --port 8081 --open"
+    )
     preview.add_argument("--port", type=int, default=8080, help="of 127.0.0.1 (%(default)s)")
     preview.add_argument("--open", action="store_true", help="open the page in the browser")
-    classify = commands.add_parser("classify", help="name photos on the command line")
-    classify.add_argument("--json", action="store_true", help="one JSON object a line and photo")
-    classify.add_argument("--model", type=Path, help="the ONNX file (MODEL_PATH)")
-    classify.add_argument("paths", nargs="+", metavar="PATH", help="a photo, a folder, or - for standard input")
-    commands.add_parser("doctor", help="what is missing, and what to do")
-    add_options(commands.add_parser("benchmark", help="times, memory and accuracy of models, offline"))
-    new = commands.add_parser("new", help="texts and settings for a bot of your own")
+    _add_classify(commands)
+    _add(commands, "doctor", "what is missing, and what to do", "doctor")
+    about = "times, memory and accuracy of models, offline"
+    add_options(_add(commands, "benchmark", about, "benchmark --model a.onnx --model b.onnx --threads 1,2"))
+    new = _add(commands, "new", "texts and settings for a bot of your own", "new artifacts/pets --data pets")
     new.add_argument("name", type=Path, metavar="artifacts/NAME", help="the model is, or will be, NAME.onnx")
     new.add_argument("--data", type=Path, metavar="DIR", help="a folder of photos per class")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.command == "classify" and not options.paths and not options.watch:
+        commands.choices["classify"].error("name a photo, a folder, or - for standard input")
+    return options
+
+
+def _add_classify(commands: Any) -> None:
+    example = "classify --top 3 photo.jpg holiday/"
+    classify = _add(commands, "classify", "name photos on the command line", example)
+    classify.add_argument("--model", type=Path, help="the ONNX file (MODEL_PATH)")
+    forms = classify.add_mutually_exclusive_group()
+    form: dict[str, Any] = {"dest": "format", "action": "store_const", "default": "text"}
+    forms.add_argument("--json", const="json", help="one JSON object a line and photo", **form)
+    forms.add_argument("--csv", const="csv", help="a table, a row per photo", **form)
+    classify.add_argument("--top", type=_positive, default=1, metavar="N", help="name the N likeliest classes")
+    classify.add_argument("--sort-into", type=Path, metavar="DIR", help="copy each photo into a folder of its label")
+    classify.add_argument("--watch", type=Path, metavar="DIR", help="go on with photos that arrive here, until Ctrl-C")
+    classify.add_argument("paths", nargs="*", metavar="PATH", help="a photo, a folder, or - for standard input")
+
+
+def _add(commands: Any, name: str, about: str, example: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=about, description=about.capitalize(), epilog=f"Example: python -m bot {example}"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return int(text)

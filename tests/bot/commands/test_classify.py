@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
+import re
+import select
+import signal
 import subprocess
 from pathlib import Path
 
@@ -33,8 +38,11 @@ def test_json_has_one_object_a_photo_in_sorted_order(folder: Path, run_bot: RunB
     assert [Path(line["path"]).name for line in lines] == ["a.jpg", "blue.PNG", "c.webp"]
     assert [line["label"] for line in lines] == ["red", "blue", None]
     assert [line["unsure"] for line in lines] == [False, False, True]
+    assert [line["unsure_because"] for line in lines] == [None, None, "close"]
     for line in lines:
-        assert set(line) == {"path", "label", "probability", "probabilities", "unsure"}
+        assert set(line) == {
+            *("path", "label", "probability", "probabilities", "outsider", "unsure", "unsure_because"),
+        }
         assert line["probability"] == max(line["probabilities"].values())
         assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
@@ -90,3 +98,98 @@ def test_output_that_nobody_reads_any_more_leaves_no_traceback(folder: Path, col
         ["bash", "-c", command], cwd=ROOT, env=environment(), capture_output=True, timeout=60, check=False
     )
     assert done.stderr == b""
+
+
+def test_csv_has_a_row_a_photo_and_the_likeliest_classes(folder: Path, run_bot: RunBot, color_model: Path) -> None:
+    (folder / "text.jpg").write_text("hello")
+    done = run_bot("classify", "--csv", "--top", "2", str(folder), MODEL_PATH=str(color_model))
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert done.returncode == 1
+    assert [row["label"] for row in rows] == ["red", "blue", "", ""]
+    assert [row["unsure_because"] for row in rows] == ["", "", "close", ""]
+    assert "not a photo" in rows[3]["error"]
+    for row in rows[:3]:
+        assert float(row["probability_1"]) == float(row["probability"]) >= float(row["probability_2"])
+
+
+def test_no_answer_is_a_hundred_percent_sure(tmp_path: Path, run_bot: RunBot, color_model: Path) -> None:
+    (tmp_path / "red.png").write_bytes(encode(draw("red"), "PNG"))
+    done = run_bot("classify", "--top", "3", str(tmp_path / "red.png"), MODEL_PATH=str(color_model))
+    shares = [float(share) for share in re.findall(r" ([0-9.]+)%", done.stdout)]
+    assert len(shares) == 3
+    assert max(shares) <= 99.9
+
+
+def test_sorting_copies_each_photo_to_its_label_and_overwrites_nothing(
+    folder: Path, tmp_path: Path, run_bot: RunBot, color_model: Path
+) -> None:
+    (folder / "b" / "a.jpg").write_bytes(encode(draw("red", (64, 64))))
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    for _ in range(2):  # the second time nothing is copied again
+        done = run_bot("classify", "--sort-into", str(tmp_path / "out"), str(folder), MODEL_PATH=str(color_model))
+        assert (done.returncode, done.stderr) == (0, "")
+    copies = sorted(str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*.*"))
+    assert copies == ["blue/blue.PNG", "red/a-2.jpg", "red/a.jpg", "unsure/c.webp"]
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+    done = run_bot("classify", "--sort-into", str(folder / "out"), str(folder), MODEL_PATH=str(color_model))
+    assert done.returncode == 2
+    assert "is inside of" in done.stderr
+    assert not (folder / "out").exists()
+
+
+def test_odd_files_and_names_are_told_and_nothing_hangs(tmp_path: Path, run_bot: RunBot, color_model: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    red = encode(draw("red"))
+    for name in (b"caf\xe9.jpg", b"new\nline.jfif", "rtl\u202egpj.jpe".encode(), b"\x1b[31m.jpg"):
+        (folder / os.fsdecode(name)).write_bytes(red)
+    for hidden in ("._a.jpg", ".ipynb_checkpoints/a.jpg", "__MACOSX/a.jpg", "@eaDir/a.jpg"):
+        (folder / hidden).parent.mkdir(exist_ok=True)
+        (folder / hidden).write_bytes(b"x")
+    (folder / "loop").symlink_to(folder)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "z.jpg").write_bytes(red)
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(folder / "pipe.jpg")
+    with (folder / "huge.jpg").open("wb") as file:
+        file.truncate(1_500_000_000)
+    done = run_bot("classify", str(folder), MODEL_PATH=str(color_model))
+    lines = [line.removeprefix(f"{folder}/") for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr) == (1, "")
+    assert [line.partition(":")[0] for line in lines] == [
+        *("\\x1b[31m.jpg", "caf\\xe9.jpg", "huge.jpg", "linked/z.jpg", "new\\nline.jfif", "pipe.jpg"),
+        "rtl\\u202egpj.jpe",
+    ]
+    assert "more than 200 MB" in lines[2]
+    assert "not a regular file" in lines[5]
+    done = run_bot("classify", "--json", str(folder), MODEL_PATH=str(color_model))
+    paths = [json.loads(line)["path"] for line in done.stdout.splitlines()]
+    assert os.fsencode(folder) + b"/caf\xe9.jpg" in map(os.fsencode, paths)
+
+
+def test_watching_answers_what_arrives_and_ends_with_ctrl_c(tmp_path: Path, color_model: Path) -> None:
+    (tmp_path / "old.jpg").write_bytes(encode(draw("red")))
+    command = [BOT_PYTHON, "-m", "bot", "classify", "--watch", str(tmp_path), "--model", str(color_model)]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as watcher:
+        assert watcher.stdout
+        photo = tmp_path / "new.jpg"
+        while not select.select([watcher.stdout], [], [], 3)[0]:  # until it has looked at the folder for the first time
+            photo.write_bytes(encode(draw("blue")))
+        assert watcher.stdout.readline().startswith(f"{photo}: blue 99.")
+        watcher.send_signal(signal.SIGINT)
+        assert watcher.wait(20) == 130
+
+
+def test_the_shipped_model_is_found_from_any_folder(tmp_path: Path) -> None:
+    command = [BOT_PYTHON, "-m", "bot", "classify", "-"]
+    variables = environment(PYTHONPATH=str(ROOT))
+    done = subprocess.run(command, cwd=tmp_path, env=variables, input=b"", capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_help_has_an_example_for_each_command_and_the_version_is_told(run_bot: RunBot) -> None:
+    for command in ([], ["preview"], ["classify"], ["doctor"], ["benchmark"], ["new"]):
+        done = run_bot(*command, "--help")
+        assert done.returncode == 0
+        assert "Example: python -m bot" in done.stdout
+    assert run_bot("--version").stdout.startswith("labelgram ")

@@ -1,0 +1,61 @@
+"""`--sort-into DIR`: each photo is copied into a folder of its label. Nothing is moved, deleted or overwritten."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bot.commands.classify_output import Answer
+from bot.errors import LabelgramError
+
+UNSURE = "unsure"
+"""The folder of photos that get no label."""
+
+
+class SortError(LabelgramError):
+    """Photos cannot be sorted into this folder; the message says why."""
+
+
+class Sorter:
+    def __init__(self, target: Path, sources: Sequence[str]) -> None:
+        """`sources` are the files and folders that are read. Raises SortError if `target` is in one, or no folder."""
+        for source in sources:
+            if Path(source).is_dir() and target.resolve().is_relative_to(Path(source).resolve()):
+                raise SortError(f"--sort-into {target} is inside of {source}, which is read. Name a folder elsewhere.")
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SortError(f"--sort-into {target}: {error.strerror}. Name a folder that can be written.") from error
+        self._target = target
+
+    def copy(self, answer: Answer) -> Answer:
+        """The same answer; with an error if the photo could not be copied."""
+        assert answer.prediction
+        label = UNSURE if answer.prediction.unsure else answer.prediction.label
+        folder = self._target / (label.replace(os.sep, "_").replace("\0", "_").lstrip(".") or "_")
+        try:
+            folder.mkdir(exist_ok=True)
+            _copy(Path(answer.path), folder)
+        except OSError as error:
+            return replace(answer, prediction=None, error=f"it could not be copied to {folder}: {error.strerror}")
+        return answer
+
+
+def _copy(photo: Path, folder: Path) -> None:
+    """Under its own name; where another photo has it, as `name-2.jpg`. The same photo again is not copied again."""
+    number = 1
+    while True:
+        name = photo.name if number == 1 else f"{photo.stem}-{number}{photo.suffix}"
+        try:
+            with photo.open("rb") as source, (folder / name).open("xb") as copy:
+                shutil.copyfileobj(source, copy)
+            shutil.copystat(photo, folder / name)
+            return
+        except FileExistsError:
+            if filecmp.cmp(photo, folder / name, shallow=False):
+                return
+            number += 1
