@@ -14,14 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiogram.types import PhotoSize
-
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.contract import ModelError
 from bot.inference.decoding import PhotoError, read
 from bot.inference.photo_files import find_photos
-from bot.preview.updates import BOXES, make_variants
-from bot.telegram.download import smallest_covering
+from bot.inference.variants import BOXES, make_variants, smallest_covering
 
 RULES = (10_000, 256, 224, 192, 160, 128)
 """Pixels that the chosen variant has at least in width and height; the first is above all: the largest variant."""
@@ -46,14 +43,13 @@ def choose(photo: Path, classifier: Classifier) -> list[Choice]:
         return []
     if max(image.size) <= BOXES[1]:
         return []
-    variants = {str(box): (size, jpeg) for box, size, jpeg in make_variants(image)}
-    sizes = [
-        PhotoSize(file_id=name, file_unique_id=name, width=width, height=height)
-        for name, ((width, height), _) in variants.items()
+    variants = list(make_variants(image))
+    answers = {variant.box: classifier.classify(variant.jpeg) for variant in variants}
+    chosen = [smallest_covering(variants, pixels) for pixels in RULES]
+    return [
+        Choice(answers[variant.box].label == photo.parent.name, answers[variant.box], len(variant.jpeg))
+        for variant in chosen
     ]
-    answers = {name: classifier.classify(jpeg) for name, (_, jpeg) in variants.items()}
-    chosen = [smallest_covering(sizes, pixels).file_id for pixels in RULES]
-    return [Choice(answers[name].label == photo.parent.name, answers[name], len(variants[name][1])) for name in chosen]
 
 
 def describe(rows: list[list[Choice]]) -> Iterator[str]:

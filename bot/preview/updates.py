@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,21 +18,15 @@ from aiogram.types import (
     User,
 )
 from aiogram.types import Chat as TelegramChat
-from PIL import Image
 
 from bot.inference.decoding import PhotoError, read
+from bot.inference.variants import Variant, make_variants
 from bot.preview.chat import Chat
 from bot.preview.forms import File
 
 PERSON = 1
 """Telegram's number of the only user and of the private chat with them."""
 CHAT = TelegramChat(id=PERSON, type=ChatType.PRIVATE)
-BOXES = (90, 320, 800, 1280)
-"""Telegram's variants of a photo fit into squares of these sides, in pixels (observed, not documented)."""
-JPEG_QUALITY = 87
-
-Variant = tuple[int, tuple[int, int], bytes]
-"""Box, width and height in pixels, JPEG."""
 
 
 class Updates:
@@ -55,13 +48,19 @@ class Updates:
     def from_file(self, file: File, variants: list[Variant], album: str | None, language: str | None) -> Update:
         """A photo in its variants or, if it has none, the file as it is; with others in an `album` if that is named."""
         number = next(self._chat.numbers)
-        files = {f"{number}-{box}": jpeg for box, _, jpeg in variants} or {f"{number}-file": file.data}
+        files = {f"{number}-{variant.box}": variant.jpeg for variant in variants} or {f"{number}-file": file.data}
         content: dict[str, Any]
         if variants:
             content = {
                 "photo": [
-                    PhotoSize(file_id=name, file_unique_id=name, width=width, height=height, file_size=len(jpeg))
-                    for name, (_, (width, height), jpeg) in zip(files, variants, strict=True)
+                    PhotoSize(
+                        file_id=name,
+                        file_unique_id=name,
+                        width=variant.width,
+                        height=variant.height,
+                        file_size=len(variant.jpeg),
+                    )
+                    for name, variant in zip(files, variants, strict=True)
                 ]
             }
         else:
@@ -103,15 +102,3 @@ def read_variants(data: bytes) -> list[Variant]:
         return list(make_variants(read(data)))
     except PhotoError:
         return []
-
-
-def make_variants(photo: Image.Image) -> Iterator[Variant]:
-    """Telegram's JPEG variants of an RGB photo. None is enlarged."""
-    for box in BOXES:
-        variant = photo.copy()
-        variant.thumbnail((box, box))
-        buffer = io.BytesIO()
-        variant.save(buffer, "JPEG", quality=JPEG_QUALITY)
-        yield box, variant.size, buffer.getvalue()
-        if variant.size == photo.size:
-            return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aiogram.exceptions import AiogramError, TelegramBadRequest
@@ -22,12 +21,6 @@ MAX_BYTES = 20_000_000
 """Largest file that Telegram lets a bot fetch (Bot API, getFile)."""
 TRIES = 8
 TRY_SECONDS = 20.0
-
-
-def smallest_covering(sizes: Sequence[PhotoSize], pixels: int) -> PhotoSize:
-    """The smallest of a photo's variants with at least `pixels` in width and height, else the largest one."""
-    by_area = sorted(sizes, key=lambda size: size.width * size.height)
-    return next((size for size in by_area if min(size.width, size.height) >= pixels), by_area[-1])
 
 
 async def download(bot: Bot, file: PhotoSize | Document | Sticker, metrics: Metrics) -> bytes:

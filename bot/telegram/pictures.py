@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiogram.types import Document, Message, PhotoSize, Sticker
 
-from bot.telegram.download import smallest_covering
+from bot.inference.variants import smallest_covering
 
 
 @dataclass(frozen=True)
