@@ -1,6 +1,6 @@
 # make run     the bot: on Telegram with BOT_TOKEN, else a preview in the browser
 # make test    all tests, in two environments: the bot's without torch, the training's with it
-# make lint    ruff, mypy, and the deploy files against their schemas and linters
+# make lint    ruff, mypy, who imports whom, and the deploy files against their schemas: scripts/lint
 # make chaos   the bot under kill -9, faults and load, beside aiogram's default polling: one table (10 minutes)
 # make bench   speed, memory and size beside fastai, PyTorch and OpenVINO: BENCHMARKS.md and its pictures (half an hour)
 # make slug    dist/slug, the folder to deploy, without what the bot never loads, and its archive; EXTRAS="redis heic s3"
@@ -79,30 +79,7 @@ fuzz: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m tests.stress.fuzz
 
 lint: $(TEST)/done
-	$(TEST)/bin/ruff check .
-	$(TEST)/bin/ruff format --check .
-	$(TEST)/bin/mypy
-	$(TEST)/bin/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
-	$(TEST)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
-	$(TEST)/bin/check-jsonschema --quiet --schemafile deploy/schemas/heroku-app.json app.json
-	$(TEST)/bin/check-jsonschema --quiet --schemafile deploy/schemas/render.json render.yaml
-	$(TEST)/bin/check-jsonschema --quiet --schemafile deploy/schemas/railway.json railway.json
-	$(TEST)/bin/check-jsonschema --quiet --schemafile deploy/schemas/fly.json deploy/fly.toml
-	$(TEST)/bin/check-jsonschema --quiet --schemafile deploy/schemas/cloudrun.json deploy/cloudrun.yaml
-	$(TEST)/bin/hadolint Dockerfile
-	$(TEST)/bin/shellcheck .ci/run bin/post_compile
-	$(call if_there,caddy,$(CHECK_CADDYFILE))
-	$(call if_there,systemd-analyze,$(CHECK_UNIT))
-
-# What systemd and Caddy say of their files, where they are installed. The unit's program is not, so another stands in.
-CHECK_CADDYFILE := DOMAIN=bot.example.org HOME=$$folder caddy validate --config deploy/Caddyfile --adapter caddyfile
-CHECK_UNIT := sed "s|^ExecStart=.*|ExecStart=/bin/true|" deploy/labelgram.service > $$folder/labelgram.service && \
-    { ! systemd-analyze verify $$folder/labelgram.service 2>&1 | grep labelgram; } && \
-    systemd-analyze security --offline=true --threshold=20 $$folder/labelgram.service
-define if_there
-@if ! command -v $(1) >/dev/null; then echo "skipped: $(1) is not installed"; exit; fi; \
-folder=$$(mktemp -d); trap 'rm -r $$folder' EXIT; said=$$({ $(2); } 2>&1) || { echo "$$said"; exit 1; }
-endef
+	scripts/lint
 
 new: $(BOT)/done
 	@$(BOT)/bin/python -m bot new artifacts/$(NAME) $(if $(wildcard artifacts/$(NAME).onnx),,--data $(DATA))
