@@ -28,7 +28,7 @@ from scipy.special import softmax
 from bot.inference.classifier import Classifier
 from bot.inference.contract import SIZE, Contract, ModelError, Preprocess, Unsure
 from bot.inference.decoding import PhotoError, decode, read
-from bot.inference.photo_files import find_photos
+from bot.inference.photo_files import find_photos, read_photo
 from export import card, parity, verify
 from export import metrics as figures
 from export.graph import OPSET, build_graph, finish
@@ -220,10 +220,10 @@ def _read_about(file: Path | None) -> str:
 
 
 def _read(path: Path) -> Photo:
-    photo = Photo(str(path), path.read_bytes())
     try:
+        photo = Photo(str(path), read_photo(path))
         read(photo.data)
-    except PhotoError as error:
+    except (PhotoError, OSError) as error:
         raise ExportError(f"{path}: {error}") from error
     return photo
 

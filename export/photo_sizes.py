@@ -17,7 +17,7 @@ from pathlib import Path
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.contract import ModelError
 from bot.inference.decoding import PhotoError, read
-from bot.inference.photo_files import find_photos
+from bot.inference.photo_files import find_photos, read_photo
 from bot.inference.variants import BOXES, make_variants, smallest_covering
 
 RULES = (10_000, 256, 224, 192, 160, 128)
@@ -37,8 +37,8 @@ class Choice:
 def choose(photo: Path, classifier: Classifier) -> list[Choice]:
     """The photo's answers under each of RULES; none if it cannot be read or has only Telegram's smallest variants."""
     try:
-        image = read(photo.read_bytes())
-    except PhotoError as error:
+        image = read(read_photo(photo))
+    except (PhotoError, OSError) as error:
         print(f"skipped {photo}: {error}", file=sys.stderr)
         return []
     if max(image.size) <= BOXES[1]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from bot.benchmark.measure import BenchmarkError
 from bot.inference.decoding import PhotoError, read
-from bot.inference.photo_files import SUFFIXES, find_photos
+from bot.inference.photo_files import SUFFIXES, find_photos, read_photo
 
 PHONE = (1280, 960)
 """Width and height in pixels of the largest variant that Telegram makes of a phone's photo."""
@@ -78,7 +78,7 @@ def read_folder(folder: Path, count: int) -> tuple[Kind, list[Labelled]]:
 
 def _is_readable(file: Path) -> bool:
     try:
-        read(file.read_bytes())
+        read(read_photo(file))
     except (PhotoError, OSError) as error:
         print(f"not timed, {file}: {error}", file=sys.stderr)
         return False

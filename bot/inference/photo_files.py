@@ -4,32 +4,59 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import deque
 from pathlib import Path
 
 from bot.inference.decoding import HEIC, PhotoError, Reason
 
 SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp"} | ({".heic", ".heif"} if HEIC else set())
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".png", ".webp", ".gif", ".bmp"}
+    | ({".heic", ".heif"} if HEIC else set())
 )
 """Endings of file names taken for photos when a folder is read."""
-SKIPPED_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
-"""What macOS and Synology put beside photos: previews and metadata. Names that start with a dot are skipped too."""
+SKIPPED_FOLDERS = frozenset(
+    {"__macosx", "@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "system volume information"}
+)
+"""What macOS, Windows and network storage put beside photos, in small letters: previews, metadata, deleted files.
+Names that start with a dot are skipped too."""
 MAX_FILE_BYTES = 200_000_000
 """Largest file that is read into memory. The largest photo that can be decoded has 150 MB as a plain BMP."""
 
 
 def find_photos(folder: Path) -> list[Path]:
-    """The files in `folder` and below it that are named like photos, sorted.
+    """The files in `folder` and below it that are named like photos, sorted. Raises OSError if `folder` is none."""
+    return [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES or path.is_dir()]
 
-    Linked folders are read too. Each folder is read once, so a loop of links ends. Raises OSError if `folder` is none.
+
+def list_files(folder: Path) -> list[Path]:
+    """All files in `folder` and below it, sorted, with those folders that cannot be listed: reading one says why.
+
+    Linked folders are read too. Each folder is read once, and none above `folder`, so a loop of links ends and no file
+    is there twice. Raises OSError if `folder` is none.
     """
-    photos: list[Path] = []
-    linked: list[Path] = []
-    visited: set[tuple[int, int]] = set()
-    _walk(folder, photos, linked, visited)
-    while linked:  # real folders come first: a photo is listed by its own path where it has one
-        _walk(linked.pop(0), photos, linked, visited)
-    return sorted(photos)
+    files: list[Path] = []
+    visited = {_identify(parent) for parent in folder.resolve(strict=True).parents}
+    folders, links = deque([folder]), deque[Path]()
+    while folders or links:  # real folders come first: a file is listed by its own path where it has one
+        current = folders.popleft() if folders else links.popleft()
+        try:
+            identity = _identify(current)
+            if identity in visited:
+                continue
+            visited.add(identity)
+            with os.scandir(current) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError:
+            files.append(current)
+            continue
+        for entry in listed:
+            if entry.name.startswith(".") or entry.name.casefold() in SKIPPED_FOLDERS:
+                continue
+            if not _is_folder(entry):
+                files.append(current / entry.name)
+            else:
+                (links if entry.is_symlink() else folders).append(current / entry.name)
+    return sorted(files)
 
 
 def read_photo(path: Path) -> bytes:
@@ -48,33 +75,16 @@ def show_path(path: str | os.PathLike[str]) -> str:
     return "".join(map(_show_character, os.fspath(path)))
 
 
-def _walk(folder: Path, photos: list[Path], linked: list[Path], visited: set[tuple[int, int]]) -> None:
-    status = folder.stat()
-    if (status.st_dev, status.st_ino) in visited:
-        return
-    visited.add((status.st_dev, status.st_ino))
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        entries = _list(folder)
-    except OSError:
-        photos.append(folder)  # reading it fails as well, and says why
-        return
-    for entry in entries:
-        path = folder / entry.name
-        if entry.name.startswith("."):
-            continue
-        if not entry.is_dir():
-            if path.suffix.lower() in SUFFIXES:
-                photos.append(path)
-        elif entry.name not in SKIPPED_FOLDERS:
-            if entry.is_symlink():
-                linked.append(path)
-            else:
-                _walk(path, photos, linked, visited)
+        return entry.is_dir()
+    except OSError:  # links that lead to each other
+        return False
 
 
-def _list(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
+def _identify(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from bot.inference.decoding import PhotoError, read
-from bot.inference.photo_files import find_photos
+from bot.inference.photo_files import find_photos, read_photo, show_path
 from training.data.generated import GENERATORS
 from training.data.photos import DataError
 from training.recipe import GENERATED, NO_OUTSIDERS
@@ -88,8 +88,8 @@ def part_kinds(kinds: Sequence[Kind], unseen: Sequence[str], seed: int) -> tuple
 
 def _readable(file: Path) -> bool:
     try:
-        read(file.read_bytes())
-    except PhotoError as error:
-        print(f"skipped {file}: {error}")
+        read(read_photo(file))
+    except (PhotoError, OSError) as error:
+        print(f"skipped {show_path(file)}: {error}")
         return False
     return True
