@@ -101,7 +101,7 @@ async def _build(stack: AsyncExitStack, settings: Settings, classifier: Classifi
     throttling = ThrottlingMiddleware(rate_limiter, replies, metrics, pseudonymise)
     delivery = Delivery(
         bot,
-        build_dispatcher(parts, settings.owners, settings.channel_posts, throttling),
+        build_dispatcher(parts, settings.owners, settings.channel_posts, throttling, settings.allowed),
         ledger,
         replies,
         metrics,

@@ -21,6 +21,9 @@ ENDPOINT = re.compile(r"https?://[\w.-]+(:[1-6]?\d{1,4})?(/[\w./-]*)?", re.ASCII
 """An address without a password, so that it can be shown."""
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 """What Telegram takes for a webhook's secret token."""
+PERSON = re.compile(r"[0-9]{1,16}")
+PERSON_OR_GROUP = re.compile(r"-?[0-9]{1,16}")
+"""Telegram's numbers: those of groups and channels are negative (Bot API: at most 52 bits)."""
 
 
 class SettingsError(LabelgramError):
@@ -72,6 +75,8 @@ class Settings:
     """One of AIOGRAM_IMPORTS: see bot.startup.lazy_aiogram."""
     owners: frozenset[int]
     """Telegram's numbers of those who may ask for /stats."""
+    allowed: frozenset[int]
+    """Telegram's numbers of the people and groups that are answered, beside `owners`; empty: everybody is."""
     donations: Path | BucketSettings | None
     """Where photos go that people let the bot keep; None: it keeps none."""
     channel_posts: bool
@@ -106,7 +111,8 @@ class Settings:
             log_format=_choice(values, "LOG_FORMAT", "text", LOG_FORMATS),
             metrics_port=_count(values, "METRICS_PORT", default=0) if "METRICS_PORT" in values else None,
             aiogram_import=_choice(values, "AIOGRAM_IMPORT", "deferred", AIOGRAM_IMPORTS),
-            owners=_numbers(values, "OWNER_IDS"),
+            owners=_numbers(values, "OWNER_IDS", PERSON, "people, such as 12345,67890"),
+            allowed=_numbers(values, "ALLOWED_IDS", PERSON_OR_GROUP, "people and groups, such as 12345,-1001234567890"),
             donations=_donations(values),
             channel_posts=_choice(values, "CHANNEL_POSTS", "off", ("on", "off")) == "on",
         )
@@ -155,10 +161,14 @@ def _count(values: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _numbers(values: Mapping[str, str], name: str) -> frozenset[int]:
-    parts = [part.strip() for part in values.get(name, "").split(",") if part.strip()]
-    if not all(part.isdecimal() for part in parts):
-        raise SettingsError(f"{name} takes Telegram's numbers of people, such as 12345,67890.")
+def _numbers(values: Mapping[str, str], name: str, pattern: re.Pattern[str], wanted: str) -> frozenset[int]:
+    text = values.get(name)
+    if text is None:
+        return frozenset()
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    wrong = [part for part in parts if not pattern.fullmatch(part)]
+    if wrong or not parts:  # not shown: a token may be there by mistake
+        raise SettingsError(f"{name} takes Telegram's numbers of {wanted}.")
     return frozenset(map(int, parts))
 
 

@@ -54,6 +54,7 @@ async def examine(settings: Settings) -> bool:
         _look_at_state,
         _look_at_donations,
         _look_at_clock,
+        _look_at_access,
         _look_at_telegram,
     ):
         async for finding in look(settings):
@@ -118,6 +119,13 @@ async def _look_at_donations(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding(True, "donations", f"can be written to and deleted from {store.where}")
     except (StoreError, SettingsError) as error:
         yield Finding(False, "donations", str(error))
+
+
+async def _look_at_access(settings: Settings) -> AsyncIterator[Finding]:
+    groups = sum(1 for number in settings.allowed if number < 0)
+    people = len(settings.owners | settings.allowed) - groups
+    limited = f"{people} people (OWNER_IDS, ALLOWED_IDS) and {groups} groups are answered, nobody else"
+    yield Finding(True, "access", limited if settings.allowed else "everybody is answered (ALLOWED_IDS is not set)")
 
 
 async def _look_at_clock(settings: Settings) -> AsyncIterator[Finding]:

@@ -12,10 +12,12 @@ from bot.inference.classifier import Classifier
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
+from bot.telegram.access import AccessMiddleware
 from bot.telegram.albums import Albums
 from bot.telegram.handlers import commands, donations, feedback, language, owner, photos
 from bot.telegram.handlers.photos import PhotoAnswer
 from bot.telegram.middlewares import LanguageMiddleware, ThrottlingMiddleware, install_middlewares
+from bot.telegram.statistics import Statistics
 from bot.texts.replies import Replies
 
 
@@ -32,10 +34,18 @@ class Parts:
 
 
 def build_dispatcher(
-    parts: Parts, owners: frozenset[int], channel_posts: bool, throttling: ThrottlingMiddleware | None = None
+    parts: Parts,
+    owners: frozenset[int],
+    channel_posts: bool,
+    throttling: ThrottlingMiddleware | None = None,
+    allowed: frozenset[int] = frozenset(),
 ) -> Dispatcher:
-    """Without `throttling` everything that comes is answered. `channel_posts`: photos in channels are too."""
+    """Without `throttling` everything that comes is answered. `channel_posts`: photos in channels are too.
+
+    `allowed`: Telegram's numbers of the people and groups that are answered beside `owners`; empty: everybody is.
+    """
     albums = Albums(parts.key_values, parts.replies, parts.pseudonymise)
+    statistics = Statistics(parts.key_values)
     dispatcher = Dispatcher(
         disable_fsm=True,  # aiogram's memory of states, which nothing here has, would grow with every person
         classifier=parts.classifier,
@@ -43,9 +53,13 @@ def build_dispatcher(
         metrics=parts.metrics,
         key_values=parts.key_values,
         donations=parts.donations,
-        answer=PhotoAnswer(parts.classifier, parts.replies, parts.metrics, parts.key_values, albums),
+        statistics=statistics,
+        answer=PhotoAnswer(parts.classifier, parts.replies, parts.metrics, statistics, albums),
         crash_guard=nullcontext,  # the preview delivers photos without a ledger, so it counts no crashes
     )
+    if allowed:
+        access = AccessMiddleware(allowed | owners, parts.key_values, parts.replies, parts.metrics, parts.pseudonymise)
+        dispatcher.update.outer_middleware(access)
     install_middlewares(dispatcher, LanguageMiddleware(parts.key_values, parts.pseudonymise), throttling)
     dispatcher.include_routers(
         commands.make_router(),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiogram import Bot
 from aiogram.enums import ChatType, MessageEntityType
-from aiogram.filters import BaseFilter
+from aiogram.filters import BaseFilter, Command
 from aiogram.types import Message
 
 
@@ -34,3 +36,10 @@ async def has_picture(message: Message) -> bool:
     """A filter for what may be looked at. No magic one: those aiogram takes to a thread and back, for every message."""
     image = message.document and (message.document.mime_type or "").startswith("image/")
     return bool(message.photo or image or message.sticker or message.animation or message.video or message.video_note)
+
+
+class TextCommand(Command):
+    """A command that is a message of its own. aiogram's filter takes captions too: a photo with one is a photo."""
+
+    async def __call__(self, message: Message, bot: Bot) -> bool | dict[str, Any]:
+        return message.text is not None and await super().__call__(message, bot)

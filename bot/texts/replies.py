@@ -4,7 +4,7 @@ The texts are gettext catalogues, `<language>.po`, that a translator edits with 
 `bot/texts`, a bot's own in `NAME-replies` beside its model `NAME.onnx`. A text is found by context and key: `bot` (what
 it says), `refusal` (why a photo has no answer), `command` (its menu), `label` (a class's name in running text) and
 `answer` (the answer for one class), to name the most used. A class that no catalogue mentions gets its own name and the
-general answer with bars, so a new model needs no text.
+general answer, so a new model needs no text.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from gettext import GNUTranslations
 from pathlib import Path
 
 from bot.inference.classifier import Prediction
+from bot.inference.contract import UnsureBecause
 from bot.inference.decoding import Reason
-from bot.texts.catalogues import Catalogues
+from bot.texts.catalogues import Catalogues, find_fields
 
 TEXTS = Path(__file__).parent
 
@@ -30,8 +31,11 @@ DONATING = ("donate", "forget")
 MAX_NAMED_LABELS = 10
 """A greeting names this many classes; the rest are counted."""
 
+NEARLY_CERTAIN = 0.95
+"""The probability from which an answer needs no bars."""
+
 BARS = 3
-"""Classes with a bar under a general answer."""
+"""Classes with a bar under an answer that is not nearly certain."""
 
 BAR_LENGTH = 10
 
@@ -42,7 +46,7 @@ class Replies:
     def __init__(self, own: Path | None = None) -> None:
         """`own` is the folder of the bot's own texts, which need not be there. Raises TextsError."""
         self._common = Catalogues(TEXTS)
-        self._own = Catalogues(own)
+        self._own = Catalogues(own, self._find_placeholders)
         for language in self._own.files:  # few; what a translator broke is told at the start
             self._own.find(language)
 
@@ -67,28 +71,37 @@ class Replies:
         return self.text("refusal", reason.value, language)
 
     def render(self, prediction: Prediction, language: str | None) -> str:
-        """Say what a photo shows and how sure the model is, or that it is not."""
-        if prediction.unsure:
-            return self.text("bot", "unsure", language)
+        """Say what a photo shows and how sure the model is, or why it is not; with bars if it is not nearly certain."""
+        bars = f"\n\n{self._draw_bars(prediction, language)}" if prediction.probability < NEARLY_CERTAIN else ""
+        match prediction.unsure_because:
+            case UnsureBecause.OUTSIDER:
+                labels = self._list(list(prediction.probabilities), language)
+                return self.text("bot", "unsure-outsider", language).format(labels=labels)
+            case UnsureBecause.CLOSE:
+                return self.text("bot", "unsure-close", language).format(**self._name_two(prediction, language)) + bars
         own = _look(self._own_first(language), "answer", prediction.label)
         answer = own or self.text("bot", "answer", language)
-        text = answer.format(
-            label=self.name(prediction.label, language), percent=self.percent(prediction.probability, language)
-        )
-        return text if own else f"{text}\n\n{self._draw_bars(prediction, language)}"
+        label, percent = self.name(prediction.label, language), self.percent(prediction.probability, language)
+        return answer.format(label=label, percent=percent) + bars
 
-    def album_line(self, found: Prediction | Reason, language: str | None) -> str:
+    def album_line(self, outcome: Prediction | Reason, language: str | None) -> str:
         """What is said of one photo of an album."""
-        if isinstance(found, Reason):
-            return self.refuse(found, language)
-        return self.text("bot", "album-unsure" if found.unsure else "album-line", language).format(
-            label=self.name(found.label, language), percent=self.percent(found.probability, language)
+        if isinstance(outcome, Reason):
+            return self.refuse(outcome, language)
+        match outcome.unsure_because:
+            case UnsureBecause.OUTSIDER:
+                return self.text("bot", "album-outsider", language)
+            case UnsureBecause.CLOSE:
+                return self.text("bot", "album-close", language).format(**self._name_two(outcome, language))
+        return self.text("bot", "album-line", language).format(
+            label=self.name(outcome.label, language), percent=self.percent(outcome.probability, language)
         )
 
     def render_album(self, lines: Sequence[str], language: str | None) -> str:
         """The answer to an album, of which each photo has one of the `lines`."""
         head = self.plural("bot", "album", len(lines), language)
-        return "\n".join([head, *(f"{number}. {line}" for number, line in enumerate(lines, start=1))])
+        numbered = (f"{number}. {line}" for number, line in enumerate(lines, start=1))
+        return "\n".join([head, *numbered, "", self.text("bot", "album-how", language)])
 
     def name(self, label: str, language: str | None) -> str:
         """A class's name in running text."""
@@ -119,19 +132,32 @@ class Replies:
         return next((one for one in (tag, tag.partition("-")[0]) if one in self._common.files), FALLBACK)
 
     def _draw_bars(self, prediction: Prediction, language: str | None) -> str:
-        best = sorted(prediction.probabilities.items(), key=lambda item: item[1], reverse=True)[:BARS]
         lines = []
-        for label, probability in best:
+        for label, probability in rank(prediction)[:BARS]:
             full = round(probability * BAR_LENGTH)
             bar = "▓" * full + "░" * (BAR_LENGTH - full)
             lines.append(f"{bar} {self.percent(probability, language)} {self.name(label, language)}")
         return "\n".join(lines)
+
+    def _name_two(self, prediction: Prediction, language: str | None) -> dict[str, str]:
+        """The names of the two most probable classes."""
+        (first, _), (second, _), *_ = rank(prediction)
+        return {"first": self.name(first, language), "second": self.name(second, language)}
 
     def _list(self, labels: Sequence[str], language: str | None) -> str:
         separator = self.text("bot", "separator", language)
         names = separator.join(self.name(label, language) for label in labels[:MAX_NAMED_LABELS])
         more = len(labels) - MAX_NAMED_LABELS
         return self.plural("bot", "more-labels", more, language, names=names) if more > 0 else names
+
+    def _find_placeholders(self, context: str, key: str) -> frozenset[str] | None:
+        """What may stand in braces in one of a bot's own texts: the same as in the English one."""
+        if context == "answer":
+            return frozenset({"label", "percent"})
+        english = self._common.find(FALLBACK)
+        assert english
+        text = english.pgettext(context, key)
+        return None if text == key else frozenset(find_fields(text))
 
     def _own_first(self, language: str | None) -> Iterator[GNUTranslations]:
         """The language's catalogues: not English ones, since there is something to say in the language without them."""
@@ -142,6 +168,11 @@ class Replies:
     def _all(self, language: str | None) -> Iterator[GNUTranslations]:
         yield from self._own_first(language)
         yield from self._own_first(FALLBACK)
+
+
+def rank(prediction: Prediction) -> list[tuple[str, float]]:
+    """Classes and their probabilities, the most probable first."""
+    return sorted(prediction.probabilities.items(), key=lambda item: item[1], reverse=True)
 
 
 def _look(catalogues: Iterator[GNUTranslations], context: str, key: str) -> str | None:

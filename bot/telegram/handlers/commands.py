@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from aiogram import F, Router
 from aiogram.enums import ChatType
-from aiogram.filters import Command, CommandStart
 from aiogram.types import Message
 
 from bot.donations.donations import Donations
 from bot.inference.classifier import Classifier
+from bot.telegram.filters import TextCommand
+from bot.telegram.replying import send_answer
 from bot.texts.replies import Replies
 
 
 def make_router() -> Router:
     router = Router(name="commands")
-    router.message.register(cmd_start, CommandStart())
-    router.message.register(cmd_help, Command("help"))
-    router.message.register(cmd_privacy, Command("privacy"))
+    router.message.register(cmd_start, TextCommand("start"))
+    router.message.register(cmd_help, TextCommand("help"))
+    router.message.register(cmd_privacy, TextCommand("privacy"))
     return router
 
 
@@ -28,19 +29,19 @@ def make_last_router() -> Router:
 
 
 async def cmd_start(message: Message, classifier: Classifier, replies: Replies, language: str | None) -> None:
-    await message.answer(replies.greet(classifier.contract.labels, language))
+    await send_answer(message, replies.greet(classifier.contract.labels, language))
 
 
 async def cmd_help(message: Message, classifier: Classifier, replies: Replies, language: str | None) -> None:
-    await message.answer(replies.help(classifier.contract.labels, language))
+    await send_answer(message, replies.help(classifier.contract.labels, language))
 
 
 async def cmd_privacy(message: Message, replies: Replies, donations: Donations, language: str | None) -> None:
     texts = [replies.text("bot", "privacy", language)]
     if donations.are_on:
         texts.append(replies.text("donation", "privacy", language))
-    await message.answer("\n\n".join(texts))
+    await send_answer(message, "\n\n".join(texts))
 
 
 async def hint(message: Message, replies: Replies, language: str | None) -> None:
-    await message.answer(replies.text("bot", "hint", language))
+    await send_answer(message, replies.text("bot", "hint", language))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 
 from aiogram import F, Router
-from aiogram.filters import Command
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
 from bot.donations.donations import Donations
 from bot.donations.store import StoreError
+from bot.telegram.filters import TextCommand
 from bot.telegram.keyboards import replace_question
+from bot.telegram.replying import send_answer
 from bot.texts.replies import Replies
 
 log = logging.getLogger(__name__)
@@ -18,22 +19,22 @@ log = logging.getLogger(__name__)
 
 def make_router() -> Router:
     router = Router(name="donations")
-    router.message.register(cmd_donate, Command("donate"))
-    router.message.register(cmd_forget, Command("forget"))
+    router.message.register(cmd_donate, TextCommand("donate"))
+    router.message.register(cmd_forget, TextCommand("forget"))
     router.callback_query.register(take_consent, F.data.startswith("donate:"))
     return router
 
 
 async def cmd_donate(message: Message, replies: Replies, donations: Donations, language: str | None) -> None:
     if not donations.are_on:
-        await message.answer(replies.text("donation", "off", language))
+        await send_answer(message, replies.text("donation", "off", language))
         return
     buttons = [
         InlineKeyboardButton(text=replies.text("button", answer, language), callback_data=f"donate:{answer}")
         for answer in ("yes", "no")
     ]
     text = replies.text("donation", "ask", language)
-    await message.answer(text, reply_markup=InlineKeyboardMarkup(inline_keyboard=[buttons]))
+    await send_answer(message, text, reply_markup=InlineKeyboardMarkup(inline_keyboard=[buttons]))
 
 
 async def take_consent(callback: CallbackQuery, replies: Replies, donations: Donations, language: str | None) -> None:
@@ -47,6 +48,6 @@ async def cmd_forget(message: Message, replies: Replies, donations: Donations, l
         count = await donations.forget(message.from_user.id) if message.from_user else 0
     except StoreError as error:
         log.warning("donated photos could not be deleted: %s", error)
-        await message.answer(replies.text("donation", "not-forgotten", language))
+        await send_answer(message, replies.text("donation", "not-forgotten", language))
     else:
-        await message.answer(replies.plural("donation", "forgotten", count, language))
+        await send_answer(message, replies.plural("donation", "forgotten", count, language))

@@ -22,10 +22,10 @@ from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError
 from bot.inference.explain import explain
 from bot.monitoring.metrics import Metrics
-from bot.storage.key_values import KeyValueStore
 from bot.telegram.download import download
 from bot.telegram.keyboards import make_button
 from bot.telegram.pictures import Picture, find_picture
+from bot.telegram.statistics import Statistics
 from bot.texts.replies import Replies
 
 SHOWN = 640
@@ -77,7 +77,7 @@ async def take_verdict(
     classifier: Classifier,
     replies: Replies,
     metrics: Metrics,
-    key_values: KeyValueStore,
+    statistics: Statistics,
     donations: Donations,
     language: str | None,
 ) -> None:
@@ -88,7 +88,7 @@ async def take_verdict(
     index = int(number)
     if not 0 <= index < len(labels):
         return
-    await key_values.add(f"count:{verdict}")
+    await statistics.add_verdict(labels[index], verdict == "right")
     await _take_away_buttons(callback, replies, language)
     donates = await donations.has_consent(callback.from_user.id)
     if not donates:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from aiogram import F, Router
-from aiogram.filters import Command
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
 from bot.storage.key_values import KeyValueStore
+from bot.telegram.filters import TextCommand
 from bot.telegram.keyboards import replace_question
+from bot.telegram.replying import send_answer
 from bot.texts.replies import Replies
 
 AUTOMATIC = "auto"
@@ -15,7 +16,7 @@ AUTOMATIC = "auto"
 
 def make_router() -> Router:
     router = Router(name="language")
-    router.message.register(cmd_language, Command("language"))
+    router.message.register(cmd_language, TextCommand("language"))
     router.callback_query.register(choose_language, F.data.startswith("language:"))
     return router
 
@@ -26,7 +27,7 @@ async def cmd_language(message: Message, replies: Replies, language: str | None)
     buttons = [InlineKeyboardButton(text=text, callback_data=f"language:{tag}") for text, tag in (*names, automatic)]
     rows = [buttons[start : start + 3] for start in range(0, len(buttons), 3)]
     text = replies.text("language", "choose", language)
-    await message.answer(text, reply_markup=InlineKeyboardMarkup(inline_keyboard=rows))
+    await send_answer(message, text, reply_markup=InlineKeyboardMarkup(inline_keyboard=rows))
 
 
 async def choose_language(

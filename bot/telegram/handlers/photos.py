@@ -10,20 +10,19 @@ from dataclasses import dataclass, field
 from aiogram import Bot, F, Router
 from aiogram.enums import ChatAction, ChatType
 from aiogram.exceptions import AiogramError
-from aiogram.filters import Command
 from aiogram.types import Document, Message
 
 from bot.delivery.at_least_once import CrashGuard
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.decoding import PhotoError, Reason, decode
 from bot.monitoring.metrics import Metrics, Stopwatch
-from bot.storage.key_values import KeyValueStore
 from bot.storage.ledger import LedgerError
 from bot.telegram.albums import Albums
 from bot.telegram.download import download
-from bot.telegram.filters import Addressed, has_picture
+from bot.telegram.filters import Addressed, TextCommand, has_picture
 from bot.telegram.keyboards import answer_buttons
 from bot.telegram.pictures import Picture, find_picture
+from bot.telegram.statistics import Statistics
 from bot.texts.replies import Replies
 
 TYPING_AFTER = 1.0
@@ -38,7 +37,7 @@ log = logging.getLogger(__name__)
 
 def make_router(channel_posts: bool) -> Router:
     router = Router(name="photos")
-    router.message.register(cmd_what, Command("what"))
+    router.message.register(cmd_what, TextCommand("what"))
     router.message.register(answer_picture, has_picture, Addressed())
     router.message.register(cmd_what, F.text, F.reply_to_message, ~(F.chat.type == ChatType.PRIVATE), Addressed())
     router.edited_message.register(answer_picture, has_picture, Addressed())
@@ -79,7 +78,7 @@ class PhotoAnswer:
     classifier: Classifier
     replies: Replies
     metrics: Metrics
-    key_values: KeyValueStore
+    statistics: Statistics
     albums: Albums
     one_by_one: asyncio.Lock = field(default_factory=asyncio.Lock)
     """For images sent as files: up to 20 MB, and hundreds once decoded. Photos are small."""
@@ -109,7 +108,7 @@ class PhotoAnswer:
         with stopwatch("reply"):
             await self._reply(message, found, picture.is_frame, language)
         with suppress(LedgerError):  # the answer is out: trouble with a count must not have it given again
-            await self.key_values.add("count:answered")
+            await self.statistics.add_answer(found)
         self.metrics.count_photo(outcome, stopwatch)
         log.info("photo answered: %s", detail, extra={"stages": stopwatch})
 

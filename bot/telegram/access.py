@@ -1,0 +1,63 @@
+"""Who may use the bot: ALLOWED_IDS."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiogram import BaseMiddleware, Bot
+from aiogram.enums import ChatType
+from aiogram.types import CallbackQuery, Chat, TelegramObject, Update, User
+
+from bot.monitoring.metrics import Metrics
+from bot.storage.key_values import KeyValueStore
+from bot.storage.pseudonyms import Pseudonymiser
+from bot.texts.replies import Replies
+
+DAY = 24 * 3600.0
+
+
+class AccessMiddleware(BaseMiddleware):
+    """Lets updates of allowed people and groups pass, whatever they are. Others are told so once a day, in private."""
+
+    def __init__(
+        self,
+        allowed: frozenset[int],
+        key_values: KeyValueStore,
+        replies: Replies,
+        metrics: Metrics,
+        pseudonymise: Pseudonymiser,
+    ) -> None:
+        """`allowed`: Telegram's numbers of people and groups."""
+        self._allowed = allowed
+        self._key_values = key_values
+        self._replies = replies
+        self._metrics = metrics
+        self._pseudonymise = pseudonymise
+        self._telling = asyncio.Lock()
+
+    async def __call__(
+        self,
+        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
+        event: TelegramObject,
+        data: dict[str, Any],
+    ) -> Any:
+        user: User | None = data.get("event_from_user")
+        chat: Chat | None = data.get("event_chat")
+        if (user and user.id in self._allowed) or (chat and chat.id in self._allowed):
+            return await handler(event, data)
+        self._metrics.refusals.labels("not-allowed").inc()
+        if user and chat and chat.type == ChatType.PRIVATE:
+            press = event.callback_query if isinstance(event, Update) else None
+            async with self._telling:  # of messages that come together one is answered
+                await self._turn_away(data["bot"], user, press)
+        return None
+
+    async def _turn_away(self, bot: Bot, user: User, press: CallbackQuery | None) -> None:
+        name = f"turned-away:{self._pseudonymise(str(user.id))}"
+        if await self._key_values.get(name):
+            return
+        text = self._replies.text("bot", "not-allowed", user.language_code).format(number=user.id)
+        await (press.answer(text) if press else bot.send_message(user.id, text))
+        await self._key_values.set(name, "told", DAY)

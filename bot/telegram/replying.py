@@ -1,0 +1,17 @@
+"""Where an answer goes."""
+
+from __future__ import annotations
+
+from aiogram.enums import ChatType
+from aiogram.types import InlineKeyboardMarkup, Message
+
+
+async def send_answer(message: Message, text: str, reply_markup: InlineKeyboardMarkup | None = None) -> Message:
+    """Answer a message where it was written.
+
+    In a group as a reply: the comments on a channel's post are such a thread, which Telegram gives a number but which
+    is no topic that a message could be sent to.
+    """
+    if message.chat.type == ChatType.PRIVATE:
+        return await message.answer(text, reply_markup=reply_markup)
+    return await message.reply(text, reply_markup=reply_markup, allow_sending_without_reply=True)
