@@ -124,7 +124,7 @@ async def _look_at_donations(settings: Settings) -> AsyncIterator[Finding]:
 async def _look_at_access(settings: Settings) -> AsyncIterator[Finding]:
     groups = sum(1 for number in settings.allowed if number < 0)
     people = len(settings.owners | settings.allowed) - groups
-    limited = f"{people} people (OWNER_IDS, ALLOWED_IDS) and {groups} groups are answered, nobody else"
+    limited = f"answered are only these of OWNER_IDS and ALLOWED_IDS: people {people}, groups {groups}"
     yield Finding(True, "access", limited if settings.allowed else "everybody is answered (ALLOWED_IDS is not set)")
 
 

@@ -101,7 +101,8 @@ class Replies:
         """The answer to an album, of which each photo has one of the `lines`."""
         head = self.plural("bot", "album", len(lines), language)
         numbered = (f"{number}. {line}" for number, line in enumerate(lines, start=1))
-        return "\n".join([head, *numbered, "", self.text("bot", "album-how", language)])
+        how = ["", self.text("bot", "album-how", language)] if len(lines) > 1 else []
+        return "\n".join([head, *numbered, *how])
 
     def name(self, label: str, language: str | None) -> str:
         """A class's name in running text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,9 @@ def test_an_album_gets_one_answer_with_a_line_per_photo(telegram: Telegram, star
         "1. red, 99%",
         "2. green, 99%",
         "3. blue, 99%",
-        "4. I am not sure",
+        "4. between red and green",
+        "",
+        text("bot", "album-how"),
     ]
 
 
@@ -147,11 +150,18 @@ def test_verdicts_are_counted_once_and_only_the_owner_sees_the_figures(telegram:
     telegram.wait_until(lambda: len(toasts(telegram)) == 3)
     assert set(toasts(telegram)) == {text("verdict", "thanks")}
     assert all(buttons(answer_to(telegram, message)) == ["why"] for message in messages)
+    grey = telegram.send_photo(Image.new("RGB", (300, 300), "gray"))
+    telegram.wait_until(lambda: grey in telegram.answers())
     telegram.send_text("/stats", user=99)
     telegram.send_text("/stats", user=7)
-    telegram.wait_until(lambda: len(telegram.texts()) == 5)
-    stats = text("owner", "stats").format(answered=3, right=2, wrong=1, kept=0)
-    assert set(telegram.texts()[3:]) == {stats, text("bot", "hint")}
+    telegram.wait_until(lambda: len(telegram.texts()) == 6)
+    (stats,) = set(telegram.texts()[4:]) - {text("bot", "hint")}
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    assert stats.split("\n\n") == [
+        f"{today}: 4 answered, 25% not sure, 25% wrong",
+        "red: 1 named, 0% wrong, 0 missed\ngreen: 1 named, 0% wrong, 0 missed\nblue: 1 named, 100% wrong, 0 missed",
+        "Photos answered: 4\nNot sure: 1 (25%)\nCalled right: 2\nCalled wrong: 1 (25%)\nPhotos kept: 0",
+    ]
 
 
 def test_photos_are_kept_only_with_consent_and_deleted_when_it_is_taken_back(

@@ -45,7 +45,11 @@ def test_a_photo_between_the_classes_gets_no_label(telegram: Telegram, start_bot
     message = telegram.send_photo(Image.new("RGB", (300, 300), "gray"))
     start_bot()
     telegram.wait_until(lambda: message in telegram.answers())
-    assert telegram.answers()[message] == text("bot", "unsure")
+    said = text("bot", "unsure-close").format(first="red", second="green")
+    assert telegram.answers()[message].split("\n\n") == [
+        said,
+        "▓▓▓░░░░░░░ 33% red\n▓▓▓░░░░░░░ 33% green\n▓▓▓░░░░░░░ 33% blue",
+    ]
 
 
 def test_start_and_help_name_the_classes_and_other_text_gets_a_hint(telegram: Telegram, start_bot: StartBot) -> None:
@@ -215,6 +219,8 @@ def test_a_setting_that_cannot_be_used_is_named(run_bot: RunBot) -> None:
         "REDIS_URL": "localhost",
         "PORT": "0",
         "METRICS_PORT": "none",
+        "OWNER_IDS": "-5",
+        "ALLOWED_IDS": "2001,ada",
         "SHUTDOWN_SECONDS": "-1",
         "LOG_FORMAT": "xml",
     }.items():

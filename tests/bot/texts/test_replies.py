@@ -31,9 +31,8 @@ def keys(catalogue: polib.POFile) -> set[tuple[str, str]]:
     return {(entry.msgctxt, entry.msgid) for entry in catalogue}
 
 
-def prediction(label: str, probability: float, unsure: bool = False) -> Prediction:
-    because = UnsureBecause.CLOSE if unsure else None
-    return Prediction(label, probability, {label: probability}, None, because)
+def prediction(label: str, probability: float) -> Prediction:
+    return Prediction(label, probability, {label: probability}, None, None)
 
 
 def test_english_has_a_text_for_every_refusal_and_command() -> None:
@@ -85,23 +84,93 @@ def test_the_mask_bot_says_what_its_tutorial_said() -> None:
 def test_a_bots_own_texts_are_said_in_its_languages_alone(tmp_path: Path) -> None:
     (tmp_path / "en.po").write_text('msgctxt "answer"\nmsgid "cat"\nmsgstr "Miaow, {percent}."\n')
     replies = Replies(tmp_path)
-    assert replies.render(prediction("cat", 0.9), "en") == "Miaow, 90%."
-    assert replies.render(prediction("cat", 0.9), "fr").startswith("Je vois : cat.")
+    assert replies.render(prediction("cat", 0.96), "en") == "Miaow, 96%."
+    assert replies.render(prediction("cat", 0.96), "fr").startswith("Je vois : cat.")
     (tmp_path / "en.po").write_text("nonsense")
     with pytest.raises(TextsError, match=r"en\.po"):
         Replies(tmp_path)
 
 
-def test_a_general_answer_shows_the_three_best_with_bars() -> None:
+@pytest.mark.parametrize("own", [False, True])
+def test_an_answer_that_is_not_nearly_certain_shows_the_three_best_with_bars(tmp_path: Path, own: bool) -> None:
+    if own:
+        (tmp_path / "en.po").write_text('msgctxt "answer"\nmsgid "cat"\nmsgstr "Miaow!"\n')
     best = {"cat": 0.62, "dog": 0.3, "fire_engine": 0.05, "tree": 0.03}
-    text = Replies().render(Prediction("cat", 0.62, best, None, None), "en")
+    text = Replies(tmp_path).render(Prediction("cat", 0.62, best, None, None), "en")
     assert text.splitlines() == [
-        "I see: cat. I am 62% sure.",
+        "Miaow!" if own else "I see: cat. I am 62% sure.",
         "",
         "▓▓▓▓▓▓░░░░ 62% cat",
         "▓▓▓░░░░░░░ 30% dog",
         "░░░░░░░░░░ 5% fire engine",
     ]
+
+
+def test_a_nearly_certain_answer_needs_no_bars() -> None:
+    best = {"cat": 0.96, "dog": 0.04}
+    assert Replies().render(Prediction("cat", 0.96, best, None, None), "en") == "I see: cat. I am 96% sure."
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_is_not_sure_says_why(language: str) -> None:
+    best = {"dog": 0.25, "cat": 0.45, "tree": 0.3}
+    close = Prediction("cat", 0.45, best, None, UnsureBecause.CLOSE)
+    other = Prediction("cat", 0.45, best, 0.9, UnsureBecause.OUTSIDER)
+    replies = Replies()
+    for said in (replies.render(close, language).partition("\n\n")[0], replies.album_line(close, language)):
+        assert said.index("cat") < said.index("tree")
+        assert "dog" not in said
+    assert all(label in replies.render(other, language) for label in best)
+    assert "▓" not in replies.render(other, language)
+    assert replies.album_line(other, language) != replies.album_line(close, language)
+
+
+ENTRY = 'msgctxt "{0}"\nmsgid "{1}"\nmsgstr "{2}"\n'
+
+
+@pytest.mark.parametrize(
+    ("context", "key", "text"),
+    [
+        ("answer", "cat", "A {lable}"),
+        ("answer", "cat", "{0.__class__}"),
+        ("answer", "cat", "{label.__class__}"),
+        ("answer", "cat", "{label[0]}"),
+        ("answer", "cat", "{percent:>500000000}"),
+        ("answer", "cat", "{percent:{label}}"),
+        ("answer", "cat", "{percent!r}"),
+        ("answer", "cat", "{}"),
+        ("answer", "cat", "100 {percent"),
+        ("answer", "cat", "100 percent}"),
+        ("answer", "cat", "x" * 5000),
+        ("bot", "start", "I know {percent}"),
+        ("bot", "hint", "Send {label}"),
+        ("bot", "percent", "{number:>500000000}"),
+        ("bot", "album", "{count} photos of {names}"),
+    ],
+)
+def test_an_own_text_that_cannot_be_filled_in_is_refused_with_file_and_line(
+    tmp_path: Path, context: str, key: str, text: str
+) -> None:
+    good = ENTRY.format("label", "dog", "the {good} dog")
+    (tmp_path / "en.po").write_text(f"# Ours.\n{good}\n# Odd.\n{ENTRY.format(context, key, text)}")
+    with pytest.raises(TextsError, match=r"en\.po, line 9: "):
+        Replies(tmp_path)
+
+
+def test_every_plural_form_of_an_own_text_is_looked_at(tmp_path: Path) -> None:
+    head = 'msgid ""\nmsgstr "Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
+    forms = (
+        'msgctxt "bot"\nmsgid "album"\nmsgid_plural "album"\nmsgstr[0] "{count} photo"\nmsgstr[1] "{cuont} photos"\n'
+    )
+    (tmp_path / "en.po").write_text(head + forms)
+    with pytest.raises(TextsError, match=r"\{cuont\} cannot be filled in. This text may hold \{count\}"):
+        Replies(tmp_path)
+
+
+def test_a_rule_of_plurals_that_fails_is_told_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "en.po").write_text('msgid ""\nmsgstr "Plural-Forms: nplurals=2; plural=(10 % n);\\n"\n')
+    with pytest.raises(TextsError, match=r"en\.po cannot be read"):
+        Replies(tmp_path)
 
 
 def test_a_label_without_a_text_of_its_own_gets_the_general_answer() -> None:
@@ -112,10 +181,6 @@ def test_a_label_without_a_text_of_its_own_gets_the_general_answer() -> None:
 
 def test_no_answer_claims_to_be_certain() -> None:
     assert "99%" in Replies().render(prediction("cat", 1.0), "en")
-
-
-def test_an_unsure_answer_names_no_label() -> None:
-    assert "cat" not in Replies().render(prediction("cat", 0.4, unsure=True), "en")
 
 
 @pytest.mark.parametrize(
