@@ -8,7 +8,7 @@ Nothing in here imports torch, fastai, onnx, `training` or `export`.
 
 import os
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # From 1.32 on onnxruntime reports its use to its makers, and keeps a device identifier in the user's cache folder.
 # It reads this variable once, when it is first imported; set here, since nothing of ours is imported before.
