@@ -1,5 +1,6 @@
 # make run     the bot: on Telegram with BOT_TOKEN, else a preview in the browser
 # make test    all tests, in two environments: the bot's without torch, the training's with it
+# make coverage which branches of bot/ the bot's tests run, in its processes too; below the floor it fails
 # make lint    ruff, mypy, who imports whom, and the deploy files against their schemas: scripts/lint
 # make chaos   the bot under kill -9, faults and load, beside aiogram's default polling: one table (10 minutes)
 # make bench   speed, memory and size beside fastai, PyTorch and OpenVINO: BENCHMARKS.md and its pictures (half an hour)
@@ -30,6 +31,7 @@ EXPORT_OPTIONS ?= --int8 $(if $(filter mask,$(NAME)),--about docs/mask-photos.md
 BOT := .venv/bot
 TEST := .venv/test
 TRAIN := .venv/train
+COVERAGE := .venv/coverage
 
 # Tests run the bot where there is nothing but its requirements; replicas need Redis' client as well.
 PYTHONS := LABELGRAM_BOT_PYTHON=$(CURDIR)/$(BOT)/bin/python LABELGRAM_REDIS_PYTHON=$(CURDIR)/$(TEST)/bin/python
@@ -37,7 +39,7 @@ PYTHONS := LABELGRAM_BOT_PYTHON=$(CURDIR)/$(BOT)/bin/python LABELGRAM_REDIS_PYTH
 # Keeps glibc from handing every batch's memory back to the kernel: a fifth more photos a second on the CPU.
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
 
-.PHONY: help run environments test test-bot test-train test-tutorial test-export chaos bench slug fuzz lint new fetch train export clean
+.PHONY: help run environments test coverage test-bot test-train test-tutorial test-export chaos bench slug fuzz lint new fetch train export clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -52,6 +54,15 @@ test:
 
 test-bot: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m pytest tests/bot tests/deploy
+
+# The bot's processes run where there is coverage beside its requirements.
+DATA_FILE := $(CURDIR)/dist/coverage/.coverage
+
+coverage: $(COVERAGE)/done $(TEST)/done
+	@rm -rf dist/coverage && mkdir -p dist/coverage
+	$(subst $(BOT),$(COVERAGE),$(PYTHONS)) COVERAGE_FILE=$(DATA_FILE) $(TEST)/bin/coverage run -m pytest tests/bot
+	@COVERAGE_FILE=$(DATA_FILE) $(TEST)/bin/coverage combine --quiet dist/coverage
+	COVERAGE_FILE=$(DATA_FILE) $(TEST)/bin/coverage report
 
 # One thread a process: several would wait for each other in busy loops while other tests have a core.
 TRAIN_TESTS = $(PYTHONS) $(MALLOC) OMP_NUM_THREADS=1 nice $(TRAIN)/bin/python -m pytest
@@ -121,6 +132,9 @@ $(BOT)/done: requirements-bot.txt
 
 $(TEST)/done: requirements-bot.txt requirements-redis.txt requirements-s3.txt requirements-test.txt
 	$(call set_up,,-r requirements-bot.txt -r requirements-test.txt)
+
+$(COVERAGE)/done: requirements-bot.txt requirements-test.txt
+	$(call set_up,,-r requirements-bot.txt $$(grep ^coverage requirements-test.txt))
 
 $(TRAIN)/done: requirements-bot.txt requirements-train.txt requirements-test.txt
 	$(call set_up, (PyTorch is large: this takes minutes),--no-compile -r requirements-train.txt $$(grep ^pytest requirements-test.txt))

@@ -20,6 +20,12 @@ from tests.support.training_runs import TRAIN
 from tests.support.warm import run as run_command
 
 
+def pytest_configure() -> None:
+    """Where the tests run in the background of a shell, they and what they start ignore Ctrl-C: not any more."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def color_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_color_model(tmp_path_factory.mktemp("model") / "colors.onnx")
