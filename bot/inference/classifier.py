@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Semaphore
+from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
-from bot.inference import decoding as photo
-from bot.inference.contract import INPUT, OUTPUT, OUTSIDER, SIZE, Contract, ModelError, UnsureBecause
+from bot.inference import decoding
+from bot.inference.contract import (
+    EVIDENCE,
+    GRID,
+    INPUT,
+    OUTPUT,
+    OUTSIDER,
+    SIZE,
+    Contract,
+    ModelError,
+    UnsureBecause,
+)
+from bot.inference.session import Session, limit_memory
 
-MAX_MODEL_BYTES = 500_000_000
-"""A resnet152 has 241 MB. Larger files are not read into memory only to find out that they are something else."""
+SUM_TOLERANCE = 1e-3
+"""By how much a photo's probabilities may miss 1, and those that follow from the evidence the probabilities."""
 
 AT_ONCE = 2
 """Photos in the net at a time, each on all threads: where one photo's threads wait for each other, the other's work.
@@ -48,80 +60,115 @@ class Classifier:
     def __init__(self, model: Path, threads: int) -> None:
         """Load `model`, to run one photo on `threads` threads.
 
-        Raises ModelError if the file is not there, is not ONNX or does not meet the contract.
+        Raises ModelError if the file is not there, is not ONNX, does not meet the contract, or answers nonsense.
         """
-        try:
-            if model.stat().st_size > MAX_MODEL_BYTES:
-                raise ModelError(
-                    f"{model} is larger than {MAX_MODEL_BYTES // 1_000_000} MB: this is no photo classifier."
-                )
-            # From bytes: a file that wants external data beside it is refused, as the contract has it.
-            session = ort.InferenceSession(model.read_bytes(), _options(threads), providers=["CPUExecutionProvider"])
-        except OSError as error:
-            raise ModelError(f"cannot read the model {model}: {error.strerror}. MODEL_PATH names the file.") from error
-        except ModelError:
-            raise
-        except Exception as error:  # onnxruntime's exceptions share no base class of their own
-            raise ModelError(f"{model} is not an ONNX file that onnxruntime can run: {_first_line(error)}") from error
-        session._model_bytes = None  # kept for a change of providers, and as large as the model
-        self.contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
+        self._session = Session(model, threads)
+        self.contract = Contract.from_metadata(self._session.metadata)
         self._outputs = [OUTPUT] if self.contract.unsure.outsider is None else [OUTPUT, OUTSIDER]
-        _check_tensors(session, len(self.contract.labels), self._outputs)
-        self._session = session
+        self.explains = EVIDENCE in {output.name for output in self._session.outputs}
+        """Whether the model says which part of a photo an answer comes from: `explain` can be called."""
+        _check_tensors(self._session, len(self.contract.labels), self._outputs, self.explains)
         self.at_once = min(threads, AT_ONCE)
         self._places = Semaphore(self.at_once)
         self._batch = Lock()
+        self._try()
 
     def classify(self, data: bytes) -> Prediction:
         """Decode a photo file's bytes and name it. Raises PhotoError if it cannot be read."""
-        return self.predict(photo.decode(data, self.contract.preprocess))
+        return self.predict(decoding.decode(data, self.contract.preprocess))
 
     def predict(self, pixels: NDArray[np.uint8]) -> Prediction:
-        """Name one photo from its pixels: uint8 `[224, 224, 3]`, RGB."""
-        rows, *more = self._run(pixels[np.newaxis])  # [224, 224, 3] -> [1, 224, 224, 3] -> [1, classes]
+        """Name one photo from its pixels: uint8 `[224, 224, 3]`, RGB. Raises ModelError if the model answers nonsense.
+
+        [224, 224, 3] -> [1, 224, 224, 3] -> [1, classes]
+        """
+        return self._judge(*self._run(self._outputs, pixels[np.newaxis]))
+
+    def explain(self, pixels: NDArray[np.uint8]) -> tuple[Prediction, NDArray[np.float32]]:
+        """Name one photo, and tell by how much each of its cells speaks for that label: float32 `[GRID, GRID]`.
+
+        The numbers are parts of the label's logit, less the mean over the classes. Only where `explains`.
+        """
+        *rest, evidence = self._run([*self._outputs, EVIDENCE], pixels[np.newaxis])
+        prediction = self._judge(*rest)
+        return prediction, evidence[0, self.contract.labels.index(prediction.label)]
+
+    def _judge(self, rows: NDArray[np.float32], *more: NDArray[np.float32]) -> Prediction:
+        """A prediction from the outputs for one photo: float32 `[1, classes]`, and `[1]` if there is an outsider."""
         probabilities = dict(zip(self.contract.labels, map(float, rows[0]), strict=True))
+        outsider = float(more[0][0]) if more else None
+        total = sum(probabilities.values())  # NaN fails each of these comparisons
+        if not (abs(total - 1) <= SUM_TOLERANCE and rows.min() >= 0 and 0 <= (outsider or 0) <= 1):
+            raise ModelError("the model's probabilities do not sum to 1. Make the file with `python -m export`.")
         label = max(probabilities, key=probabilities.__getitem__)
         best = probabilities[label]
-        outsider = float(more[0][0]) if more else None
         return Prediction(label, best, probabilities, outsider, self.contract.unsure(best, outsider))
+
+    def _try(self) -> None:
+        """Look at a made-up picture. Raises ModelError if that takes too long, fails or brings nonsense."""
+        shades = np.linspace(0, 255, SIZE * SIZE * 3).reshape(1, SIZE, SIZE, 3).astype(np.uint8)
+        evidence = [EVIDENCE] if self.explains else []
+        with limit_memory(self._session.bytes):
+            outputs = self._session.run([*self._outputs, *evidence], shades, on_trial=True)
+        shapes = [
+            node.shape[1:]
+            for name in (*self._outputs, *evidence)
+            for node in self._session.outputs
+            if node.name == name
+        ]
+        if [list(output.shape) for output in outputs] != [[1, *shape] for shape in shapes]:
+            raise ModelError(
+                "the model's outputs have other shapes than it says. Make the file with `python -m export`."
+            )
+        self._judge(*outputs[: len(self._outputs)])
+        if self.explains and not np.allclose(_softmax(outputs[-1].sum((2, 3))), outputs[0], atol=SUM_TOLERANCE):
+            raise ModelError(
+                f"the model's output {EVIDENCE} does not add up to its probabilities. "
+                "Make the file with `python -m export`."
+            )
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Of every class, for several photos at once: uint8 `[batch, 224, 224, 3]` -> float32 `[batch, classes]`."""
         with self._batch:
-            return self._run(pixels)[0]
+            return self._run([OUTPUT], pixels)[0]
 
-    def _run(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    def _run(self, outputs: Sequence[str], pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         with self._places:
-            outputs: list[NDArray[np.float32]] = self._session.run(self._outputs, {INPUT: pixels})
-            return outputs
+            return self._session.run(outputs, pixels)
 
 
-def _options(threads: int) -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # errors come as exceptions; the library's own lines on stderr say them twice
-    # Spinning saves 1 ms a photo and burns as much CPU again waiting for the next.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Over the last axis."""
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(powers / powers.sum(-1, keepdims=True))
 
 
-def _check_tensors(session: ort.InferenceSession, classes: int, outputs: list[str]) -> None:
-    further = [node for node in session.get_outputs()[1:] if node.name in outputs]
-    found = [(node.name, node.type, node.shape) for node in (*session.get_inputs(), session.get_outputs()[0], *further)]
+def _check_tensors(session: Session, classes: int, outputs: list[str], explains: bool) -> None:
+    """Raises ModelError unless names, types and shapes are the contract's."""
+    further = {node.name: node for node in session.outputs[1:]}
+    shapes: dict[str, list[Any]] = {OUTSIDER: [], EVIDENCE: [classes, GRID, GRID]}
+    wanted = [*outputs[1:], *([EVIDENCE] if explains else [])]
+    tensors = [*session.inputs, *session.outputs[:1], *(further[name] for name in wanted if name in further)]
+    found = [(node.name, node.type, node.shape) for node in tensors]
     batch = found[0][2][0] if found[0][2] else None
     expected = [
         (INPUT, "tensor(uint8)", [batch, SIZE, SIZE, 3]),
         (OUTPUT, "tensor(float)", [batch, classes]),
-        *((name, "tensor(float)", [batch]) for name in outputs[1:]),
+        *((name, "tensor(float)", [batch, *shapes[name]]) for name in wanted),
     ]
     if found != expected or isinstance(batch, int):
-        more = "".join(f", {name} float32 [batch]" for name in outputs[1:])
+        more = "".join(f", {name} float32 {_show_shape(shapes[name])}" for name in wanted)
         raise ModelError(
-            f"the model's tensors are {found}, the contract wants {INPUT} uint8 [batch, {SIZE}, {SIZE}, 3] "
+            f"the model's tensors are {_shorten(found)}, the contract wants {INPUT} uint8 [batch, {SIZE}, {SIZE}, 3] "
             f"and {OUTPUT} float32 [batch, {classes}]{more} with a free batch. Make the file with `python -m export`."
         )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _show_shape(shape: list[Any]) -> str:
+    return f"[{', '.join(map(str, ['batch', *shape]))}]"
+
+
+def _shorten(value: object) -> str:
+    """At most 300 characters, on one line."""
+    text = repr(value)
+    return text if len(text) <= 300 else f"{text[:300]}..."

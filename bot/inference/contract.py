@@ -7,6 +7,7 @@ nothing is defaulted.
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,8 +20,27 @@ INPUT = "image"
 OUTPUT = "probabilities"
 OUTSIDER = "outsider"
 """A further output, float32 `[batch]`: the probability that a photo shows none of the classes."""
+EVIDENCE = "evidence"
+"""A further output, float32 `[batch, classes, GRID, GRID]`: each cell's part of each class's logit.
+
+Temperature and bias are included, the mean over the classes is taken off. The softmax of its sum over the cells is
+OUTPUT.
+"""
+GRID = 7
+"""Cells of EVIDENCE in width and height; each covers 32 x 32 pixels of INPUT."""
 SIZE = 224
 """Width and height in pixels of the input `image`: uint8, `[batch, 224, 224, 3]`, RGB."""
+
+MAX_RESIZE = 1024
+"""Pixels. Photos are not enlarged beyond what they are read with."""
+MAX_CLASSES = 25_000
+"""ImageNet-21k has 21,841."""
+MAX_LABEL = 100
+"""Characters of a class's name, which buttons and file names hold."""
+SHOWN = 200
+"""Characters of a wrong field that a message shows."""
+DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of the text around a label."""
 
 
 class ModelError(LabelgramError):
@@ -45,9 +65,13 @@ class Preprocess:
         fields = _json_object("preprocess", text)
         size, resize = fields.get("size"), fields.get("resize")
         known = cls(size, resize) if isinstance(size, int) and isinstance(resize, int) else None
-        if known is None or fields != json.loads(known.to_json()) or not SIZE == known.size <= known.resize:
+        if (
+            known is None
+            or fields != json.loads(known.to_json())
+            or not SIZE == known.size <= known.resize <= MAX_RESIZE
+        ):
             raise ModelError(
-                f"the model asks for a preprocessing this bot does not know: {text}. "
+                f"the model asks for a preprocessing this bot does not know: {text[:SHOWN]!r}. "
                 "Export it again with this version of Labelgram."
             )
         return known
@@ -90,10 +114,11 @@ class Unsure:
         """Parse the metadata field `unsure`; raises ModelError on any rule this reader does not know."""
         fields = _json_object("unsure", text)
         limits = [fields.get(name) for name in _RULES.get(str(fields.get("rule")), ())]
-        known = [float(limit) for limit in limits if isinstance(limit, int | float) and 0 <= limit <= 1]
+        numbers = [limit for limit in limits if isinstance(limit, int | float) and not isinstance(limit, bool)]
+        known = [float(number) for number in numbers if 0 <= number <= 1]
         if not known or len(known) < len(limits) or fields != json.loads(cls(*known).to_json()):
             raise ModelError(
-                f"the model has a rule for being unsure that this bot does not know: {text}. "
+                f"the model has a rule for being unsure that this bot does not know: {text[:SHOWN]!r}. "
                 "Export it again with this version of Labelgram."
             )
         return cls(*known)
@@ -135,7 +160,7 @@ class Contract:
         version = metadata.get("contract")
         if version != CONTRACT:
             raise ModelError(
-                f"the model's metadata says contract {version!r}, this bot reads {CONTRACT!r}. "
+                f"the model's metadata says contract {(version or 'nothing')[:SHOWN]!r}, this bot reads {CONTRACT!r}. "
                 "Make the file with `python -m export`."
             )
         missing = sorted(set(cls.__dataclass_fields__) - metadata.keys())
@@ -167,20 +192,40 @@ class Contract:
 def _json(field: str, text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise ModelError(f"the model's metadata field {field} is not JSON: {text[:80]!r}") from error
+    except (ValueError, RecursionError) as error:  # the latter of thousands of brackets
+        raise ModelError(f"the model's metadata field {field} is not JSON: {text[:SHOWN]!r}") from error
 
 
 def _json_object(field: str, text: str) -> dict[str, Any]:
     value = _json(field, text)
     if not isinstance(value, dict):
-        raise ModelError(f"the model's metadata field {field} is not a JSON object: {text[:80]!r}")
+        raise ModelError(f"the model's metadata field {field} is not a JSON object: {text[:SHOWN]!r}")
     return value
 
 
 def _labels(text: str) -> tuple[str, ...]:
     labels = _json("labels", text)
-    named = isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)
+    named = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
     if not named or len(labels) < 2 or len(set(labels)) != len(labels):
-        raise ModelError(f"the model's labels are not a list of two or more different names: {text[:80]!r}")
+        raise ModelError(f"the model's labels are not a list of two or more different names: {text[:SHOWN]!r}")
+    if len(labels) > MAX_CLASSES:
+        raise ModelError(f"the model has {len(labels):,} labels; at most {MAX_CLASSES:,} are read.")
+    for label in labels:
+        if reason := _find_fault(label):
+            raise ModelError(f"the model's label {label[:SHOWN]!r} {reason}. Rename the class, then train and export.")
     return tuple(labels)
+
+
+def _find_fault(label: str) -> str | None:
+    """Why a class cannot be named so: people read a label in messages, and it names a folder of photos."""
+    if not label.strip():
+        return "is empty"
+    if len(label) > MAX_LABEL:
+        return f"has {len(label):,} characters, at most {MAX_LABEL} are read"
+    if any(
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in DIRECTIONS for character in label
+    ):
+        return "has characters that cannot be shown, such as a line break"
+    if label in (".", "..") or "/" in label or "\\" in label:
+        return "cannot name a folder"
+    return None

@@ -85,9 +85,14 @@ def decode(data: bytes, preprocess: Preprocess) -> NDArray[np.uint8]:
 
     Returns uint8 `[size, size, 3]`, RGB. Raises PhotoError where `read` does.
     """
+    return fit(read(data), preprocess)
+
+
+def fit(image: Image.Image, preprocess: Preprocess) -> NDArray[np.uint8]:
+    """Squish an upright RGB image, and cut its margin off: uint8 `[size, size, 3]`."""
     side, margin = preprocess.resize, (preprocess.resize - preprocess.size) // 2
     # Not one resize of the middle box: Pillow keeps a box in float32, and 5 % of photos came out a level off.
-    squished = read(data).resize((side, side), Image.Resampling.BILINEAR)
+    squished = image.resize((side, side), Image.Resampling.BILINEAR)
     return np.asarray(squished.crop((margin, margin, margin + preprocess.size, margin + preprocess.size)))
 
 

@@ -40,13 +40,14 @@ def write_color_model(
     output: str = "probabilities",
     *,
     outsider_batch: str | None = None,
+    explains: bool = True,
     steps_when_black: int | None = None,
 ) -> Path:
     """A model that names the strongest of the mean colours; class n looks at channel n % 3, the first of each wins.
 
     `metadata` replaces fields of METADATA, None removes one. With `outsider_batch`, the name of its batch dimension, it
-    has the output `outsider`: 1 for a black photo, 0 for a white one. With `steps_when_black` it counts to that number
-    before it names a black photo: a million takes about a second.
+    has the output `outsider`: 1 for a black photo, 0 for a white one. If it `explains` it has the output `evidence`.
+    With `steps_when_black` it counts to that number before it names a black photo: a million takes about a second.
     """
     weights = np.zeros((3, len(labels)), np.float32)
     for index in range(len(labels)):
@@ -67,6 +68,18 @@ def write_color_model(
         ]
         outputs.append(helper.make_tensor_value_info("outsider", TensorProto.FLOAT, [outsider_batch]))
         constants |= {"channels": np.array([1]), "white": np.array(255, np.float32), "one": np.array(1, np.float32)}
+    if explains:
+        nodes += [
+            helper.make_node("Transpose", ["float"], ["planes"], perm=[0, 3, 1, 2]),  # [batch, 3, h, w]
+            helper.make_node(
+                "AveragePool", ["planes"], ["cells"], kernel_shape=[size // 7] * 2, strides=[size // 7] * 2
+            ),
+            helper.make_node("Einsum", ["cells", "shares"], ["parts"], equation="bkyx,kc->bcyx"),
+            helper.make_node("ReduceMean", ["parts", "classes"], ["mean"]),
+            helper.make_node("Sub", ["parts", "mean"], ["evidence"]),
+        ]
+        outputs.append(helper.make_tensor_value_info("evidence", TensorProto.FLOAT, ["batch", len(labels), 7, 7]))
+        constants |= {"shares": weights / 49, "classes": np.array([1])}
     if steps_when_black:
         nodes[2:3] = [
             helper.make_node("ReduceMax", ["color"], ["brightest"], keepdims=0),
