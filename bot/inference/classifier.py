@@ -106,7 +106,8 @@ class Classifier:
 
     def _try(self) -> None:
         """Look at a made-up picture. Raises ModelError if that takes too long, fails or brings nonsense."""
-        shades = np.linspace(0, 255, SIZE * SIZE * 3).reshape(1, SIZE, SIZE, 3).astype(np.uint8)
+        planes = np.linspace(0, 255, 3 * SIZE * SIZE).reshape(1, 3, SIZE, SIZE)  # little red, more green, most blue
+        shades = np.ascontiguousarray(planes.transpose(0, 2, 3, 1), np.uint8)
         evidence = [EVIDENCE] if self.explains else []
         with limit_memory(self._session.bytes):
             outputs = self._session.run([*self._outputs, *evidence], shades, on_trial=True)

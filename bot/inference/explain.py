@@ -43,8 +43,8 @@ def explain(data: bytes, classifier: Classifier) -> Explanation:
     preprocess = classifier.contract.preprocess
     photo = read(data)
     prediction, evidence = classifier.explain(fit(photo, preprocess))
-    heat = np.maximum(evidence, 0)
-    strongest = float(heat.max())
+    heat = np.maximum(evidence, 0, dtype=np.float32)
+    strongest = heat.max()
     if strongest == 0 or (heat >= LEVEL * strongest).mean() > WIDEST:
         return Explanation(prediction, None)
     buffer = io.BytesIO()

@@ -12,16 +12,20 @@ from aiogram.types import (
 from bot.texts.replies import Replies
 
 
-def answer_buttons(index: int, replies: Replies, language: str | None) -> InlineKeyboardMarkup:
-    """Under an answer that names class number `index`."""
+def answer_buttons(index: int, replies: Replies, language: str | None, explains: bool) -> InlineKeyboardMarkup:
+    """Under an answer that names class number `index`, of a model that `explains` or not."""
     rows = [
-        [make_button(replies.text("button", "why", language), "why")],
+        *why_buttons(replies, language, explains),
         [
             make_button(replies.text("button", "right", language), f"right:{index}"),
             make_button(replies.text("button", "wrong", language), f"wrong:{index}"),
         ],
     ]
     return InlineKeyboardMarkup(inline_keyboard=rows)
+
+
+def why_buttons(replies: Replies, language: str | None, explains: bool) -> list[list[InlineKeyboardButton]]:
+    return [[make_button(replies.text("button", "why", language), "why")]] if explains else []
 
 
 def make_button(text: str, data: str) -> InlineKeyboardButton:

@@ -21,6 +21,13 @@ def draw(color: str = "red", size: tuple[int, int] = (320, 240)) -> Image.Image:
     return Image.new("RGB", size, COLORS[color])
 
 
+def draw_corner(color: str = "red", size: tuple[int, int] = (320, 240)) -> Image.Image:
+    """A dark photo whose lower right corner, 4/9 of it, is of one of COLORS."""
+    photo = Image.new("RGB", size, (40, 40, 40))
+    photo.paste(COLORS[color], (size[0] // 3, size[1] // 3, *size))
+    return photo
+
+
 def encode(image: Image.Image, form: str = "JPEG", **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, form, **options)

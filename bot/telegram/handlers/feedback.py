@@ -23,7 +23,7 @@ from bot.inference.decoding import PhotoError
 from bot.inference.explain import explain
 from bot.monitoring.metrics import Metrics
 from bot.telegram.download import download
-from bot.telegram.keyboards import make_button
+from bot.telegram.keyboards import make_button, why_buttons
 from bot.telegram.pictures import Picture, find_picture
 from bot.telegram.statistics import Statistics
 from bot.texts.replies import Replies
@@ -53,8 +53,11 @@ async def show_why(
     language: str | None,
     crash_guard: CrashGuard,
 ) -> None:
-    """Send the photo back, bright where the answer hung on. It is fetched again by its id: nothing was kept."""
+    """Send the photo back with the area coloured that speaks for the answer. It is fetched again by its id."""
     answer = callback.message
+    if not classifier.explains:
+        await _tell(callback, replies.text("why", "never", language))
+        return
     picture = _find_photo(callback)
     if picture is None or not isinstance(answer, Message):
         await _tell(callback, replies.text("why", "gone", language))
@@ -64,12 +67,16 @@ async def show_why(
     try:
         data = await download(callback.bot, picture.file, metrics)
         async with crash_guard():
-            label, jpeg = await asyncio.to_thread(explain, data, classifier)
+            explanation = await asyncio.to_thread(explain, data, classifier)
     except PhotoError:
         await answer.reply(replies.text("why", "gone", language))
         return
-    caption = replies.text("why", "caption", language).format(label=replies.name(label, language))
-    await answer.reply_photo(BufferedInputFile(jpeg, "why.jpg"), caption=caption)
+    label = replies.name(explanation.prediction.label, language)
+    if explanation.picture is None:
+        await answer.reply(replies.text("why", "no-area", language).format(label=label))
+        return
+    caption = replies.text("why", "caption", language).format(label=label)
+    await answer.reply_photo(BufferedInputFile(explanation.picture, "why.jpg"), caption=caption)
 
 
 async def take_verdict(
@@ -89,7 +96,7 @@ async def take_verdict(
     if not 0 <= index < len(labels):
         return
     await statistics.add_verdict(labels[index], verdict == "right")
-    await _take_away_buttons(callback, replies, language)
+    await _take_away_buttons(callback, replies, language, classifier.explains)
     donates = await donations.has_consent(callback.from_user.id)
     if not donates:
         await _tell(callback, replies.text("verdict", "thanks", language))
@@ -118,7 +125,7 @@ async def take_label(
     assert callback.data
     index = int(callback.data.partition(":")[2])
     labels = classifier.contract.labels
-    await _take_away_buttons(callback, replies, language)
+    await _take_away_buttons(callback, replies, language, classifier.explains)
     if 0 <= index < len(labels) and await donations.has_consent(callback.from_user.id):
         await _keep(callback, labels[index], replies, metrics, donations, language)
 
@@ -151,10 +158,10 @@ def _find_photo(callback: CallbackQuery) -> Picture | None:
     return find_picture(answer.reply_to_message, SHOWN) if isinstance(answer, Message) else None
 
 
-async def _take_away_buttons(callback: CallbackQuery, replies: Replies, language: str | None) -> None:
+async def _take_away_buttons(callback: CallbackQuery, replies: Replies, language: str | None, explains: bool) -> None:
     """So that nobody judges twice; the reason can still be asked for."""
     if isinstance(callback.message, Message):
-        why = InlineKeyboardMarkup(inline_keyboard=[[make_button(replies.text("button", "why", language), "why")]])
+        why = InlineKeyboardMarkup(inline_keyboard=why_buttons(replies, language, explains))
         with suppress(TelegramBadRequest):  # another press was quicker
             await callback.message.edit_reply_markup(reply_markup=why)
 

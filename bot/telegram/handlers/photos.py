@@ -128,7 +128,8 @@ class PhotoAnswer:
             if is_frame:
                 text = f"{self.replies.text('bot', 'first-frame', language)} {text}"
             index = self.classifier.contract.labels.index(found.label)
-            markup = None if found.unsure else answer_buttons(index, self.replies, language)
+            explains = self.classifier.explains
+            markup = None if found.unsure else answer_buttons(index, self.replies, language, explains)
             await message.reply(text, reply_markup=markup, allow_sending_without_reply=True)
 
 
