@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -20,9 +21,11 @@ from pathlib import Path
 
 from fastai.torch_core import rank_distrib
 
+from bot.inference.photo_files import show_path
+from training.data.folders import CLASS_FOLDERS
 from training.data.loading import load_photos
 from training.data.photos import DataError, PhotoSet
-from training.data.split import write_split
+from training.data.split import SKIPPED_FILE, write_skipped, write_split
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
 from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
@@ -32,10 +35,16 @@ from training.recipe import AUGMENTATIONS, MIXES, Recipe
 from training.report.__main__ import add_options, describe_run, read_options, write_report
 from training.runs import SPLIT_FILE
 
+SHOWN_SKIPPED = 20
+"""Skipped photos that are named on the screen."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit status. Of several processes only the first says anything."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is no reason to stop
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     with contextlib.ExitStack() as stack:
         if rank_distrib():
             silence = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
@@ -52,14 +61,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _complain(text: str) -> None:
     if not rank_distrib():
-        print(f"training: {text}", file=sys.stderr)
+        print(f"training: {show_path(text)}", file=sys.stderr)
 
 
 def _run(options: argparse.Namespace) -> int:
     out: Path = options.out
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
     print(f"reading the photos in {options.data}")
-    photos = load_photos(options.data, recipe.split_seed, options.relabel)
+    photos = load_photos(options.data, recipe.split_seed, options.relabel, options.leave_out, options.class_folder)
     _describe(photos)
     read_columns((), options.data, options.by)  # so that a wrong --by is told of now
     report = out.with_name(f"{out.name}-report")
@@ -85,6 +94,7 @@ def _run(options: argparse.Namespace) -> int:
 def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argparse.Namespace, folder: Path) -> None:
     """Everything that goes into the report's folder."""
     write_split(photos.photos, options.data, folder / SPLIT_FILE)
+    write_skipped(photos.skipped, options.data, folder / SKIPPED_FILE)
     facts = describe_run(trained, photos, recipe, trained.seconds, options.data)
     metrics = write_report(trained.learner, photos.photos, facts, folder, read_options(options))
     print(
@@ -95,8 +105,12 @@ def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argpars
 
 
 def _describe(photos: PhotoSet) -> None:
-    for skipped in photos.skipped:
-        print(f"skipped {skipped.path}: {skipped.why}")
+    for skipped in photos.skipped[:SHOWN_SKIPPED]:
+        print(f"skipped {show_path(skipped.path)}: {skipped.why}")
+    if len(photos.skipped) > SHOWN_SKIPPED:
+        print(f"skipped {len(photos.skipped) - SHOWN_SKIPPED} more; {SKIPPED_FILE} in the report lists all")
+    for note in photos.notes:
+        print(f"note: {note}")
     for label in photos.labels:
         print(f"{label}: {photos.count(False)[label]} to train on, {photos.count(True)[label]} held out")
     print(
@@ -121,7 +135,18 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, required=True, metavar="artifacts/NAME", help="where NAME.pkl and NAME-report/ go"
     )
     parser.add_argument(
-        "--relabel", type=Path, metavar="FILE.csv", help="mended labels (path,label) of photos in the wrong folder"
+        "--relabel", type=Path, metavar="FILE.csv", help="the right labels (path,label) of photos in the wrong folder"
+    )
+    parser.add_argument(
+        "--class-folder",
+        choices=CLASS_FOLDERS,
+        default=CLASS_FOLDERS[0],
+        help="the folder that names a class: the first below --data, the last, or as it fits (%(default)s)",
+    )
+    parser.add_argument(
+        "--leave-out",
+        metavar="FOLDER",
+        help="measure on this folder of the photos and train on the others; or on COLUMN=VALUE of groups.csv",
     )
     parser.add_argument(
         "--arch", default=default.arch, help="a net of torchvision, or efficientnet_lite0 (%(default)s)"

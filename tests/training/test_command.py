@@ -290,7 +290,7 @@ def load(folder: Path, relabel: Path | None) -> tuple[LabelledPhoto, ...]:
 
 def test_mended_labels_that_do_not_fit_are_refused(two_classes: Path, tmp_path: Path) -> None:
     cases = {
-        "green/99.jpg,red": "mends the label of 1 photos that are not in .*, the first is green/99.jpg",
+        "green/99.jpg,red": "corrects the label of 1 photos that are not in .*, the first is green/99.jpg",
         "green/01.jpg,blue": "gives labels that no folder has: blue. There are green, red.",
         "green/01.jpg,": "gives labels that no folder has: .",
     }

@@ -6,8 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.errors import LabelgramError
 
-class DataError(Exception):
+OUTSIDER = "(outsider)"
+"""The class behind all labels: pictures that show none of them. No label may have this name."""
+
+
+class DataError(LabelgramError):
     """The photos cannot be trained on; the message says what is wrong and what to do."""
 
 
@@ -44,6 +49,10 @@ class PhotoSet:
     """Photos that a naive random split would hold out although a near-duplicate is trained on."""
     naive_held_out: int
     """Photos that the naive random split holds out in all."""
+    split_by: str = "groups"
+    """What decides which photos are held out: `groups`, `folders` (train/ and valid/), or `leaving out NAME`."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the photos before the training."""
 
     @property
     def labels(self) -> list[str]:

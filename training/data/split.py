@@ -14,10 +14,14 @@ from fastai.data.transforms import RandomSplitter
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from training.data.photos import DataError, LabelledPhoto
+from training.data.groups import GROUPS_FILE
+from training.data.photos import DataError, LabelledPhoto, Skipped
+from training.data.tables import read_table
 
 FOLDS = 5
 """Folds where every class has enough groups of photos: one photo in five is held out."""
+SKIPPED_FILE = "skipped.csv"
+"""In the report: the photos that are not used, and why."""
 COLUMNS = ("path", "label", "group", "width", "height", "split", "collection")
 SEEDS = 20
 """Seeds that are tried until every class is in every fold's training photos."""
@@ -65,6 +69,51 @@ def hold_out(photos: Sequence[LabelledPhoto], seed: int) -> list[LabelledPhoto]:
     return [replace(photo, held_out=not fold) for photo, fold in zip(photos, assign_folds(photos, seed), strict=True)]
 
 
+def leave_out(photos: Sequence[LabelledPhoto], folder: Path, choice: str) -> list[LabelledPhoto]:
+    """Hold out the photos that `choice` names: a folder below `folder`, or COLUMN=VALUE of its groups.csv.
+
+    Raises DataError if it names none or all of them, or leaves a class without photos to train on.
+    """
+    chosen = _find_below(photos, folder, choice) or _find_by_column(photos, folder, choice)
+    if not chosen:
+        tops = sorted({photo.path.relative_to(folder).parts[0] for photo in photos})
+        raise DataError(
+            f"--leave-out {choice} names no photos. It takes a folder, such as {', '.join(tops)}, "
+            f"or COLUMN=VALUE of {GROUPS_FILE}."
+        )
+    split = [replace(photo, held_out=photo.path in chosen) for photo in photos]
+    untrained = {photo.label for photo in split} - {photo.label for photo in split if not photo.held_out}
+    if untrained:
+        raise DataError(
+            f"--leave-out {choice} leaves no photo of {', '.join(sorted(untrained))} to train on. "
+            "Name a folder that holds part of every class."
+        )
+    return split
+
+
+def part_from_held_out(photos: Sequence[LabelledPhoto]) -> tuple[list[LabelledPhoto], list[Skipped]]:
+    """The photos without those to train on whose near-duplicates are held out, and the latter, with the reason."""
+    held_out = {photo.group for photo in photos if photo.held_out}
+    parted = [photo for photo in photos if not photo.held_out and photo.group in held_out]
+    kept = [photo for photo in photos if photo.held_out or photo.group not in held_out]
+    return kept, [Skipped(photo.path, "a near-duplicate of it is held out") for photo in parted]
+
+
+def _find_below(photos: Sequence[LabelledPhoto], folder: Path, choice: str) -> set[Path]:
+    """The photos below a folder, which is named as it is below `folder` or as it is from here."""
+    places = {folder / choice, Path(choice)} - {folder}
+    return {photo.path for photo in photos if places & set(photo.path.parents)}
+
+
+def _find_by_column(photos: Sequence[LabelledPhoto], folder: Path, choice: str) -> set[Path]:
+    column, equals, value = choice.partition("=")
+    if not equals:
+        return set()
+    rows = read_table(folder / GROUPS_FILE, ("path", column))
+    chosen = {row["path"] for row in rows if row[column] == value}
+    return {photo.path for photo in photos if photo.path.relative_to(folder).as_posix() in chosen}
+
+
 def count_naive_twins(groups: Sequence[str], seed: int) -> tuple[int, int]:
     """Of fastai's RandomSplitter with the same seed: held-out photos with a twin in training, and all held out."""
     train, held_out = RandomSplitter(1 / FOLDS, seed=seed)(groups)
@@ -81,6 +130,14 @@ def write_split(photos: Sequence[LabelledPhoto], folder: Path, file: Path) -> No
             path = photo.path.relative_to(folder).as_posix()
             side = "valid" if photo.held_out else "train"
             writer.writerow([path, photo.label, photo.group, *photo.size, side, photo.collection])
+
+
+def write_skipped(skipped: Sequence[Skipped], folder: Path, file: Path) -> None:
+    """Write the photos that are not used, and why, as CSV (`path,why`), paths relative to `folder`."""
+    with file.open("w", newline="", encoding="utf-8", errors="surrogateescape") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(("path", "why"))
+        writer.writerows((photo.path.relative_to(folder).as_posix(), photo.why) for photo in skipped)
 
 
 def read_split(folder: Path, file: Path) -> list[LabelledPhoto]:

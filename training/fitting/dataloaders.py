@@ -20,12 +20,10 @@ from fastai.vision.data import ImageBlock
 
 from bot.inference.decoding import read
 from training.data.outsiders import SHARE, Kind, find_kinds, part_kinds
-from training.data.photos import LabelledPhoto
+from training.data.photos import OUTSIDER, LabelledPhoto
 from training.fitting.augment import batch_transforms, item_transform
 from training.recipe import Recipe
 
-OUTSIDER = "(outsider)"
-"""The class behind all labels: pictures that show none of them."""
 MIN_STEPS = 4
 """Batches that an epoch has at least; with few photos they are made smaller for it."""
 

@@ -14,8 +14,8 @@ from tests.support.training_runs import SMALL
 from training.data.generated import GENERATORS, SIDE
 from training.data.loading import load_photos
 from training.data.outsiders import SHARE, UNSEEN, Kind, find_kinds, part_kinds
-from training.data.photos import DataError
-from training.fitting.dataloaders import OUTSIDER, find_training_kinds, get_labels, make_dataloaders
+from training.data.photos import OUTSIDER, DataError
+from training.fitting.dataloaders import find_training_kinds, get_labels, make_dataloaders
 
 
 @pytest.mark.parametrize("name", GENERATORS)

@@ -6,14 +6,16 @@ import csv
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from string import ascii_letters
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from tests.support.datasets import CLASSES, draw_photo, draw_photos
 from tests.support.paths import MASKS
 from tests.support.warm import run
-from training.data.groups import group_by_hash
+from training.data.groups import compare_hashes, hash_photo
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto, PhotoSet
 from training.data.split import assign_folds, read_split, write_split
@@ -91,7 +93,7 @@ def test_a_groups_csv_that_does_not_fit_is_named(folder: Path) -> None:
     with pytest.raises(DataError, match="green, its folder says blue"):
         load(folder)
     (folder / "groups.csv").write_text("file,group\n")
-    with pytest.raises(DataError, match="columns path, label and group"):
+    with pytest.raises(DataError, match="columns path, label, group, separated by commas"):
         load(folder)
 
 
@@ -116,9 +118,9 @@ def test_data_that_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no folder"):
         load(tmp_path / "nowhere")
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(DataError, match="0 classes"):
+    with pytest.raises(DataError, match="holds no class folder with photos; a classifier needs two"):
         load(tmp_path / "nothing")
-    with pytest.raises(DataError, match="1 classes"):
+    with pytest.raises(DataError, match="holds only the class red; a classifier needs two"):
         load(draw_photos(tmp_path / "one", classes=1))
     empty = draw_photos(tmp_path / "empty")
     (empty / "yellow").mkdir()
@@ -140,15 +142,40 @@ def test_a_class_of_one_photo_over_and_over_cannot_be_split(folder: Path) -> Non
         load(folder)
 
 
-def test_hashes_are_grouped_through_a_chain() -> None:
-    hashes = np.array([0, 0xFF, 0xFFFF, 2**63 | 0xFFFFFFFF], np.uint64)  # 8 bits from each to the next, then 17
-    first, second, third, fourth = group_by_hash(hashes, ["cat"] * 4)
+def test_photos_are_grouped_through_a_chain() -> None:
+    hashes = np.zeros((4, 5), np.uint64)
+    hashes[:, 1:] = 2**64 - 1
+    hashes[:, 0] = 0, 0xFF, 0xFFFF, 2**63 | 0xFFFFFFFF  # 8 bits from each to the next, then 17
+    first, second, third, fourth = compare_hashes(hashes, ["cat"] * 4).groups
     assert first == second == third != fourth
 
 
-def test_hashes_are_grouped_within_a_label_only() -> None:
-    first, second, third = group_by_hash(np.zeros(3, np.uint64), ["cat", "dog", "cat"])
-    assert first == third != second
+def test_what_looks_alike_is_grouped_within_a_label_and_told_of_across() -> None:
+    likeness = compare_hashes(np.zeros((4, 5), np.uint64), ["cat", "dog", "cat", "hen"])
+    first, second, third, fourth = likeness.groups
+    assert first == third
+    assert len({first, second, fourth}) == 3
+    assert [number for number, _ in likeness.across] == [0, 1, 2, 3]
+
+
+def test_drawings_on_a_plain_ground_are_not_all_near_duplicates() -> None:
+    """They set few bits of a difference hash: few bits differ, but most of those that are set."""
+    font, hashes = ImageFont.load_default(60), []
+    for letter in ascii_letters:
+        picture = Image.new("RGB", (128, 128), "white")
+        ImageDraw.Draw(picture).text((64, 64), letter, "black", font, anchor="mm")
+        hashes.append(hash_photo(picture))
+    coarse = np.array(hashes)
+    coarse[:, 1:] = 0
+    assert len(set(compare_hashes(coarse, [""] * len(coarse)).groups)) < 20  # the coarse hash alone is fooled
+    assert len(set(compare_hashes(np.array(hashes), [""] * len(hashes)).groups)) > 35
+
+
+def test_a_smaller_copy_of_a_photo_looks_like_it() -> None:
+    photo = draw_photo((1, 0.5, 0.2), seed=4, size=(640, 480))
+    smaller = photo.resize((90, 60))
+    groups = compare_hashes(np.array([hash_photo(photo), hash_photo(smaller)]), ["cat", "cat"]).groups
+    assert groups[0] == groups[1]
 
 
 def test_folds_are_as_many_as_the_smallest_class_has_groups() -> None:

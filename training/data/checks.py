@@ -1,0 +1,115 @@
+"""Whether classes can be trained on, and what a person should know of them before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from bot.inference.photo_files import SKIPPED_FOLDERS, SUFFIXES, show_path
+from training.data.folders import SIDES, Place, clean_label, looks_like_part
+from training.data.photos import OUTSIDER, DataError, LabelledPhoto
+
+MIN_PHOTOS = 5
+"""Photos a class needs at least."""
+FEW_PHOTOS = 20
+"""Photos of a class below which its figures say little."""
+MAX_IMBALANCE = 10
+"""Photos of the largest class for one of the smallest, above which the net leans to the large ones."""
+SHOWN = 3
+"""Examples that a note names."""
+
+
+def check_classes(
+    folder: Path, files: Sequence[Path], photos: Sequence[LabelledPhoto], places: Mapping[Path, Place]
+) -> None:
+    """Raise DataError for classes that cannot be trained on. `files` are those named like photos, `photos` readable."""
+    counts = Counter(photo.label for photo in photos)
+    empty = {place.label for place in places.values() if place.label} - counts.keys()
+    empty |= {clean_label(path.name) for path in _find_empty(folder, files)} - counts.keys()
+    if empty:
+        raise DataError(
+            f"no photo can be read in class {', '.join(sorted(empty))}. Put photos there or remove the folder. "
+            f"Photos end in {' '.join(sorted(SUFFIXES))}."
+        )
+    if any(not label for label in counts):
+        raise DataError("the name of a class folder has no letters that can be shown. Rename it.")
+    reserved = [label for label in counts if label.casefold() == OUTSIDER]
+    if reserved:
+        raise DataError(
+            f"the class {reserved[0]} has the name that is kept for pictures of something else. "
+            "Rename its folder, or give such pictures with --outsiders."
+        )
+    if len(counts) < 2:
+        found = f"only the class {next(iter(counts))}" if counts else "no class folder with photos"
+        raise DataError(
+            f"{folder} holds {found}; a classifier needs two classes. "
+            "Put each class's photos into a folder named for it."
+        )
+    few = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < MIN_PHOTOS]
+    if few:
+        raise DataError(f"fewer than {MIN_PHOTOS} photos in class {', '.join(few)}. Add photos or remove the folder.")
+
+
+def describe(
+    folder: Path,
+    photos: Sequence[LabelledPhoto],
+    alike: Sequence[tuple[Path, Path]],
+    others: Mapping[str, int],
+    left_alone: int,
+) -> Iterator[str]:
+    """What a person should know before the training, a line each.
+
+    `alike` are pairs of photos of different labels that look alike, `others` the number of other files by their ending.
+    """
+    collections = sorted({photo.collection or "." for photo in photos})
+    if len(collections) > 1:
+        yield f"the photos come from {len(collections)} collections of the same classes: {', '.join(collections)}"
+    if left_alone:
+        yield f"{left_alone} photos in test/ are neither trained on nor held out; measure on them with export.verify"
+    if others:
+        endings = ", ".join(f"{show_path(ending) or 'no ending'} ({count})" for ending, count in sorted(others.items()))
+        yield f"other files, not read: {endings}"
+    renamed = {path.name: clean_label(path.name) for photo in photos for path in (photo.path.parent,)}
+    for name, label in sorted(renamed.items()):
+        if name != label and any(photo.label == label for photo in photos):
+            yield f"the folder {show_path(name)} is class {label}"
+    yield from _describe_sizes(Counter(photo.label for photo in photos))
+    if alike:
+        pairs = [f"{_name(folder, one)} and {_name(folder, other)}" for one, other in alike[:SHOWN]]
+        yield (
+            f"{len(alike)} photos look like one of another class, such as {'; '.join(pairs)}. "
+            "Is one of their labels wrong?"
+        )
+
+
+def _describe_sizes(counts: Counter[str]) -> Iterator[str]:
+    few = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < FEW_PHOTOS]
+    if few:
+        more = f" and {len(few) - SHOWN} more" if len(few) > SHOWN else ""
+        yield (
+            f"fewer than {FEW_PHOTOS} photos in class {', '.join(few[:SHOWN])}{more}: "
+            "the figures will say little. Add photos."
+        )
+    (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
+    if largest > MAX_IMBALANCE * smallest:
+        yield (
+            f"class {most} has {largest} photos and {least} {smallest}, more than {MAX_IMBALANCE} to 1: "
+            f"the net will lean to {most}. Add photos of {least}."
+        )
+
+
+def _name(folder: Path, path: Path) -> str:
+    return show_path(path.relative_to(folder).as_posix())
+
+
+def _find_empty(folder: Path, files: Sequence[Path]) -> Iterator[Path]:
+    """Folders beside the class folders that hold no photo."""
+    filled = {parent for path in files for parent in path.parents}
+    for parent in {folder, *(path.parent.parent for path in files if folder in path.parent.parents)}:
+        for path in parent.iterdir():
+            name = path.name.casefold()
+            if name.startswith(".") or name in SKIPPED_FOLDERS or name in SIDES or looks_like_part(name):
+                continue
+            if path not in filled and not path.is_symlink() and path.is_dir():
+                yield path

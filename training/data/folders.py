@@ -1,0 +1,176 @@
+"""What the folders that people keep photos in say of them: class, collection, side of the split.
+
+    cat/1.jpg               a folder per class
+    cat/2024/1.jpg          dates and parts belong to the class above them
+    seed/cat/1.jpg          collections: every one has the same classes
+    train/cat/1.jpg         the split: train/ and valid/ (as for fastai's GrandparentSplitter), test/ left alone
+
+Anything else has two readings, and is refused until --class-folder says which.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from training.data.photos import DataError
+
+CLASS_FOLDERS = ("auto", "first", "last")
+"""Which folder names the class: as it fits, the one right below --data, or the one that holds the photos."""
+TRAIN, VALID, TEST = "train", "valid", "test"
+SIDES = {
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("valid", "val", "validation", "dev"), VALID),
+    **dict.fromkeys(("test", "testing"), TEST),
+}
+"""Name of a folder in small letters -> side of the split."""
+MONTHS = (
+    "jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?"
+    "|sept?(ember)?|oct(ober)?|nov(ember)?|dec(ember)?"
+)
+DATE = rf"(19|20)\d\d([-_. ]?(0?[1-9]|1[0-2]|({MONTHS}))([-_. ]?[0-3]?\d)?)?"
+OTHER_DATE = rf"([0-3]?\d[-_. ])?([01]?\d[-_. ]|({MONTHS})[-_. ]?)(19|20)\d\d"
+PART = r"(part|batch|set|chunk|shard|session|series|roll|fold|folder|album|day|week|camera|cam|no|nr)[-_. ]*\d+"
+CAMERA = r"\d{3}[-_a-z]{5}"  # DCF, as cameras name folders: 100APPLE, 101_PANA
+NUMBER = r"\d+"
+DATES_AND_PARTS = re.compile(rf"{DATE}|{OTHER_DATE}|{PART}|{CAMERA}", re.IGNORECASE)
+SHOWN = 6
+"""Classes that a message names."""
+Parts = tuple[str, ...]
+"""Names of the folders from --data down to a photo."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the folders say of the photos in one of them."""
+
+    label: str
+    collection: str = ""
+    side: str = ""
+    """TRAIN, VALID or TEST where the folders are the split; empty where they are not."""
+
+
+def read_folders(folders: Collection[Parts], class_folder: str = "auto") -> dict[Parts, Place]:
+    """What each folder of photos says; `folders` are all that hold any, none of them empty.
+
+    Raises DataError where the folders have more than one reading, showing them.
+    """
+    sides = _find_sides(folders)
+    inner = {parts: _without_side(parts) if sides else parts for parts in folders}
+    unsided = {parts for parts, rest in inner.items() if not rest}  # photos right in test/, whose class is unknown
+    classes = {rest for rest in inner.values() if rest}
+    rest = _without_common(classes) if class_folder == CLASS_FOLDERS[0] else {parts: parts for parts in classes}
+    read = _READERS[class_folder](set(rest.values()))
+    places = {}
+    for parts in folders:
+        side = sides.get(parts, "")
+        places[parts] = Place("", side=side) if parts in unsided else replace(read[rest[inner[parts]]], side=side)
+    return places
+
+
+def clean_label(name: str) -> str:
+    """A folder's name as a class's: composed letters (NFC), and nothing that could garble a message or a file.
+
+    A name that is not UTF-8 is taken for Windows' western one (cp1252), control characters for spaces; characters that
+    override the direction of text are left out. May return an empty text.
+    """
+    if any("\udc80" <= character <= "\udcff" for character in name):
+        name = os.fsencode(name).decode("cp1252", errors="replace")
+    name = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in name)
+    name = re.sub("[\u202a-\u202e\u2066-\u2069]", "", name)
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def looks_like_part(name: str) -> bool:
+    """Whether a folder of this name holds part of a class's photos: a date, a batch, a camera's own folder."""
+    return DATES_AND_PARTS.fullmatch(name) is not None
+
+
+def _find_sides(folders: Collection[Parts]) -> dict[Parts, str]:
+    """The side of each folder if the folders are a split; else nothing."""
+    marks = {parts: [SIDES[name.lower()] for name in parts if name.lower() in SIDES] for parts in folders}
+    if any(len(found) != 1 for found in marks.values()):
+        return {}
+    sides = {parts: found[0] for parts, found in marks.items()}
+    classless = {side for parts, side in sides.items() if len(parts) == 1}
+    judged = {side for parts, side in sides.items() if len(parts) > 1}
+    if TRAIN in classless or VALID in classless:
+        raise DataError(
+            f"photos lie right in {' and '.join(sorted(classless))}, which looks like a side of a split. "
+            "Put the photos of each class into a folder of its own there, such as train/cat."
+        )
+    return sides if TRAIN in judged and len(judged) > 1 else {}
+
+
+def _without_side(parts: Parts) -> Parts:
+    return tuple(name for name in parts if name.lower() not in SIDES)
+
+
+def _without_common(folders: Collection[Parts]) -> dict[Parts, Parts]:
+    """The folders without dates and parts at their end, and without the folder that they all lie in."""
+    rest = {parts: _without_parts(parts, folders) for parts in folders}
+    while all(len(parts) > 1 for parts in rest.values()) and len({parts[0] for parts in rest.values()}) == 1:
+        rest = {folder: parts[1:] for folder, parts in rest.items()}
+    while all(len(parts) > 1 for parts in rest.values()) and len({parts[-1] for parts in rest.values()}) == 1:
+        rest = {folder: parts[:-1] for folder, parts in rest.items()}  # cat/images and dog/images
+    return rest
+
+
+def _without_parts(parts: Parts, folders: Collection[Parts]) -> Parts:
+    while len(parts) > 1 and (looks_like_part(parts[-1]) or _is_number_of_part(parts, folders)):
+        parts = parts[:-1]
+    return parts
+
+
+def _is_number_of_part(parts: Parts, folders: Collection[Parts]) -> bool:
+    """Whether a number is that of a part (cat/2024/05, cat/1 beside dog/), not a class (mnist/7)."""
+    if not re.fullmatch(NUMBER, parts[-1]):
+        return False
+    return looks_like_part(parts[-2]) or not _are_numbers(folders)
+
+
+def _are_numbers(folders: Collection[Parts]) -> bool:
+    return all(re.fullmatch(NUMBER, parts[-1]) for parts in folders)
+
+
+def _find_leaves(folders: Iterable[Parts]) -> dict[Parts, set[str]]:
+    """Parent -> the classes' names right below it."""
+    leaves: dict[Parts, set[str]] = defaultdict(set)
+    for parts in folders:
+        leaves[parts[:-1]].add(clean_label(parts[-1]))
+    return leaves
+
+
+def _read_first(folders: Collection[Parts]) -> dict[Parts, Place]:
+    return {parts: Place(clean_label(parts[0])) for parts in folders}
+
+
+def _read_last(folders: Collection[Parts]) -> dict[Parts, Place]:
+    return {parts: Place(clean_label(parts[-1]), "/".join(map(clean_label, parts[:-1]))) for parts in folders}
+
+
+def _read_as_it_fits(folders: Collection[Parts]) -> dict[Parts, Place]:
+    leaves = _find_leaves(folders)
+    same = len({tuple(sorted(names)) for names in leaves.values()}) == 1
+    if len(leaves) == 1 or (same and not _are_numbers(folders)):
+        return _read_last(folders)
+    first, last = ({place.label for place in read(folders).values()} for read in (_read_first, _read_last))
+    raise DataError(
+        "the folders have two readings. "
+        f"The folder right below --data is the class: {_name(first)} (--class-folder first). "
+        f"The folder that holds the photos is the class: {_name(last)} (--class-folder last). "
+        "Say which, or move the photos into one folder per class."
+    )
+
+
+def _name(labels: set[str]) -> str:
+    shown = ", ".join(sorted(labels)[:SHOWN])
+    more = f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
+    return f"{shown}{more}"
+
+
+_READERS = dict(zip(CLASS_FOLDERS, (_read_as_it_fits, _read_first, _read_last), strict=True))

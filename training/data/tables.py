@@ -1,0 +1,50 @@
+"""CSV files that people write beside their photos: groups.csv and corrected labels."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from training.data.folders import clean_label
+from training.data.photos import DataError, LabelledPhoto
+
+
+def read_table(file: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV file with a header, missing cells empty, labels cleaned as folder names are.
+
+    Names of files that are not UTF-8 keep their bytes. Raises DataError for a file that cannot be read or lacks one of
+    `columns`.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as handle:
+            reader = csv.DictReader(handle, restval="")
+            header = reader.fieldnames or []
+            missing = [column for column in columns if column not in header]
+            if missing:
+                raise DataError(
+                    f"{file} needs the columns {', '.join(columns)}, separated by commas. "
+                    f"Its first line is {','.join(header)[:80]!r}."
+                )
+            rows = [{name: text for name, text in row.items() if isinstance(text, str)} for row in reader]
+    except (OSError, csv.Error) as error:
+        raise DataError(f"{file} cannot be read: {error}. It has to be a CSV file: {','.join(columns)}.") from error
+    return [row | {"label": clean_label(row["label"])} if "label" in row else row for row in rows]
+
+
+def correct_labels(photos: Sequence[LabelledPhoto], folder: Path, file: Path) -> list[LabelledPhoto]:
+    """The photos with the labels that `file` (path,label) gives some of them, in the same order. Raises DataError."""
+    corrected = {row["path"]: row["label"] for row in read_table(file, ("path", "label"))}
+    unknown = sorted(corrected.keys() - {photo.path.relative_to(folder).as_posix() for photo in photos})
+    if unknown:
+        raise DataError(
+            f"{file} corrects the label of {len(unknown)} photos that are not in {folder}, the first is {unknown[0]}."
+        )
+    labels = sorted({photo.label for photo in photos})
+    wrong = sorted(set(corrected.values()) - set(labels))
+    if wrong:
+        raise DataError(f"{file} gives labels that no folder has: {', '.join(wrong)}. There are {', '.join(labels)}.")
+    return [
+        replace(photo, label=corrected.get(photo.path.relative_to(folder).as_posix(), photo.label)) for photo in photos
+    ]
