@@ -51,6 +51,17 @@ def check_classes(
         raise DataError(f"fewer than {MIN_PHOTOS} photos in class {', '.join(few)}. Add photos or remove the folder.")
 
 
+def check_sides(photos: Sequence[LabelledPhoto]) -> None:
+    """Raise DataError for a class that is on one side only of the folders' split."""
+    for folder, side in (("train", False), ("valid", True)):
+        missing = {photo.label for photo in photos} - {photo.label for photo in photos if photo.held_out == side}
+        if missing:
+            raise DataError(
+                f"the folder {folder} holds no photo of class {', '.join(sorted(missing))}. "
+                "Put photos of every class there, or put all photos of a class into one folder to have them split."
+            )
+
+
 def describe(
     folder: Path,
     photos: Sequence[LabelledPhoto],

@@ -75,13 +75,13 @@ def read_folders(folders: Collection[Parts], class_folder: str = "auto") -> dict
 def clean_label(name: str) -> str:
     """A folder's name as a class's: composed letters (NFC), and nothing that could garble a message or a file.
 
-    A name that is not UTF-8 is taken for Windows' western one (cp1252), control characters for spaces; characters that
-    override the direction of text are left out. May return an empty text.
+    A name that is not UTF-8 is taken for Windows' western one (cp1252), control characters for spaces. Characters
+    without width, and those that override the direction of text, are left out. May return an empty text.
     """
     if any("\udc80" <= character <= "\udcff" for character in name):
         name = os.fsencode(name).decode("cp1252", errors="replace")
     name = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in name)
-    name = re.sub("[\u202a-\u202e\u2066-\u2069]", "", name)
+    name = re.sub("[\u200b\u202a-\u202e\u2066-\u2069\ufeff]", "", name)
     return unicodedata.normalize("NFC", name).strip()
 
 
@@ -103,7 +103,7 @@ def _find_sides(folders: Collection[Parts]) -> dict[Parts, str]:
             f"photos lie right in {' and '.join(sorted(classless))}, which looks like a side of a split. "
             "Put the photos of each class into a folder of its own there, such as train/cat."
         )
-    return sides if TRAIN in judged and len(judged) > 1 else {}
+    return sides if TRAIN in judged and len(judged | classless) > 1 else {}
 
 
 def _without_side(parts: Parts) -> Parts:

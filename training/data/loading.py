@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bot.inference.decoding import PhotoError, read
 from bot.inference.photo_files import SUFFIXES, list_files, read_photo
-from training.data.checks import check_classes, describe
+from training.data.checks import check_classes, check_sides, describe
 from training.data.folders import TEST, VALID, Place, read_folders
 from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, read_groups
 from training.data.photos import DataError, LabelledPhoto, PhotoSet, Skipped
@@ -95,9 +95,12 @@ def _place(folder: Path, files: Sequence[Path], class_folder: str) -> dict[Path,
         return {}
     read_as = read_folders(set(inner.values()), class_folder)
     places = {path: read_as[parts] for path, parts in inner.items()}
-    sides = {place.side for place in places.values()}
+    sides = {place.side for place in places.values() if place.label}
     if TEST in sides and VALID not in sides:  # train/ and test/ alone: the second is what is held out
-        places = {path: replace(place, side=VALID) if place.side == TEST else place for path, place in places.items()}
+        places = {
+            path: replace(place, side=VALID) if place.side == TEST and place.label else place
+            for path, place in places.items()
+        }
     places = {path: place for path, place in places.items() if place.label or place.side == TEST}
     if len({place.collection for place in places.values() if place.side != TEST}) == 1:
         places = {path: replace(place, collection="") for path, place in places.items()}
@@ -130,5 +133,7 @@ def _split(
     if left_out is not None:
         return f"leaving out {left_out}", leave_out(photos, folder, left_out)
     if any(places[photo.path].side == VALID for photo in photos):
-        return "folders", [replace(photo, held_out=places[photo.path].side == VALID) for photo in photos]
+        split = [replace(photo, held_out=places[photo.path].side == VALID) for photo in photos]
+        check_sides(split)
+        return "folders", split
     return "groups", hold_out(photos, seed)

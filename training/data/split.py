@@ -40,7 +40,7 @@ def assign_folds(photos: Sequence[LabelledPhoto], seed: int, most: int = FOLDS) 
     if count < 2:
         few = ", ".join(label for label, number in count_groups(photos).items() if number < 2)
         raise DataError(
-            f"class {few} cannot be split: all its photos are near-duplicates of each other. Add photos that differ."
+            f"class {few} cannot be split: all its photos are one group of near-duplicates. Add photos that differ."
         )
     for attempt in range(SEEDS):
         splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed + attempt)

@@ -149,6 +149,11 @@ def test_the_folders_split_holds_valid_out_and_leaves_test_alone(tmp_path: Path)
     assert any("18 photos in test/ are neither trained on nor held out" in note for note in photos.notes)
     shutil.rmtree(tmp_path / "valid")
     assert count(load(tmp_path))["cat", True] == 6  # without valid/, test/ is what is held out
+    shutil.rmtree(tmp_path / "test" / "cat")
+    with pytest.raises(DataError, match="the folder valid holds no photo of class cat"):
+        load(tmp_path)
+    shutil.rmtree(tmp_path / "test" / "dog")
+    assert load(tmp_path).split_by == "groups"  # what is left in test/ is of no class
 
 
 def test_a_collection_is_left_out(tmp_path: Path) -> None:
