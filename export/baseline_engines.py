@@ -1,4 +1,4 @@
-"""The training environment's engines as contenders of `python -m bot benchmark --against fastai,torch,openvino`.
+"""The training environment's engines as rows of `python -m bot benchmark --against fastai,torch,openvino`.
 
     python -m export.baseline_engines fastai|torch|openvino FILE --threads N
 
@@ -12,16 +12,17 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.benchmark.measure import BenchmarkError, Pixels, Whole
+from bot.benchmark.engines import BenchmarkError, PhotoClassifier, PixelClassifier
 from bot.benchmark.worker import Load, serve
 from bot.inference.contract import INPUT, OUTPUT, SIZE, Preprocess
+from bot.inference.decoding import fit
 
 RESIZE = 256
 """What fastai's RandomResizedCrop makes of a validation photo before it crops SIZE pixels, as `export` writes it."""
@@ -37,7 +38,7 @@ def prepare_fastai(pickle: Path, threads: int) -> Load:
 
     torch.set_num_threads(threads)
 
-    def load() -> Whole:
+    def load() -> PhotoClassifier:
         try:
             learner = read_learner(pickle)
         except DataError as error:
@@ -49,7 +50,7 @@ def prepare_fastai(pickle: Path, threads: int) -> Load:
                 _, _, probabilities = learner.predict(data)
             return labels[int(probabilities[: len(labels)].argmax())]  # behind them there may be an outsider's
 
-        return Whole(labels, classify)
+        return PhotoClassifier(labels, classify, "fastai's own, of the learner")
 
     return load
 
@@ -65,19 +66,19 @@ def prepare_torch(pickle: Path, threads: int) -> Load:
 
     torch.set_num_threads(threads)
 
-    def load() -> Pixels:
+    def load() -> PixelClassifier:
         try:
             learner = read_learner(pickle)
         except DataError as error:
             raise BenchmarkError(str(error)) from error
         net, labels = PixelsToProbabilities(learner, temperature=1).eval(), get_labels(learner.dls)
 
-        def predict(pixels: NDArray[np.uint8]) -> str:
+        def name(pixels: NDArray[np.uint8]) -> list[int]:
             with torch.inference_mode():
-                rows, *_ = net(torch.tensor(pixels)[None])  # [1, 224, 224, 3] -> [1, classes]
-            return labels[int(rows[0].argmax())]
+                rows, *_ = net(torch.tensor(pixels))  # [batch, 224, 224, 3] -> [batch, classes]
+            return [int(best) for best in rows.argmax(dim=1)]
 
-        return Pixels(labels, Preprocess(SIZE, RESIZE), predict)
+        return _take_pixels(labels, Preprocess(SIZE, RESIZE), name)
 
     return load
 
@@ -93,20 +94,27 @@ def prepare_openvino(model: Path, threads: int) -> Load:
 
     contract = Classifier(model, threads=1).contract
 
-    def load() -> Pixels:
+    def load() -> PixelClassifier:
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
         compiled = openvino.Core().compile_model(model, "CPU", hints)
         own = threading.local()  # a request is one thread's
 
-        def predict(pixels: NDArray[np.uint8]) -> str:
+        def name(pixels: NDArray[np.uint8]) -> list[int]:
             if not hasattr(own, "request"):
                 own.request = compiled.create_infer_request()
-            own.request.infer({INPUT: pixels[np.newaxis]})  # [1, 224, 224, 3] -> [1, classes]
-            return contract.labels[int(own.request.get_tensor(OUTPUT).data[0].argmax())]
+            own.request.infer({INPUT: pixels})  # [batch, 224, 224, 3] -> [batch, classes]
+            return [int(best) for best in own.request.get_tensor(OUTPUT).data.argmax(axis=1)]
 
-        return Pixels(contract.labels, contract.preprocess, predict)
+        return _take_pixels(contract.labels, contract.preprocess, name)
 
     return load
+
+
+def _take_pixels(
+    labels: Sequence[str], preprocess: Preprocess, name: Callable[[NDArray[np.uint8]], list[int]]
+) -> PixelClassifier:
+    """With the bot's own pixels."""
+    return PixelClassifier(tuple(labels), lambda image: fit(image, preprocess), name, preprocess.to_json())
 
 
 PREPARE: dict[str, Callable[[Path, int], Load]] = {

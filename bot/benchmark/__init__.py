@@ -1,9 +1,8 @@
-"""`python -m bot benchmark`: models and photos go in, times, memory and accuracy of each contender come out.
+"""`python -m bot benchmark`: models and photos go in, times, memory and accuracy of each come out.
 
-A contender is one engine with one model on one number of threads. In every round each is started anew in a process of
-its own (`contender`, driven by `process`), so that starts and memory are clean and no other one is awake; rounds run
-forwards and backwards in turn, so that a drift of the machine meets all alike. `options` (the command line),
-`photos` (what is named), `lineup` (who competes), `command` (the rounds), `summary` (samples -> figures, by
-`statistics`), `machine` (where it ran), `table` and `page` (how it is shown, drawn by `plots`).
-What needs torch or OpenVINO lives in `export.baseline_engines` and is started by name: nothing of it is imported here.
+A row is one engine with one model, one number of threads and one size of batch (`matrix`). In every round each row
+gets a new process (`worker`, driven by `worker_process`), so that starts and memory are clean and no other one is
+awake. Rounds run forwards and backwards in turn, so that a machine that slows down treats all alike; ratios are taken
+round by round (`statistics`). `results` puts samples into tables and pages.
+What needs torch or OpenVINO lives in `export.baseline_engines` and is started by name: nothing here imports it.
 """

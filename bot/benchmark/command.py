@@ -8,109 +8,136 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from bot.benchmark import machine
+from bot.benchmark.engines import BenchmarkError
 from bot.benchmark.matrix import Entry, list_entries
-from bot.benchmark.measure import FORWARD, TOTAL, BenchmarkError
-from bot.benchmark.page import make_page
-from bot.benchmark.photos import Kind, Labelled, draw_kinds, read_folder
-from bot.benchmark.process import Process, start
-from bot.benchmark.summary import Sample, score, summarise
-from bot.benchmark.table import make_table
+from bot.benchmark.measure import FORWARD, TOTAL
+from bot.benchmark.results.compare import compare, read_results
+from bot.benchmark.results.formats import make_csv, make_markdown
+from bot.benchmark.results.page import make_page
+from bot.benchmark.results.summary import Sample, score, summarise
+from bot.benchmark.results.table import make_table
+from bot.benchmark.worker_process import Worker, start
+from bot.benchmark.workloads import Labelled, Workload, draw_workloads, read_folder
 from bot.settings import Settings
 from bot.startup.cgroups import count_cpus
 
-WARM = 3
-"""Photos of each kind that are not timed in a round, after the very first one, which is a figure of its own."""
-RUSH_SECONDS = 0.4
-"""How long many photos at once are classified in a round, for each kind and for the forward pass alone."""
+THROUGHPUT_SECONDS = 0.4
+"""How long many photos at once are classified in a round, for each workload and for the forward pass alone."""
 
 
 def benchmark(options: argparse.Namespace, settings: Settings) -> int:
-    """Run the benchmark as `options.add_options` reads it; returns the exit status: 0, or 2 with the reason told."""
-    models = options.model or [settings.model]
+    """Run the benchmark as `options.add_options` reads it.
+
+    Returns the exit status: 0, or 1 if a row is slower than in the file of `--compare`. Raises BenchmarkError.
+    """
+    before = read_results(options.compare) if options.compare else None
+    models = list(dict.fromkeys(options.model or [settings.model]))
     threads = options.threads or sorted({1, settings.threads})
-    try:
-        entries = list_entries(list(dict.fromkeys(models)), threads, options.against, options.learner)
-        with tempfile.TemporaryDirectory() as folder:
-            if options.images:
-                kind, labelled = read_folder(options.images, options.photos)
-                kinds = [kind]
-            else:
-                kinds, labelled = draw_kinds(Path(folder)), []
-            results = _compete(entries, kinds, labelled, options)
-    except BenchmarkError as error:
-        print(f"bot: {error}", file=sys.stderr)
-        return 2
+    further = ("--size", str(options.size), "--provider", options.provider)
+    entries = list_entries(models, threads, options.batch, options.against, options.learner, further)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.images:
+            workload, labelled = read_folder(options.images, options.photos)
+            workloads = [workload]
+        else:
+            workloads, labelled = draw_workloads(Path(folder)), []
+        results = _measure(entries, workloads, labelled, options)
     print(make_table(results))
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if options.html:
-        options.html.write_text(make_page(results), encoding="utf-8")
-    return 0
+    _write(results, options)
+    if before is None:
+        return 0
+    lines, is_slower = compare(before, results)
+    print("", *lines, sep="\n")
+    return 1 if is_slower else 0
 
 
-def _compete(
-    entries: Sequence[Entry], kinds: Sequence[Kind], labelled: Sequence[Labelled], options: argparse.Namespace
+def _write(results: dict[str, Any], options: argparse.Namespace) -> None:
+    makers: tuple[tuple[Path | None, Callable[[dict[str, Any]], str]], ...] = (
+        (options.json, lambda results: json.dumps(results, indent=1, ensure_ascii=False) + "\n"),
+        (options.csv, make_csv),
+        (options.markdown, make_markdown),
+        (options.html, make_page),
+    )
+    for file, make in makers:
+        if file:
+            try:
+                file.write_text(make(results), encoding="utf-8")
+            except OSError as error:
+                raise BenchmarkError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _measure(
+    entries: Sequence[Entry], workloads: Sequence[Workload], labelled: Sequence[Labelled], options: argparse.Namespace
 ) -> dict[str, Any]:
-    where, workers, begun = machine.describe(options.against), math.ceil(count_cpus()), time.perf_counter()
+    where, concurrency, begun = machine.describe(options.against), math.ceil(count_cpus()), time.perf_counter()
     samples: dict[Entry, list[Sample]] = {entry: [] for entry in entries}
-    scores: dict[tuple[str, Path], dict[str, Any] | None] = {}
+    facts: dict[Entry, dict[str, Any]] = {}
     for number in range(options.rounds):
         for entry in entries if number % 2 == 0 else reversed(entries):
             _tell(f"round {number + 1} of {options.rounds}: {entry.title}")
-            with start(entry.command) as contender:
-                samples[entry].append(_sample(contender, kinds, options.photos, workers))
-                if (entry.engine, entry.file) not in scores:  # the answers do not hang on the threads
-                    scores[entry.engine, entry.file] = _score(contender, labelled)
+            with start(entry.command) as worker:
+                samples[entry].append(_sample(worker, workloads, concurrency, options))
+                if entry not in facts:
+                    accuracy = _score(worker, labelled)
+                    facts[entry] = {"preprocessing": worker.ready["preprocessing"], "accuracy": accuracy}
     _tell("")
     return {
         "machine": where,
+        "provider": options.provider,
         "rounds": options.rounds,
         "photos": options.photos,
-        "workers": workers,
+        "seconds_a_round": options.seconds,
+        "concurrency": concurrency,
         "seconds": time.perf_counter() - begun,
-        "kinds": [{"name": kind.name, "files": len(kind.files), "mean_bytes": kind.mean_bytes} for kind in kinds],
-        "rows": summarise(samples, scores),
+        "workloads": [
+            {"name": workload.name, "files": len(workload.files), "mean_bytes": workload.mean_bytes}
+            for workload in workloads
+        ],
+        "rows": summarise(samples, facts),
     }
 
 
-def _sample(contender: Process, kinds: Sequence[Kind], photos: int, workers: int) -> Sample:
-    """One round of one contender."""
-    files = {kind.name: [str(file) for file in kind.files] for kind in kinds}
+def _sample(worker: Worker, workloads: Sequence[Workload], concurrency: int, options: argparse.Namespace) -> Sample:
+    """One round of one row."""
+    files = {workload.name: [str(file) for file in workload.files] for workload in workloads}
     all_files = [file for some in files.values() for file in some]
-    first = contender.ask(do="time", files=all_files[:1], count=1, warm=0)["seconds"][TOTAL][0]
-    times = {name: contender.ask(do="time", files=some, count=photos, warm=WARM) for name, some in files.items()}
-    loads = {name: _rush(contender, TOTAL, some, workers) for name, some in files.items()}
+    first = worker.ask(do="time", files=all_files[:1], count=1, warm=0)["seconds"][TOTAL][0]
+    how_long = {"count": options.photos, "warm": options.warmup, "seconds": options.seconds}
+    times = {name: worker.ask(do="time", files=some, **how_long) for name, some in files.items()}
+    seconds = options.seconds or THROUGHPUT_SECONDS
+
+    def measure(stage: str, some: Sequence[str]) -> dict[str, Any]:
+        return worker.ask(do="throughput", stage=stage, files=some, seconds=seconds, threads=concurrency)
+
+    loads = {name: measure(TOTAL, some) for name, some in files.items()}
     return Sample(
-        start_seconds=contender.ready["start_seconds"],
-        load_seconds=contender.ready["load_seconds"],
+        start_seconds=worker.ready["start_seconds"],
+        load_seconds=worker.ready["load_seconds"],
         first_photo_seconds=first,
-        ready_bytes=contender.ready["ready_bytes"],
-        seconds={name: found["seconds"] for name, found in times.items()},
-        cpu_seconds={name: found["cpu_seconds"] / photos for name, found in times.items()},
-        photos_per_second=loads,
-        forward_per_second=_rush(contender, FORWARD, all_files, workers),
-        peak_bytes=contender.ask(do="memory")["peak_bytes"],
+        ready_bytes=worker.ready["ready_bytes"],
+        seconds={name: time_["seconds"] for name, time_ in times.items()},
+        cpu_seconds={name: time_["cpu_seconds"] for name, time_ in times.items()},
+        photos_per_second={name: load["per_second"] for name, load in loads.items()},
+        joules={name: load["joules"] for name, load in loads.items()},
+        forward_per_second=measure(FORWARD, all_files)["per_second"],
+        peak_bytes=worker.ask(do="memory")["peak_bytes"],
     )
 
 
-def _rush(contender: Process, stage: str, files: Sequence[str], workers: int) -> Any:
-    return contender.ask(do="rush", stage=stage, files=files, seconds=RUSH_SECONDS, workers=workers)["per_second"]
-
-
-def _score(contender: Process, labelled: Sequence[Labelled]) -> dict[str, Any] | None:
-    known = [one for one in labelled if one.label in contender.ready["labels"]]
+def _score(worker: Worker, labelled: Sequence[Labelled]) -> dict[str, Any] | None:
+    known = [photo for photo in labelled if photo.label in worker.ready["labels"]]
     if not known:
         return None
-    named = contender.ask(do="name", files=[str(one.file) for one in known])["labels"]
-    return score([one.label for one in known], named)
+    named = worker.ask(do="name", files=[str(photo.file) for photo in known])["labels"]
+    return score([photo.label for photo in known], named)
 
 
 def _tell(progress: str) -> None:
-    """A line that is written over, for who watches."""
+    """A line that is written over, where standard error is a terminal."""
     if sys.stderr.isatty():
         print(f"\r\033[K{progress}", end="", file=sys.stderr, flush=True)

@@ -17,12 +17,14 @@ FLAGS = (
 )
 """Instruction sets, by the kernel's names, that make a difference to a net: int8 is fast with a vnni, dp or amx."""
 PACKAGES = ("onnxruntime", "pillow", "numpy")
-RIVAL_PACKAGES = {"fastai": ("fastai", "torch"), "torch": ("torch",), "openvino": ("openvino",)}
+BASELINE_PACKAGES = {"fastai": ("fastai", "torch"), "torch": ("torch",), "openvino": ("openvino",)}
 
 
-def describe(rivals: Sequence[str] = ()) -> dict[str, Any]:
+def describe(baselines: Sequence[str] = ()) -> dict[str, Any]:
     """Facts for the head of the report; None stands for what the system does not tell."""
-    packages = dict.fromkeys((*PACKAGES, *(package for rival in rivals for package in RIVAL_PACKAGES[rival])))
+    packages = dict.fromkeys(
+        (*PACKAGES, *(package for baseline in baselines for package in BASELINE_PACKAGES[baseline]))
+    )
     name, flags = read_processor(Path("/proc/cpuinfo"))
     return {
         "cpu": name or platform.processor() or platform.machine(),

@@ -1,13 +1,16 @@
-"""Who competes: every model and rival, on every number of threads."""
+"""The rows of the results: every model and baseline, on every number of threads and size of batch."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
-from bot.benchmark.measure import BenchmarkError
+from bot.benchmark.engines import BenchmarkError
+
+ONNXRUNTIME = "onnxruntime"
 
 
 @dataclass(frozen=True)
@@ -19,40 +22,44 @@ class Entry:
     name: str
     """The file's, short."""
     threads: int
+    batch: int
     command: tuple[str, ...]
     """Starts its process."""
 
     @property
     def title(self) -> str:
-        engine = "" if self.engine == "onnxruntime" else f"{self.engine}, "
-        return f"{engine}{self.name}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+        engine = "" if self.engine == ONNXRUNTIME else f"{self.engine}, "
+        batch = f", batch {self.batch}" if self.batch > 1 else ""
+        return f"{engine}{self.name}, {self.threads} thread{'s' if self.threads > 1 else ''}{batch}"
 
 
-def list_entries(
-    models: Sequence[Path], threads: Sequence[int], rivals: Sequence[str], learner: Path | None
+def list_entries(  # noqa: PLR0913, PLR0917  # an axis of the matrix each
+    models: Sequence[Path],
+    threads: Sequence[int],
+    batches: Sequence[int],
+    baselines: Sequence[str],
+    learner: Path | None,
+    options: Sequence[str],
 ) -> list[Entry]:
-    """The models in the bot's engine first, the first of them the one that others are compared to.
+    """The models in the bot's engine first; others are compared to the first of them. Baselines take no batches.
 
-    Raises BenchmarkError for a rival that has nothing to run.
+    `options` are further ones of `bot.benchmark.worker`. Raises BenchmarkError for a baseline without a file to run.
     """
-    if learner is None and (without := [rival for rival in rivals if rival != "openvino"]):
+    if learner is None and (without := [baseline for baseline in baselines if baseline != "openvino"]):
         raise BenchmarkError(f"--against {','.join(without)} needs --learner artifacts/NAME.pkl, of `make train`.")
-    sources = [("onnxruntime", model) for model in models]
-    for rival in rivals:
-        sources += [(rival, file) for file in (models if rival == "openvino" else [learner]) if file]
+    sources = [(ONNXRUNTIME, model) for model in models]
+    for baseline in baselines:
+        sources += [(baseline, file) for file in (models if baseline == "openvino" else [learner]) if file]
     names = [file.name for file in dict.fromkeys(file for _, file in sources)]
-    return [
-        Entry(
-            engine,
-            file,
-            file.name if names.count(file.name) == 1 else str(file),
-            count,
-            (sys.executable, "-m", *_module(engine), str(file), "--threads", str(count)),
-        )
-        for engine, file in sources
-        for count in threads
-    ]
-
-
-def _module(engine: str) -> tuple[str, ...]:
-    return ("bot.benchmark.worker",) if engine == "onnxruntime" else ("export.baseline_engines", engine)
+    entries = []
+    for (engine, file), count, batch in product(sources, threads, batches):
+        name = file.name if names.count(file.name) == 1 else str(file)
+        python = (sys.executable, "-m")
+        if engine == ONNXRUNTIME:
+            settings = ("--threads", str(count), "--batch", str(batch), *options)
+            command = (*python, "bot.benchmark.worker", str(file), *settings)
+            entries.append(Entry(engine, file, name, count, batch, command))
+        elif batch == batches[0]:
+            command = (*python, "export.baseline_engines", engine, str(file), "--threads", str(count))
+            entries.append(Entry(engine, file, name, count, 1, command))
+    return entries

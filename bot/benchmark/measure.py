@@ -1,86 +1,70 @@
-"""What a contender's process measures of itself."""
+"""What a worker's process measures of itself."""
 
 from __future__ import annotations
 
 import itertools
-import platform
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from bot.errors import LabelgramError
-from bot.inference import decoding as photo
-from bot.inference.contract import Preprocess
+from bot.benchmark.engines import Classifier, PhotoClassifier, PixelClassifier
+from bot.benchmark.resources import measure_energy, read_memory
+from bot.inference.decoding import PhotoError, read
 
 DECODE, PREPROCESS, FORWARD, TOTAL = "decode", "preprocess", "forward", "total"
 STAGES = (DECODE, PREPROCESS, FORWARD, TOTAL)
-"""`photo.read`; what else `photo.decode` does; pixels to label; all three, a photo's bytes to its label."""
+"""A photo's bytes to its pixels; these to the model's input; that to a label; all three."""
 
 
-class BenchmarkError(LabelgramError):
-    """There is nothing to measure; the message says what is wrong and what to do."""
+def time_photos(
+    classifier: Classifier, files: list[str], count: int, warm: int, seconds: float | None = None
+) -> dict[str, Any]:
+    """Seconds of each stage of `count` batches, one after the other, after `warm` that do not count.
 
-
-@dataclass(frozen=True)
-class Pixels:
-    """A contender that takes pixels. Photos are decoded for it as the bot does."""
-
-    labels: tuple[str, ...]
-    preprocess: Preprocess
-    predict: Callable[[NDArray[np.uint8]], str]
-    """Pixels, uint8 `[224, 224, 3]` -> label; called from many threads at once."""
-
-    def classify(self, data: bytes) -> str:
-        return self.predict(photo.decode(data, self.preprocess))
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A contender that takes a photo's bytes, and can neither be taken apart nor called from several threads."""
-
-    labels: tuple[str, ...]
-    classify: Callable[[bytes], str]
-
-
-def time_photos(contender: Pixels | Whole, files: list[str], count: int, warm: int) -> dict[str, Any]:
-    """Seconds of each stage of `count` photos, one after the other, after `warm` that do not count.
-
-    `cpu_seconds` are of all of them and of all threads. Files are read before, and taken in turn.
+    With `seconds`, as many batches as fit into that time, and at least one. Times are those of one photo: a batch's
+    share. `cpu_seconds` are a photo's, of all threads. Files are read before, and taken in turn.
     """
     photos = itertools.cycle(_read_all(files))
-    stopwatch = _Stopwatch(contender)
-    for data in itertools.islice(photos, warm):
-        stopwatch.run(data)
-    cpu = time.process_time()
-    laps = [stopwatch.run(data) for data in itertools.islice(photos, count)]
-    cpu = time.process_time() - cpu
-    return {"seconds": {stage: [lap[stage] for lap in laps] for stage in laps[0]}, "cpu_seconds": cpu}
+    for _ in range(warm):
+        _time_batch(classifier, photos)
+    cpu, start = time.process_time(), time.perf_counter()
+    laps: list[dict[str, float]] = []
+    while time.perf_counter() - start < seconds if seconds and laps else len(laps) < (1 if seconds else count):
+        laps.append(_time_batch(classifier, photos))
+    cpu_seconds = (time.process_time() - cpu) / len(laps) / classifier.batch
+    return {"seconds": {stage: [lap[stage] for lap in laps] for stage in laps[0]}, "cpu_seconds": cpu_seconds}
 
 
-def rush(contender: Pixels | Whole, stage: str, files: list[str], seconds: float, workers: int) -> dict[str, Any]:
-    """Photos a second with `workers` threads at once, of TOTAL or of FORWARD alone.
+def measure_throughput(
+    classifier: Classifier, stage: str, files: list[str], seconds: float, threads: int
+) -> dict[str, Any]:
+    """Photos a second with `threads` threads that each run batches, of TOTAL or of FORWARD alone; joules a photo.
 
-    A Whole has one worker, and of FORWARD None.
+    A PhotoClassifier has one thread, and of FORWARD None. Joules are None where the processor does not tell them.
     """
     photos = _read_all(files)
-    if isinstance(contender, Whole) and stage == FORWARD:
-        return {"per_second": None}
-    work: list[Callable[[], str]] = [partial(contender.classify, data) for data in photos]
-    if isinstance(contender, Pixels) and stage == FORWARD:
-        work = [partial(contender.predict, photo.decode(data, contender.preprocess)) for data in photos]
-    workers = 1 if isinstance(contender, Whole) else workers
-    together = threading.Barrier(workers)
+    batch = classifier.batch
+    if isinstance(classifier, PhotoClassifier):
+        if stage == FORWARD:
+            return {"per_second": None, "joules": None}
+        threads = 1
+        work: list[Callable[[], object]] = [partial(classifier.classify, data) for data in photos]
+    elif stage == FORWARD:
+        rows = [classifier.preprocess(read(data)) for data in photos]
+        work = [partial(classifier.name, np.stack([row] * batch)) for row in rows]
+    else:
+        turns = itertools.cycle(photos)
+        batches = [[next(turns) for _ in range(batch)] for _ in photos]
+        work = [partial(_name_batch, classifier, some) for some in batches]
+    together = threading.Barrier(threads)
 
-    def run(_: int) -> float:
+    def run(_: int) -> tuple[int, float]:
         turns = itertools.cycle(work)
         next(turns)()
         together.wait()
@@ -88,77 +72,54 @@ def rush(contender: Pixels | Whole, stage: str, files: list[str], seconds: float
         done = 0
         while now < start + seconds:
             next(turns)()
-            done, now = done + 1, time.perf_counter()
-        return done / (now - start)
+            done, now = done + batch, time.perf_counter()
+        return done, now - start
 
-    with ThreadPoolExecutor(workers) as pool:
-        return {"per_second": sum(pool.map(run, range(workers)))}
+    with ThreadPoolExecutor(threads) as pool, measure_energy() as energy:
+        counts = list(pool.map(run, range(threads)))
+    joules = energy()
+    photos_run = sum(done for done, _ in counts) + threads * batch
+    return {
+        "per_second": sum(done / taken for done, taken in counts),
+        "joules": None if joules is None else joules / photos_run,
+    }
 
 
-def name_photos(contender: Pixels | Whole, files: list[str]) -> dict[str, Any]:
+def name_photos(classifier: Classifier, files: list[str]) -> dict[str, Any]:
     """The labels of photos, None where one cannot be read."""
 
     def name(file: str) -> str | None:
         try:
-            return contender.classify(Path(file).read_bytes())
-        except (photo.PhotoError, OSError):
+            return classifier.classify(Path(file).read_bytes())
+        except (PhotoError, OSError):
             return None
 
     return {"labels": [name(file) for file in files]}
 
 
-def tell_memory(contender: Pixels | Whole) -> dict[str, Any]:
+def tell_memory(classifier: Classifier) -> dict[str, Any]:
     return {"peak_bytes": read_memory("VmHWM")}
 
 
-def read_memory(field: str) -> int:
-    """Resident bytes of this process: VmRSS (now) or VmHWM (the most so far), proc_pid_status(5).
+def _time_batch(classifier: Classifier, photos: Iterator[bytes]) -> dict[str, float]:
+    """Seconds of a photo in each stage: a batch's, divided by its size."""
+    data = list(itertools.islice(photos, classifier.batch))
+    start = time.perf_counter()
+    if isinstance(classifier, PhotoClassifier):
+        classifier.classify(data[0])
+        return {TOTAL: time.perf_counter() - start}
+    images = [read(some) for some in data]
+    decoded = time.perf_counter()
+    rows = np.stack([classifier.preprocess(image) for image in images])
+    ready = time.perf_counter()
+    classifier.name(rows)
+    end = time.perf_counter()
+    spans = {DECODE: decoded - start, PREPROCESS: ready - decoded, FORWARD: end - ready, TOTAL: end - start}
+    return {stage: span / classifier.batch for stage, span in spans.items()}
 
-    Elsewhere than on Linux the most so far stands for both. On Linux `ru_maxrss` would not do: it outlives exec, so
-    that a child starts with its parent's.
-    """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(line for line in status.read_text().splitlines() if line.startswith(f"{field}:"))
-        return int(line.split()[1]) * 1024
-    import resource  # not on Windows
 
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if platform.system() == "Darwin" else most * 1024
-
-
-class _Stopwatch:
-    """Classifies photos and says how many seconds each stage of each took."""
-
-    def __init__(self, contender: Pixels | Whole) -> None:
-        self._contender = contender
-        self._read = photo.read
-        self._has_read = 0.0
-
-    def run(self, data: bytes) -> dict[str, float]:
-        start = time.perf_counter()
-        if isinstance(self._contender, Whole):
-            self._contender.classify(data)
-            return {TOTAL: time.perf_counter() - start}
-        pixels = self._decode(data, self._contender.preprocess)
-        decoded = time.perf_counter()
-        self._contender.predict(pixels)
-        end = time.perf_counter()
-        read = self._has_read
-        return {DECODE: read - start, PREPROCESS: decoded - read, FORWARD: end - decoded, TOTAL: end - start}
-
-    def _decode(self, data: bytes, preprocess: Preprocess) -> NDArray[np.uint8]:
-        """The bot's own `photo.decode`, which looks at the clock in its middle: no copy of it that could differ."""
-        photo.read = self._read_and_look
-        try:
-            return photo.decode(data, preprocess)
-        finally:
-            photo.read = self._read
-
-    def _read_and_look(self, data: bytes) -> Image.Image:
-        image = self._read(data)
-        self._has_read = time.perf_counter()
-        return image
+def _name_batch(classifier: PixelClassifier, data: Sequence[bytes]) -> None:
+    classifier.name(np.stack([classifier.preprocess(read(some)) for some in data]))
 
 
 def _read_all(files: Sequence[str]) -> list[bytes]:

@@ -6,50 +6,57 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-RIVALS = ("fastai", "torch", "openvino")
+BASELINES = ("fastai", "torch", "openvino")
 """What `export.baseline_engines` knows to run."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model", type=Path, action="append", metavar="M", help="an ONNX file (MODEL_PATH); may be given several times"
-    )
-    parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="photos; in folders named like the labels: accuracy too (drawn ones)"
-    )
-    parser.add_argument(
-        "--threads", type=_counts, metavar="1,2", help="threads for one photo's inference (1 and what the bot takes)"
-    )
-    parser.add_argument(
-        "--rounds", type=_at_least(2), default=6, help="times that each contender is started and measured (%(default)s)"
-    )
-    parser.add_argument(
-        "--photos", type=_at_least(1), default=25, help="photos timed in a round, of each kind (%(default)s)"
-    )
-    parser.add_argument("--json", type=_file, metavar="FILE", help="write all numbers")
-    parser.add_argument("--html", type=_file, metavar="FILE", help="write a page with plots")
-    parser.add_argument(
-        "--against", type=_rivals, default=(), metavar=",".join(RIVALS), help="the training environment's engines too"
-    )
-    parser.add_argument(
-        "--learner", type=Path, metavar="artifacts/NAME.pkl", help="what fastai and torch run; load only your own"
-    )
+    what = parser.add_argument_group("what is measured")
+    what.add_argument("--model", type=Path, action="append", metavar="M", help="any ONNX image classifier, repeatable")
+    what.add_argument("--images", type=Path, metavar="DIR", help="photos (default: drawn); in class folders: accuracy")
+    what.add_argument("--threads", type=_counts, metavar="1,2", help="threads a photo (default: 1 and the bot's)")
+    what.add_argument("--batch", type=_counts, default=(1,), metavar="1,8", help="photos run together (default: 1)")
+    what.add_argument("--size", type=_at_least(1), default=224, help="side of inputs whose graph leaves it open")
+    what.add_argument("--provider", default="CPUExecutionProvider", help="of onnxruntime (default: %(default)s)")
+    what.add_argument("--against", type=_baselines, default=(), metavar=",".join(BASELINES), help="engines of training")
+    what.add_argument("--learner", type=Path, metavar="NAME.pkl", help="what fastai and torch run; load only your own")
+    how = parser.add_argument_group("how long")
+    how.add_argument("--rounds", type=_at_least(2), default=6, help="starts of each row's process (default: 6)")
+    how.add_argument("--photos", type=_at_least(1), default=25, help="photos timed in a round (default: 25)")
+    how.add_argument("--seconds", type=_seconds, help="time photos for so long in a round, instead of --photos")
+    how.add_argument("--warmup", type=_at_least(0), default=3, help="photos before, not timed (default: 3)")
+    out = parser.add_argument_group("where results go")
+    out.add_argument("--json", type=_file, metavar="FILE", help="write all numbers")
+    out.add_argument("--csv", type=_file, metavar="FILE", help="write a table")
+    out.add_argument("--markdown", type=_file, metavar="FILE", help="write a table for a README")
+    out.add_argument("--html", type=_file, metavar="FILE", help="write a page with plots")
+    out.add_argument("--compare", type=Path, metavar="OLD.json", help="ratios to an earlier run; exits 1 if slower")
 
 
 def _counts(text: str) -> tuple[int, ...]:
     parts = text.split(",")
     if not all(part.isdecimal() and int(part) for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers from 1 on, as in 1,2")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers above 0, as in 1,2")
     return tuple(dict.fromkeys(map(int, parts)))
 
 
 def _at_least(least: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} on")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
         return int(text)
 
     return read
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0, at most 3600")
+    return seconds
 
 
 def _file(text: str) -> Path:
@@ -59,8 +66,8 @@ def _file(text: str) -> Path:
     return file
 
 
-def _rivals(text: str) -> tuple[str, ...]:
+def _baselines(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(text.split(",")))
-    if not set(names) <= set(RIVALS):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {', '.join(RIVALS)}")
+    if not set(names) <= set(BASELINES):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {', '.join(BASELINES)}")
     return names

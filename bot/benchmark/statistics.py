@@ -40,6 +40,22 @@ def ratio(ours: Sequence[float], base: Sequence[float]) -> Ratio:
     return Ratio(math.exp(middle), math.exp(middle - half), math.exp(middle + half))
 
 
+def ratio_of_runs(ours: Sequence[float], base: Sequence[float]) -> Ratio:
+    """The same for two runs whose rounds are not pairs: Welch's interval of the difference of the mean logarithms.
+
+    Both hold at least two positive figures. Degrees of freedom are Welch and Satterthwaite's (Welch 1947).
+    """
+    logs = [np.log(np.asarray(run)) for run in (ours, base)]
+    middle = float(logs[0].mean() - logs[1].mean())
+    parts = [float(run.var(ddof=1)) / len(run) for run in logs]
+    spread = sum(parts)
+    if spread == 0:
+        return Ratio(math.exp(middle), math.exp(middle), math.exp(middle))
+    freedom = spread**2 / sum(part**2 / (len(run) - 1) for part, run in zip(parts, logs, strict=True))
+    half = student(max(1, math.floor(freedom))) * math.sqrt(spread)
+    return Ratio(math.exp(middle), math.exp(middle - half), math.exp(middle + half))
+
+
 def student(freedom: int) -> float:
     """0.975 quantile of Student's t; above 10 degrees of freedom by Abramowitz and Stegun, 26.7.5."""
     if freedom <= len(T):

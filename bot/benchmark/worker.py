@@ -1,12 +1,12 @@
-"""A contender's own process: `python -m bot.benchmark.worker MODEL --threads N` runs a file as the bot does.
+"""A worker's own process: `python -m bot.benchmark.worker MODEL --threads N` runs a file as the bot does.
 
-It speaks JSON, one object a line. First it says `{"labels", "load_seconds", "ready_bytes"}`, or `{"error"}` and ends
-with exit status 2. Then it answers what it is asked on standard input until that ends; `do` is one of WORK:
+It speaks JSON, one object a line. First it says `{"labels", "preprocessing", "load_seconds", "ready_bytes"}`, or
+`{"error"}` and ends with exit status 2. Then it answers requests on standard input until that ends; `do` is of WORK:
 
-    {"do": "time", "files", "count", "warm"}                  -> {"seconds": {stage: [of each photo]}, "cpu_seconds"}
-    {"do": "rush", "stage", "files", "seconds", "workers"}    -> {"per_second"}
-    {"do": "name", "files"}                                   -> {"labels"}
-    {"do": "memory"}                                          -> {"peak_bytes"}
+    {"do": "time", "files", "count", "warm", "seconds"}           -> {"seconds": {stage: [a photo's]}, "cpu_seconds"}
+    {"do": "throughput", "stage", "files", "seconds", "threads"}  -> {"per_second", "joules"}
+    {"do": "name", "files"}                                       -> {"labels"}
+    {"do": "memory"}                                              -> {"peak_bytes"}
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ from pathlib import Path
 from typing import Any
 
 from bot.benchmark import measure
-from bot.benchmark.measure import BenchmarkError, Pixels, Whole
-from bot.inference.contract import ModelError
+from bot.benchmark.engines import Classifier, PixelClassifier
+from bot.benchmark.resources import read_memory
+from bot.errors import LabelgramError
 
-Load = Callable[[], Pixels | Whole]
+Load = Callable[[], Classifier]
+CPU = "CPUExecutionProvider"
 WORK: dict[str, Callable[..., dict[str, Any]]] = {
     "time": measure.time_photos,
-    "rush": measure.rush,
+    "throughput": measure.measure_throughput,
     "name": measure.name_photos,
     "memory": measure.tell_memory,
 }
 
 
 def serve(prepare: Callable[[], Load]) -> int:
-    """Be a contender: `prepare` imports what is needed, and what it returns loads the model, which is timed.
+    """Be a worker: `prepare` imports what is needed, and what it returns loads the model, which is timed.
 
-    Returns the exit status. ModelError and BenchmarkError of both are told to who started this process.
+    Returns the exit status. A LabelgramError of either is told to the process that started this one.
     """
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries print, too
@@ -47,35 +49,54 @@ def serve(prepare: Callable[[], Load]) -> int:
     try:
         load = prepare()
         start = time.perf_counter()
-        contender = load()
+        classifier = load()
         seconds = time.perf_counter() - start
-    except (ModelError, BenchmarkError) as error:
+    except LabelgramError as error:
         say({"error": str(error)})
         return 2
-    say({"labels": contender.labels, "load_seconds": seconds, "ready_bytes": measure.read_memory("VmRSS")})
+    facts = {"labels": classifier.labels, "preprocessing": classifier.preprocessing}
+    say({**facts, "load_seconds": seconds, "ready_bytes": read_memory("VmRSS")})
     for line in sys.stdin:
         request = json.loads(line)
-        say(WORK[request.pop("do")](contender, **request))
+        say(WORK[request.pop("do")](classifier, **request))
     return 0
 
 
-def prepare_onnxruntime(model: Path, threads: int) -> Load:
-    from bot.inference.classifier import Classifier  # here, so that other engines' processes do without onnxruntime
+def prepare_onnxruntime(model: Path, threads: int, batch: int, size: int, provider: str) -> Load:
+    """A file of the contract runs by the bot's own code; another one, or another provider, by what its graph says."""
+    from bot.benchmark.onnx_graph import follows_contract, open_graph  # other engines' processes need no onnxruntime
 
-    def load() -> Pixels:
-        classifier = Classifier(model, threads)
-        contract = classifier.contract
-        return Pixels(contract.labels, contract.preprocess, lambda pixels: classifier.predict(pixels).label)
+    if provider == CPU and follows_contract(model):
+        return lambda: _open_contract(model, threads, batch)
+    return lambda: open_graph(model, threads, batch, size, provider)
 
-    return load
+
+def _open_contract(model: Path, threads: int, batch: int) -> PixelClassifier:
+    from bot.inference.classifier import Classifier
+    from bot.inference.decoding import fit
+
+    classifier = Classifier(model, threads)
+    labels, preprocess = classifier.contract.labels, classifier.contract.preprocess
+
+    def name(rows: Any) -> list[int]:
+        if len(rows) == 1:
+            return [labels.index(classifier.predict(rows[0]).label)]
+        return [int(best) for best in classifier.probabilities(rows).argmax(axis=1)]
+
+    stated = f"by the file's contract: {preprocess.to_json()}"
+    return PixelClassifier(labels, lambda image: fit(image, preprocess), name, stated, batch)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bot.benchmark.worker")
     parser.add_argument("model", type=Path)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--provider", default=CPU)
     options = parser.parse_args()
-    return serve(lambda: prepare_onnxruntime(options.model, options.threads))
+    settings = (options.model, options.threads, options.batch, options.size, options.provider)
+    return serve(lambda: prepare_onnxruntime(*settings))
 
 
 if __name__ == "__main__":

@@ -61,12 +61,12 @@ def test_each_number_of_threads_is_a_row_with_every_figure(results: dict[str, An
         assert row["forward_per_second"] > 0
         assert row["accuracy"] is None
         assert len(row["samples"]) == 2
-        for kind in row["kinds"].values():
-            assert list(kind["seconds"]) == STAGES
-            for found in kind["seconds"].values():
+        for workload in row["workloads"].values():
+            assert list(workload["seconds"]) == STAGES
+            for found in workload["seconds"].values():
                 assert 0 < found["p50"] <= found["p95"] <= found["p99"]
-            assert kind["cpu_seconds"] > 0
-            assert kind["photos_per_second"] > 0
+            assert workload["cpu_seconds"] > 0
+            assert workload["photos_per_second"] > 0
 
 
 def test_the_stages_of_each_photo_add_up_to_its_total(results: dict[str, Any]) -> None:
@@ -80,17 +80,17 @@ def test_the_stages_of_each_photo_add_up_to_its_total(results: dict[str, Any]) -
 
 def test_the_first_row_is_what_others_are_compared_to(results: dict[str, Any]) -> None:
     first, second = results["rows"]
-    for kind in first["kinds"].values():
+    for workload in first["workloads"].values():
         for stage in ("forward", "total"):
-            assert kind["ratio"][stage] == {"value": 1, "low": 1, "high": 1}
-    for kind in second["kinds"].values():
-        for found in kind["ratio"].values():
+            assert workload["ratio"][stage] == {"value": 1, "low": 1, "high": 1}
+    for workload in second["workloads"].values():
+        for found in workload["ratio"].values():
             assert found["low"] < found["value"] < found["high"]
 
 
 def test_without_photos_a_phones_picture_and_its_variant_are_drawn(results: dict[str, Any]) -> None:
-    assert [kind["name"] for kind in results["kinds"]] == ["phone 1280x960", "variant 320x240"]
-    assert [set(row["kinds"]) for row in results["rows"]] == [{"phone 1280x960", "variant 320x240"}] * 2
+    assert [workload["name"] for workload in results["workloads"]] == ["phone 1280x960", "variant 320x240"]
+    assert [set(row["workloads"]) for row in results["rows"]] == [{"phone 1280x960", "variant 320x240"}] * 2
 
 
 def test_it_says_where_it_ran(results: dict[str, Any]) -> None:
@@ -105,7 +105,7 @@ def test_the_tables_columns_are_aligned(shipped: Path, results: dict[str, Any]) 
     blocks = (shipped / "out.txt").read_text().split("\n\n")
     assert results["machine"]["cpu"] in blocks[0]
     assert len(blocks) == 4
-    for block, cells in zip(blocks[1:], (8, 8, 7), strict=True):
+    for block, cells in zip(blocks[1:], (9, 9, 7), strict=True):
         head, *rows = block.splitlines()[-3:]
         assert [row.partition(",")[0] for row in rows] == ["mask.onnx"] * 2
         assert len({len(line) for line in (head, *rows)}) == 1
@@ -114,10 +114,10 @@ def test_the_tables_columns_are_aligned(shipped: Path, results: dict[str, Any]) 
 
 def test_the_page_holds_all_it_shows(shipped: Path, results: dict[str, Any]) -> None:
     page = (shipped / "out.html").read_text()
-    assert page.count("<svg") == 2 + 2 + 3  # times and ratios of both kinds, throughput, memory, start
+    assert page.count("<svg") == 2 + 2 + 3  # times and ratios of both workloads, throughput, memory, start
     assert "prefers-color-scheme: dark" in page
     assert not any(word in page for word in ("<script", "http:", "https:", "src=", "nan", "inf,"))
-    assert f"{1000 * results['rows'][1]['kinds']['phone 1280x960']['seconds']['total']['p50']:.1f}" in page
+    assert f"{1000 * results['rows'][1]['workloads']['phone 1280x960']['seconds']['total']['p50']:.1f}" in page
 
 
 def test_class_folders_give_each_model_an_accuracy_with_its_interval(tmp_path: Path, run_bot: RunBot) -> None:
@@ -157,10 +157,10 @@ def test_what_cannot_be_measured_is_told(tmp_path: Path, run_bot: RunBot, color_
         "no photo that can be read in": ("--images", str(tmp_path / "broken")),
         "gone.onnx: No such file": ("--model", str(tmp_path / "gone.onnx")),
         "contract '9'": ("--model", str(wrong)),
-        "'0' is not a list": ("--threads", "0"),
-        "'1,x' is not a list": ("--threads", "1,x"),
-        "'1' is not a whole number from 2 on": ("--rounds", "1"),
-        "'0' is not a whole number from 1 on": ("--photos", "0"),
+        "'0' is not a list of whole numbers above 0": ("--threads", "0"),
+        "'1,x' is not a list of whole numbers above 0": ("--threads", "1,x"),
+        "'1' is not a whole number of at least 2": ("--rounds", "1"),
+        "'0' is not a whole number of at least 1": ("--photos", "0"),
         "out.json is not a file in a folder": ("--json", str(tmp_path / "nowhere" / "out.json")),
         "'caffe' is not a list of fastai, torch, openvino": ("--against", "caffe"),
         "fastai needs --learner": ("--against", "fastai"),
@@ -179,14 +179,14 @@ def test_ctrl_c_ends_it_and_its_children(color_model: Path) -> None:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         deadline = time.monotonic() + 60
         while not (found := children.read_text().split()):
-            assert time.monotonic() < deadline, "no contender was started"
+            assert time.monotonic() < deadline, "no worker was started"
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors == ""
     while any(Path(f"/proc/{child}").exists() for child in found):  # one that was just being started ends by itself
-        assert time.monotonic() < deadline, "a contender lives on"
+        assert time.monotonic() < deadline, "a worker lives on"
         time.sleep(0.02)
 
 
@@ -226,13 +226,13 @@ def test_a_processor_is_read_by_either_architectures_names(tmp_path: Path) -> No
     assert read_processor(tmp_path / "gone") == (None, set())
 
 
-def test_a_contender_answers_line_by_line(color_model: Path, tmp_path: Path) -> None:
+def test_a_worker_answers_line_by_line(color_model: Path, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(encode(draw("red"), "PNG"))
     files = [str(tmp_path / "a.png")]
     requests: list[dict[str, Any]] = [
         {"do": "time", "files": files, "count": 2, "warm": 1},
         {"do": "name", "files": [*files, str(tmp_path / "gone.jpg")]},
-        {"do": "rush", "stage": "forward", "files": files, "seconds": 0.05, "workers": 3},
+        {"do": "throughput", "stage": "forward", "files": files, "seconds": 0.05, "threads": 3},
     ]
     done = subprocess.run(
         [BOT_PYTHON, "-m", "bot.benchmark.worker", str(color_model), "--threads", "1"],

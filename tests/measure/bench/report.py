@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.benchmark.measure import FORWARD, TOTAL
-from bot.benchmark.page import STYLE, draw_ratios, draw_times
-from bot.benchmark.table import describe_machine, make_table
+from bot.benchmark.results.page import STYLE, draw_ratios, draw_times
+from bot.benchmark.results.table import describe_machine, make_table
 
 MB = 1_000_000
 HEAVY = re.compile("nvidia-|triton|cuda-")
@@ -40,16 +40,16 @@ class Goal:
 def write(found: dict[str, Any], root: Path) -> None:
     pictures = root / "docs" / "benchmarks"
     pictures.mkdir(exist_ok=True)
-    rows, kinds = found["engines"]["rows"], found["engines"]["kinds"]
-    for kind in kinds:
+    rows, workloads = found["engines"]["rows"], found["engines"]["workloads"]
+    for kind in workloads:
         (pictures / f"{_slug(kind)}.svg").write_text(_stand_alone(draw_times(rows, kind["name"])))
-    (pictures / "ratios.svg").write_text(_stand_alone(draw_ratios(rows, kinds[:1])))
+    (pictures / "ratios.svg").write_text(_stand_alone(draw_ratios(rows, workloads[:1])))
     (root / "BENCHMARKS.md").write_text("\n".join(_page(found)) + "\n")
 
 
 def _page(found: dict[str, Any]) -> Iterator[str]:
     engines, footprints, many, sizes = found["engines"], found["footprints"], found["many"], found["sizes"]
-    kinds = engines["kinds"]
+    workloads = engines["workloads"]
     yield from (
         "# Benchmarks",
         "",
@@ -70,8 +70,8 @@ def _page(found: dict[str, Any]) -> Iterator[str]:
         "`python -m bot benchmark --threads 1,2 --against fastai,torch,openvino --learner ...`, in the training",
         "environment. Bars: p50; lines: p95. Green: decode, yellow: preprocess, blue: forward, grey: total.",
         "",
-        *(f"![{kind['name']}](docs/benchmarks/{_slug(kind)}.svg)\n" for kind in kinds),
-        f"Times as long as {engines['rows'][0]['title']}, with 95 % intervals, {kinds[0]['name']}:",
+        *(f"![{kind['name']}](docs/benchmarks/{_slug(kind)}.svg)\n" for kind in workloads),
+        f"Times as long as {engines['rows'][0]['title']}, with 95 % intervals, {workloads[0]['name']}:",
         "",
         "![ratios](docs/benchmarks/ratios.svg)",
         "",
@@ -115,8 +115,8 @@ def _page(found: dict[str, Any]) -> Iterator[str]:
 
 def _find_goals(found: dict[str, Any]) -> Iterator[Goal]:
     rows = {(row["engine"], row["threads"]): row for row in found["engines"]["rows"]}
-    phone, variant = (kind["name"] for kind in found["engines"]["kinds"])
-    ours, fastai = rows["onnxruntime", 2]["kinds"], rows["fastai", 2]["kinds"]
+    phone, variant = (kind["name"] for kind in found["engines"]["workloads"])
+    ours, fastai = rows["onnxruntime", 2]["workloads"], rows["fastai", 2]["workloads"]
     theirs = fastai[phone]["seconds"][TOTAL]["p50"]
     for what, kind, least in (("the PhotoSize that the bot fetches", variant, 6), ("the photo itself", phone, 5)):
         mine = ours[kind]["seconds"][TOTAL]["p50"]
@@ -126,7 +126,8 @@ def _find_goals(found: dict[str, Any]) -> Iterator[Goal]:
     yield _times("CPU time of it, with that PhotoSize", ours[variant]["cpu_seconds"], cpu, 7, "fastai")
     for threads, most in ((1, 1.15), (2, 1.4)):
         mine, other = (
-            rows[engine, threads]["kinds"][variant]["seconds"][FORWARD]["p50"] for engine in ("onnxruntime", "openvino")
+            rows[engine, threads]["workloads"][variant]["seconds"][FORWARD]["p50"]
+            for engine in ("onnxruntime", "openvino")
         )
         name = f"forward pass, same int8 file, {threads} thread{'s' * (threads > 1)}"
         times = f"{mine / other:.2f} times as long"

@@ -1,4 +1,4 @@
-"""What the contenders name: photos of a folder, or two drawn in code."""
+"""What is classified: photos of a folder, or two drawn in code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bot.benchmark.measure import BenchmarkError
+from bot.benchmark.engines import BenchmarkError
 from bot.inference.decoding import PhotoError, read
 from bot.inference.photo_files import SUFFIXES, find_photos, read_photo
 
@@ -22,8 +22,8 @@ QUALITY = 87
 
 
 @dataclass(frozen=True)
-class Kind:
-    """Photos of one kind, timed together."""
+class Workload:
+    """Photos of one workload, timed together."""
 
     name: str
     files: list[Path]
@@ -40,17 +40,17 @@ class Labelled:
     """The first folder below the one that was given."""
 
 
-def draw_kinds(folder: Path) -> list[Kind]:
+def draw_workloads(folder: Path) -> list[Workload]:
     """Write a picture as large as a phone's, and the variant of it that the bot would fetch from Telegram."""
     picture = draw_picture(PHONE)
     variant = picture.copy()
     variant.thumbnail((VARIANT, VARIANT))
-    kinds = []
+    workloads = []
     for name, image in (("phone", picture), ("variant", variant)):
         file = folder / f"{name}.jpg"
         image.save(file, "JPEG", quality=QUALITY)
-        kinds.append(Kind(f"{name} {image.width}x{image.height}", [file]))
-    return kinds
+        workloads.append(Workload(f"{name} {image.width}x{image.height}", [file]))
+    return workloads
 
 
 def draw_picture(size: tuple[int, int], seed: int = 1) -> Image.Image:
@@ -65,7 +65,7 @@ def draw_picture(size: tuple[int, int], seed: int = 1) -> Image.Image:
     return Image.fromarray(np.clip(picture + 128, 0, 255).astype(np.uint8))
 
 
-def read_folder(folder: Path, count: int) -> tuple[Kind, list[Labelled]]:
+def read_folder(folder: Path, count: int) -> tuple[Workload, list[Labelled]]:
     """`count` readable photos, spread over the folder, and all that lie in folders of it. Raises BenchmarkError."""
     files = find_photos(folder)
     spread = [files[index * len(files) // count] for index in range(min(count, len(files) * count))]
@@ -73,7 +73,7 @@ def read_folder(folder: Path, count: int) -> tuple[Kind, list[Labelled]]:
     if not readable:
         raise BenchmarkError(f"there is no photo that can be read in {folder} ({' '.join(sorted(SUFFIXES))})")
     labelled = [Labelled(file, parts[0]) for file in files if len(parts := file.relative_to(folder).parts) > 1]
-    return Kind(folder.name or str(folder), readable), labelled
+    return Workload(folder.name or str(folder), readable), labelled
 
 
 def _is_readable(file: Path) -> bool:

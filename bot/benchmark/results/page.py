@@ -7,18 +7,20 @@ from html import escape
 from typing import Any
 
 from bot.benchmark.measure import FORWARD, STAGES, TOTAL
-from bot.benchmark.plots import Bar, Point, draw_bars, draw_points
-from bot.benchmark.table import describe_machine, make_table, show_ratio, show_size
+from bot.benchmark.results.plots import Bar, Point, draw_bars, draw_points
+from bot.benchmark.results.table import describe_machine, make_table, show_ratio, show_size
 
 
 def make_page(results: dict[str, Any]) -> str:
     """The whole page, from what the JSON file holds. All names are text and get escaped."""
-    rows, kinds = results["rows"], results["kinds"]
-    sections = [(f"From bytes to label: {show_size(kind)}", draw_times(rows, kind["name"])) for kind in kinds]
+    rows, workloads = results["rows"], results["workloads"]
+    sections = [
+        (f"From bytes to label: {show_size(workload)}", draw_times(rows, workload["name"])) for workload in workloads
+    ]
     if len(rows) > 1:
-        sections.append((f"Times as long as {rows[0]['title']}", draw_ratios(rows, kinds)))
+        sections.append((f"Times as long as {rows[0]['title']}", draw_ratios(rows, workloads)))
     sections += [
-        (f"Photos a second, {results['workers']} at once", _draw_throughput(rows, kinds)),
+        (f"Photos a second, {results['concurrency']} at once", _draw_throughput(rows, workloads)),
         ("Memory", _draw_memory(rows)),
         ("Start", _draw_start(rows)),
     ]
@@ -31,19 +33,26 @@ def make_page(results: dict[str, Any]) -> str:
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Benchmark: {escape(rows[0]['model'])}</title><style>{STYLE}</style></head><body>"
-        f"<h1>Benchmark</h1><ul class=facts>{facts}</ul>{_cards(rows, kinds)}<main>{body}</main></body></html>\n"
+        f"<h1>Benchmark</h1><ul class=facts>{facts}</ul>{_cards(rows, workloads)}<main>{body}</main></body></html>\n"
     )
 
 
-def _cards(rows: Sequence[dict[str, Any]], kinds: Sequence[dict[str, Any]]) -> str:
-    """The quickest contender's figures."""
-    best = min(rows, key=lambda row: float(row["kinds"][kinds[0]["name"]]["seconds"][TOTAL]["p50"]))
+def _cards(rows: Sequence[dict[str, Any]], workloads: Sequence[dict[str, Any]]) -> str:
+    """The quickest row's figures."""
+    names = [workload["name"] for workload in workloads]
+    best = min(rows, key=lambda row: float(row["workloads"][names[0]]["seconds"][TOTAL]["p50"]))
     cards = [
-        (f"{1000 * best['kinds'][kind['name']]['seconds'][TOTAL]['p50']:.1f} ms", f"photo to label, {kind['name']}")
-        for kind in kinds
+        (
+            f"{1000 * best['workloads'][workload['name']]['seconds'][TOTAL]['p50']:.1f} ms",
+            f"photo to label, {workload['name']}",
+        )
+        for workload in workloads
     ]
     cards += [
-        (f"{best['kinds'][kinds[-1]['name']]['photos_per_second']:.0f}", f"photos a second, {kinds[-1]['name']}"),
+        (
+            f"{best['workloads'][workloads[-1]['name']]['photos_per_second']:.0f}",
+            f"photos a second, {workloads[-1]['name']}",
+        ),
         (f"{best['peak_bytes'] / 1e6:.0f} MB", "memory at most"),
         (f"{best['start_seconds']:.2f} s", "from start to ready"),
     ]
@@ -53,42 +62,45 @@ def _cards(rows: Sequence[dict[str, Any]], kinds: Sequence[dict[str, Any]]) -> s
     return f"<p class=lead>Quickest: <b>{escape(best['title'])}</b></p><div class=cards>{figures}</div>"
 
 
-def draw_times(rows: Sequence[dict[str, Any]], kind: str) -> str:
+def draw_times(rows: Sequence[dict[str, Any]], workload: str) -> str:
     def bar(stage: str, found: dict[str, float]) -> Bar:
         p50, p95, p99 = (1000 * value for value in found.values())
         hint = f"{stage}: p50 {p50:.2f}, p95 {p95:.2f}, p99 {p99:.2f} ms"
         return Bar(p50, stage, f"{p50:.1f}", hint, whisker=p95)
 
     groups = [
-        (row["title"], [bar(stage, found) for stage, found in row["kinds"][kind]["seconds"].items()]) for row in rows
+        (row["title"], [bar(stage, found) for stage, found in row["workloads"][workload]["seconds"].items()])
+        for row in rows
     ]
     return _legend({stage: stage for stage in STAGES}, "bar: p50, line: p95") + draw_bars(groups, "ms")
 
 
-def draw_ratios(rows: Sequence[dict[str, Any]], kinds: Sequence[dict[str, Any]]) -> str:
+def draw_ratios(rows: Sequence[dict[str, Any]], workloads: Sequence[dict[str, Any]]) -> str:
     parts = [_legend({FORWARD: FORWARD, TOTAL: TOTAL}, "95 % interval over the rounds, paired; left of 1 is quicker")]
-    for kind in kinds:
+    for workload in workloads:
         points = [
             Point(row["title"] if stage == TOTAL else "", one["value"], one["low"], one["high"], show_ratio(one), stage)
             for row in rows[1:]
             for stage in (TOTAL, FORWARD)
-            if (one := row["kinds"][kind["name"]]["ratio"].get(stage))
+            if (one := row["workloads"][workload["name"]]["ratio"].get(stage))
         ]
-        parts += [f"<h3>{escape(kind['name'])}</h3>", draw_points(points, "times", logarithmic=True, mark=1)]
+        parts += [f"<h3>{escape(workload['name'])}</h3>", draw_points(points, "times", logarithmic=True, mark=1)]
     return "".join(parts)
 
 
-def _draw_throughput(rows: Sequence[dict[str, Any]], kinds: Sequence[dict[str, Any]]) -> str:
-    colors = dict(zip([kind["name"] for kind in kinds], ("decode", "preprocess"), strict=False))
+def _draw_throughput(rows: Sequence[dict[str, Any]], workloads: Sequence[dict[str, Any]]) -> str:
+    colors = dict(zip([workload["name"] for workload in workloads], ("decode", "preprocess"), strict=False))
 
-    def bar(row: dict[str, Any], kind: str) -> Bar:
-        found, alone = row["kinds"][kind]["photos_per_second"], row["forward_per_second"]
+    def bar(row: dict[str, Any], workload: str) -> Bar:
+        found, alone = row["workloads"][workload]["photos_per_second"], row["forward_per_second"]
         text = f"{found:.0f}" + ("" if alone is None else f" of {alone:.0f}")
-        hint = f"{kind}: {found:.1f} photos/s" + ("" if alone is None else f", forward alone {alone:.1f}")
-        return Bar(found, colors[kind], text, hint, behind=alone)
+        hint = f"{workload}: {found:.1f} photos/s" + ("" if alone is None else f", forward alone {alone:.1f}")
+        return Bar(found, colors[workload], text, hint, behind=alone)
 
-    groups = [(row["title"], [bar(row, kind) for kind in colors]) for row in rows]
-    legend = _legend({color: kind for kind, color in colors.items()}, "pale: what the forward pass alone would allow")
+    groups = [(row["title"], [bar(row, workload) for workload in colors]) for row in rows]
+    legend = _legend(
+        {color: workload for workload, color in colors.items()}, "pale: what the forward pass alone would allow"
+    )
     return legend + draw_bars(groups, "photos/s")
 
 
@@ -124,7 +136,7 @@ def _draw_accuracy(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _legend(colors: dict[str, str], note: str) -> str:
-    keys = "".join(f'<span><i class="key {kind}"></i>{escape(name)}</span>' for kind, name in colors.items())
+    keys = "".join(f'<span><i class="key {workload}"></i>{escape(name)}</span>' for workload, name in colors.items())
     return f"<p class=legend>{keys}<span>{escape(note)}</span></p>"
 
 

@@ -17,7 +17,7 @@ LETTER = 6.9
 @dataclass(frozen=True)
 class Bar:
     value: float
-    kind: str
+    workload: str
     """Its colour: a class of the style sheet."""
     text: str
     """Shown behind it."""
@@ -40,7 +40,7 @@ class Point:
     high: float
     text: str
     """Shown at the right."""
-    kind: str = "total"
+    workload: str = "total"
 
 
 def draw_bars(groups: Sequence[tuple[str, Sequence[Bar]]], unit: str) -> str:
@@ -81,7 +81,7 @@ def draw_points(points: Sequence[Point], unit: str, *, logarithmic: bool = False
         start, at, end = scale(point.low), scale(point.value), scale(point.high)
         parts += [
             _title(point.title, middle),
-            f'<g class="{point.kind}"><title>{escape(point.text)}</title>'
+            f'<g class="{point.workload}"><title>{escape(point.text)}</title>'
             f'<line class="span" x1="{start:.1f}" x2="{end:.1f}" y1="{middle}" y2="{middle}"/>'
             f'<circle cx="{at:.1f}" cy="{middle}" r="5"/></g>',
             f'<text class="figure end" x="{WIDTH - 4}" y="{middle + 4}">{escape(point.text)}</text>',
@@ -90,8 +90,10 @@ def draw_points(points: Sequence[Point], unit: str, *, logarithmic: bool = False
 
 
 def _draw_bar(bar: Bar, top: float, scale: Callable[[float], float]) -> str:
-    def draw(value: float, kind: str = "") -> str:
-        return f'<rect{kind} x="{LABELS}" y="{top + 1:.1f}" width="{scale(value) - LABELS:.1f}" height="{BAR - 2}"/>'
+    def draw(value: float, workload: str = "") -> str:
+        return (
+            f'<rect{workload} x="{LABELS}" y="{top + 1:.1f}" width="{scale(value) - LABELS:.1f}" height="{BAR - 2}"/>'
+        )
 
     parts = [f"<title>{escape(bar.hint)}</title>"]
     if bar.behind is not None:
@@ -101,7 +103,7 @@ def _draw_bar(bar: Bar, top: float, scale: Callable[[float], float]) -> str:
         start, end, middle = scale(bar.value), scale(bar.whisker), top + BAR / 2
         parts.append(f'<path class="whisker" d="M{start:.1f} {middle:.1f}H{end:.1f}m0 -4v8"/>')
     text = f'<text class="figure" x="{scale(bar.end) + 6:.1f}" y="{top + BAR / 2 + 4:.1f}">{escape(bar.text)}</text>'
-    return f'<g class="{bar.kind}">{"".join(parts)}</g>{text}'
+    return f'<g class="{bar.workload}">{"".join(parts)}</g>{text}'
 
 
 def _axis(

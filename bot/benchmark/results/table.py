@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from bot.benchmark.measure import STAGES, TOTAL
+from bot.benchmark.statistics import Ratio
 
 
 def make_table(results: dict[str, Any]) -> str:
-    """All figures in aligned columns, a row a contender; the samples behind them are in the JSON file."""
+    """All figures in aligned columns, a row a worker; the samples behind them are in the JSON file."""
     return "\n".join(_lines(results))
 
 
@@ -18,18 +20,23 @@ def describe_machine(results: dict[str, Any]) -> list[str]:
     where = results["machine"]
     cores, load = where["cores"], where["load_average"]
     busy = "" if load is None else f"; load average at the start {load:.1f}"
-    rounds, photos, workers = results["rounds"], results["photos"], results["workers"]
+    rounds, concurrency = results["rounds"], results["concurrency"]
+    seconds = results["seconds_a_round"]
+    photos = f"photos for {seconds:g} s" if seconds else f"{results['photos']} photos"
+    stated = {row["preprocessing"]: row["file"] for row in results["rows"]}
     return [
         f"{where['cpu']} ({' '.join(where['instruction_sets']) or 'instruction sets unknown'}), {where['system']}",
         f"{cores['usable']:g} of {cores['machine']} cores usable, by affinity and control group{busy}",
         ", ".join(f"{package} {version or 'missing'}" for package, version in where["versions"].items()),
-        f"{rounds} rounds, each contender started anew in each; {photos} photos of each kind a round, one at a time, "
-        f"then {workers} at once; {results['seconds']:.0f} s in all",
+        f"{rounds} rounds, a new process for each row in each; {photos} of each workload a round, one batch at a time, "
+        f"then {concurrency} at once; {results['seconds']:.0f} s in all",
+        *(f"preprocessing of {file}: {text}" for text, file in stated.items()),
     ]
 
 
-def show_ratio(found: dict[str, float]) -> str:
-    return f"{found['value']:.2f} ({found['low']:.2f} - {found['high']:.2f})"
+def show_ratio(ratio: Ratio | dict[str, float]) -> str:
+    figures = asdict(ratio) if isinstance(ratio, Ratio) else ratio
+    return f"{figures['value']:.2f} ({figures['low']:.2f} - {figures['high']:.2f})"
 
 
 def show_accuracy(found: dict[str, Any] | None) -> str:
@@ -39,25 +46,27 @@ def show_accuracy(found: dict[str, Any] | None) -> str:
     return f"{found['accuracy']:.2%} ({low:.1%} - {high:.1%}) of {found['photos']:,}"
 
 
-def show_size(kind: dict[str, Any]) -> str:
-    """The kind of photo and how large its files are."""
-    size = f"{kind['mean_bytes'] / 1000:,.0f} kB"
+def show_size(workload: dict[str, Any]) -> str:
+    """The workload of photo and how large its files are."""
+    size = f"{workload['mean_bytes'] / 1000:,.0f} kB"
     return (
-        f"{kind['name']}, {kind['files']} files, {size} on average" if kind["files"] > 1 else f"{kind['name']}, {size}"
+        f"{workload['name']}, {workload['files']} files, {size} on average"
+        if workload["files"] > 1
+        else f"{workload['name']}, {size}"
     )
 
 
 def _lines(results: dict[str, Any]) -> Iterator[str]:
     rows = results["rows"]
     yield from describe_machine(results)
-    for kind in results["kinds"]:
-        head = [show_size(kind), *STAGES, "times the first", "CPU", "photos/s", "of forward's"]
+    for workload in results["workloads"]:
+        head = [show_size(workload), *STAGES, "times the first", "CPU", "photos/s", "of forward's", "J"]
         yield ""
-        yield "milliseconds a photo: p50 / p95 / p99; times the first: total p50, 95 % interval over rounds"
-        yield from _align([head, *(_times(row, row["kinds"][kind["name"]]) for row in rows)])
+        yield "milliseconds a photo: p50 / p95 / p99; times the first: total p50, 95 % interval; J: joules a photo"
+        yield from align([head, *(_times(row, row["workloads"][workload["name"]]) for row in rows)])
     yield ""
     head = ["", "start s", "load s", "first photo ms", "ready MB", "peak MB", "file MB", "forward/s", "accuracy"]
-    yield from _align([head, *(_rest(row) for row in rows)])
+    yield from align([head, *(_rest(row) for row in rows)])
 
 
 def _times(row: dict[str, Any], found: dict[str, Any]) -> list[str]:
@@ -75,6 +84,7 @@ def _times(row: dict[str, Any], found: dict[str, Any]) -> list[str]:
         f"{1000 * found['cpu_seconds']:.1f}",
         f"{found['photos_per_second']:.1f}",
         "-" if share is None else f"{share:.0%}",
+        "-" if found["joules"] is None else f"{found['joules']:.2f}",
     ]
 
 
@@ -92,7 +102,7 @@ def _rest(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """The first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *others in rows:

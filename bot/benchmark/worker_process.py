@@ -1,4 +1,4 @@
-"""The other end of a contender's process: starts it, asks, and sees to it that it is gone."""
+"""The other end of a worker's process: starts it, asks, and sees to it that it is gone."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from bot.benchmark.measure import BenchmarkError
+from bot.benchmark.engines import BenchmarkError
 
 
-class Process:
-    """A contender that is ready to be asked. Made by `start`."""
+class Worker:
+    """A worker that is ready to be asked. Made by `start`."""
 
     def __init__(self, process: subprocess.Popen[str], errors: IO[bytes], start: float) -> None:
         self._process = process
@@ -33,7 +33,7 @@ class Process:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise BenchmarkError(f"a contender ended early: {self._last_words()}")
+            raise BenchmarkError(f"the process that ran the model ended early: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise BenchmarkError(answer["error"])
@@ -47,8 +47,8 @@ class Process:
 
 
 @contextmanager
-def start(command: Sequence[str]) -> Iterator[Process]:
-    """Run a contender for as long as the block lasts. Raises BenchmarkError with what it says is wrong.
+def start(command: Sequence[str]) -> Iterator[Worker]:
+    """Run a worker for as long as the block lasts. Raises BenchmarkError with what it says is wrong.
 
     Where even the kill at the end is missed, as by a kill -9 of this process, it ends with its standard input.
     """
@@ -58,6 +58,6 @@ def start(command: Sequence[str]) -> Iterator[Process]:
         subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, encoding="utf-8") as process,
     ):
         try:
-            yield Process(process, errors, now)
+            yield Worker(process, errors, now)
         finally:
             process.kill()

@@ -1,10 +1,9 @@
-"""Every round's samples -> a row of figures for each contender."""
+"""Every round's samples -> a row of figures for each worker."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -15,7 +14,7 @@ from bot.benchmark.statistics import quantiles, ratio, wilson
 
 @dataclass(frozen=True)
 class Sample:
-    """What one contender showed in one round. Mappings are by kind of photo."""
+    """What one worker showed in one round. Mappings are by workload. Times are of one photo."""
 
     start_seconds: float
     """From the start of the process until it is ready, libraries and model loaded."""
@@ -30,6 +29,8 @@ class Sample:
     """A photo, of all threads, on average."""
     photos_per_second: dict[str, float]
     """With as many photos at once as there are cores."""
+    joules: dict[str, float | None]
+    """A photo, of the whole processor, under that load; None where the processor does not tell."""
     forward_per_second: float | None
     """The same from pixels that are there: what the forward pass alone would allow."""
     peak_bytes: int
@@ -37,12 +38,12 @@ class Sample:
 
 
 def summarise(
-    samples: Mapping[Entry, Sequence[Sample]], scores: Mapping[tuple[str, Path], dict[str, Any] | None]
+    samples: Mapping[Entry, Sequence[Sample]], facts: Mapping[Entry, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """A JSON object for each entry, in the given order; the first is the one that ratios refer to.
 
     Times are in seconds: medians over rounds, or p50, p95 and p99 over the photos of all rounds. `ratio` compares the
-    rounds' medians by `statistics.ratio`. `samples` holds what was measured.
+    rounds' medians by `statistics.ratio`. `samples` holds what was measured. `facts` are told of each row as they are.
     """
     base = next(iter(samples.values()))
     return [
@@ -50,28 +51,33 @@ def summarise(
             "title": entry.title,
             "engine": entry.engine,
             "model": entry.name,
+            "file": str(entry.file),
             "threads": entry.threads,
+            "batch": entry.batch,
             "file_bytes": entry.file.stat().st_size,
-            "start_seconds": median(one.start_seconds for one in ours),
-            "load_seconds": median(one.load_seconds for one in ours),
-            "first_photo_seconds": median(one.first_photo_seconds for one in ours),
-            "ready_bytes": median(one.ready_bytes for one in ours),
-            "peak_bytes": max(one.peak_bytes for one in ours),
-            "forward_per_second": _median([one.forward_per_second for one in ours]),
-            "kinds": {name: _summarise_kind(name, ours, base) for name in base[0].seconds},
-            "accuracy": scores[entry.engine, entry.file],
-            "samples": [asdict(one) for one in ours],
+            "start_seconds": median(sample.start_seconds for sample in ours),
+            "load_seconds": median(sample.load_seconds for sample in ours),
+            "first_photo_seconds": median(sample.first_photo_seconds for sample in ours),
+            "ready_bytes": median(sample.ready_bytes for sample in ours),
+            "peak_bytes": max(sample.peak_bytes for sample in ours),
+            "forward_per_second": _median([sample.forward_per_second for sample in ours]),
+            "workloads": {name: _summarise_workload(name, ours, base) for name in base[0].seconds},
+            **facts[entry],
+            "samples": [asdict(sample) for sample in ours],
         }
         for entry, ours in samples.items()
     ]
 
 
-def _summarise_kind(name: str, ours: Sequence[Sample], base: Sequence[Sample]) -> dict[str, Any]:
+def _summarise_workload(name: str, ours: Sequence[Sample], base: Sequence[Sample]) -> dict[str, Any]:
     stages = [stage for stage in STAGES if stage in ours[0].seconds[name]]
     return {
-        "seconds": {stage: quantiles([lap for one in ours for lap in one.seconds[name][stage]]) for stage in stages},
-        "cpu_seconds": median(one.cpu_seconds[name] for one in ours),
-        "photos_per_second": median(one.photos_per_second[name] for one in ours),
+        "seconds": {
+            stage: quantiles([lap for sample in ours for lap in sample.seconds[name][stage]]) for stage in stages
+        },
+        "cpu_seconds": median(sample.cpu_seconds[name] for sample in ours),
+        "photos_per_second": median(sample.photos_per_second[name] for sample in ours),
+        "joules": _median([sample.joules[name] for sample in ours]),
         "ratio": {
             stage: asdict(ratio(_medians(ours, name, stage), _medians(base, name, stage)))
             for stage in (FORWARD, TOTAL)
@@ -81,7 +87,7 @@ def _summarise_kind(name: str, ours: Sequence[Sample], base: Sequence[Sample]) -
 
 
 def _medians(samples: Sequence[Sample], name: str, stage: str) -> list[float]:
-    return [median(one.seconds[name][stage]) for one in samples]
+    return [median(sample.seconds[name][stage]) for sample in samples]
 
 
 def _median(values: Sequence[float | None]) -> float | None:

@@ -1,0 +1,129 @@
+"""Any ONNX image classifier: how photos become its input is read from the graph, since it says nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from PIL import Image
+
+from bot.benchmark.engines import BenchmarkError, PixelClassifier, Tensor
+from bot.inference.classifier import session_options
+
+DTYPES: dict[str, Any] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+"""Of ImageNet's pixels in RGB, 0 to 1: what nearly all classifiers with float inputs are trained with (torchvision)."""
+CONTRACT_ENTRY = b"\x0a\x08contract\x12"
+"""How protobuf writes an entry with that key: field 1, 8 bytes, field 2 (onnx.proto3, StringStringEntryProto)."""
+CHANNELS = {1: "grey", 3: "RGB"}
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """The input of a graph. Sizes that the graph leaves open are None."""
+
+    name: str
+    dtype: Any
+    channels_first: bool
+    batch: int | None
+    channels: int
+    height: int | None
+    width: int | None
+
+    @classmethod
+    def from_session(cls, session: ort.InferenceSession) -> ImageInput:
+        """Raises BenchmarkError if the graph takes something else than one batch of images."""
+        inputs = session.get_inputs()
+        if len(inputs) != 1:
+            names = ", ".join(node.name for node in inputs)
+            raise BenchmarkError(f"the model has {len(inputs)} inputs ({names}). The benchmark runs models with one.")
+        (node,) = inputs
+        if node.type not in DTYPES or len(node.shape) != 4:
+            raise BenchmarkError(
+                f"the model's input {node.name} is {node.type} {node.shape}. An image is float, float16, double or "
+                "uint8, [batch, channels, height, width] or [batch, height, width, channels]."
+            )
+        sizes = [size if isinstance(size, int) and size > 0 else None for size in node.shape]
+        channels_first = sizes[1] in CHANNELS
+        if not channels_first and sizes[3] not in CHANNELS:
+            raise BenchmarkError(f"the model's input {node.name} {node.shape} has no axis of 1 or 3 channels.")
+        batch, channels, height, width = sizes if channels_first else (sizes[0], sizes[3], sizes[1], sizes[2])
+        assert channels
+        return cls(node.name, DTYPES[node.type], channels_first, batch, channels, height, width)
+
+    def convert(self, image: Image.Image, size: int) -> Tensor:
+        """A decoded RGB photo -> one row of the input; `size` stands for sides in pixels that the graph leaves open."""
+        side = (self.width or size, self.height or size)
+        pixels = np.asarray(image.resize(side, Image.Resampling.BILINEAR).convert("RGB" if self.channels == 3 else "L"))
+        pixels = pixels.reshape(side[1], side[0], self.channels)  # [height, width, channels]
+        if self.dtype != np.uint8:
+            pixels = pixels.astype(np.float32) / 255
+            if self.channels == 3:
+                pixels = (pixels - MEAN) / DEVIATION
+        if self.channels_first:
+            pixels = pixels.transpose(2, 0, 1)  # [height, width, channels] -> [channels, height, width]
+        return np.ascontiguousarray(pixels, self.dtype)
+
+    def describe(self, size: int) -> str:
+        """What `convert` does, in words."""
+        layout = "NCHW" if self.channels_first else "NHWC"
+        scale = "0 to 255" if self.dtype == np.uint8 else "0 to 1"
+        if self.dtype != np.uint8 and self.channels == 3:
+            scale = "0 to 1, less ImageNet's mean, by its deviation"
+        side = f"{self.width or size}x{self.height or size}"
+        return (
+            f"{self.name}: {np.dtype(self.dtype).name} {layout}, squeezed to {side}, {CHANNELS[self.channels]} {scale}"
+        )
+
+
+def follows_contract(model: Path) -> bool:
+    """Whether the file has the metadata field `contract`, of which the bytes are looked for. False if unreadable."""
+    try:
+        with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            return data.find(CONTRACT_ENTRY) >= 0
+    except (OSError, ValueError):  # the latter for an empty file
+        return False
+
+
+def open_graph(model: Path, threads: int, batch: int, size: int, provider: str) -> PixelClassifier:
+    """A file without the contract, or for another provider than the CPU's. Raises BenchmarkError."""
+    if provider not in ort.get_available_providers():
+        installed = ", ".join(ort.get_available_providers())
+        raise BenchmarkError(f"--provider {provider} is not in the installed onnxruntime, which has {installed}.")
+    try:
+        session = ort.InferenceSession(model.read_bytes(), session_options(threads), providers=[provider])
+    except OSError as error:
+        raise BenchmarkError(f"{model}: {error.strerror}") from error
+    except Exception as error:  # onnxruntime's exceptions share no base class of their own
+        raise BenchmarkError(f"{model} is not an ONNX file that onnxruntime can run: {_first_line(error)}") from error
+    image = ImageInput.from_session(session)
+    if image.batch not in (None, batch):
+        raise BenchmarkError(f"{model} takes batches of {image.batch}. Measure it with --batch {image.batch}.")
+    output = session.get_outputs()[0].name
+
+    def name(rows: Tensor) -> list[int]:
+        scores = np.asarray(session.run([output], {image.name: rows})[0])
+        return [int(best) for best in scores.reshape(len(rows), -1).argmax(axis=1)]
+
+    try:
+        row = image.convert(Image.new("RGB", (size, size)), size)
+        name(np.stack([row] * batch))
+        classes = int(np.asarray(session.run([output], {image.name: np.stack([row] * batch)})[0])[0].size)
+    except Exception as error:
+        raise BenchmarkError(f"{model} cannot run a photo: {_first_line(error)}") from error
+    labels = tuple(f"class {number}" for number in range(classes))
+    return PixelClassifier(labels, lambda photo: image.convert(photo, size), name, image.describe(size), batch)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

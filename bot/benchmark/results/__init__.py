@@ -1,0 +1,1 @@
+"""Samples in; figures with their intervals out, as a table, a page, CSV, Markdown and JSON."""

@@ -1,0 +1,144 @@
+"""`python -m bot benchmark` on models that know nothing of Labelgram, and the forms of its report."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.benchmark.resources import measure_energy
+from bot.benchmark.statistics import ratio_of_runs
+from tests.support.bot_process import RunBot
+from tests.support.graphs import write_graph
+from tests.support.photos import COLORS, draw, encode
+
+SHORT = ("benchmark", "--rounds", "2", "--photos", "2", "--warmup", "0", "--threads", "1")
+
+GRAPHS: dict[str, tuple[list[str | int], dict[str, Any], str]] = {
+    "torch": (["batch", 3, 64, 48], {}, "input: float32 NCHW, squeezed to 48x64, RGB 0 to 1, less ImageNet's mean"),
+    "keras": (
+        ["unk__1", 32, 32, 3],
+        {"dtype": "uint8", "names": ("x:0", "Identity:0")},
+        "uint8 NHWC, squeezed to 32x32",
+    ),
+    "open": (
+        ["N", 3, "H", "W"],
+        {"names": ("pixel_values", "logits")},
+        "pixel_values: float32 NCHW, squeezed to 96x96",
+    ),
+    "grey": ([1, 1, 28, 28], {"names": ("Input3", "Plus214_Output_0")}, "squeezed to 28x28, grey 0 to 1"),
+    "half": (["batch", 3, 40, 40], {"dtype": "float16"}, "input: float16 NCHW"),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_graph_is_run_by_what_it_says_of_its_input(name: str, tmp_path: Path, run_bot: RunBot) -> None:
+    shape, options, stated = GRAPHS[name]
+    model = write_graph(tmp_path / f"{name}.onnx", shape, **options)
+    out = tmp_path / "out.json"
+    done = run_bot(*SHORT, "--size", "96", "--model", str(model), "--json", str(out))
+    assert (done.returncode, done.stderr) == (0, "")
+    (row,) = json.loads(out.read_text())["rows"]
+    assert row["file"] == str(model)
+    assert stated in row["preprocessing"]
+    assert stated in done.stdout
+    for workload in row["workloads"].values():
+        assert set(workload["seconds"]) == {"decode", "preprocess", "forward", "total"}
+
+
+def test_batches_are_rows_and_photos_of_a_folder_are_taken(tmp_path: Path, run_bot: RunBot, color_model: Path) -> None:
+    other = write_graph(tmp_path / "other.onnx", ["batch", 3, 32, 32])
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for color in COLORS:
+        (photos / f"{color}.jpg").write_bytes(encode(draw(color)))
+    files = [("--json", "out.json"), ("--csv", "out.csv"), ("--markdown", "out.md"), ("--html", "out.html")]
+    outputs = [part for option, file in files for part in (option, str(tmp_path / file))]
+    models = ("--model", str(color_model), "--model", str(other))
+    done = run_bot(*SHORT, *models, "--batch", "1,3", "--images", str(photos), "--seconds", "0.05", *outputs)
+    assert (done.returncode, done.stderr) == (0, "")
+    results = json.loads((tmp_path / "out.json").read_text())
+    rows = [(row["model"], row["batch"]) for row in results["rows"]]
+    assert rows == [("colors.onnx", 1), ("colors.onnx", 3), ("other.onnx", 1), ("other.onnx", 3)]
+    with (tmp_path / "out.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [(Path(line["file"]).name, int(line["batch"])) for line in table] == rows
+    for line in table:
+        assert 0 < float(line["forward_p50_ms"]) <= float(line["total_p95_ms"])
+        assert line["preprocessing"]
+    markdown = (tmp_path / "out.md").read_text()
+    assert "| other.onnx, 1 thread, batch 3 |" in markdown
+    assert "other.onnx, 1 thread, batch 3" in (tmp_path / "out.html").read_text()
+
+
+def test_a_fixed_batch_is_measured_with_that_batch_alone(tmp_path: Path, run_bot: RunBot) -> None:
+    model = write_graph(tmp_path / "four.onnx", [4, 3, 32, 32])
+    done = run_bot(*SHORT, "--model", str(model))
+    assert done.returncode == 2
+    assert done.stderr.endswith("takes batches of 4. Measure it with --batch 4.\n")
+    done = run_bot(*SHORT, "--model", str(model), "--batch", "4")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_no_image_classifier_gets_one_clear_line(tmp_path: Path, run_bot: RunBot) -> None:
+    text = tmp_path / "text.onnx"
+    text.write_text("this is no model")
+    cases = {
+        "has 2 inputs (input, mask_1)": write_graph(tmp_path / "two.onnx", ["b", 3, 32, 32], inputs=2),
+        "has no axis of 1 or 3 channels": write_graph(tmp_path / "seven.onnx", ["b", 32, 32, 7]),
+        "is not an ONNX file": text,
+    }
+    for message, model in cases.items():
+        done = run_bot(*SHORT, "--model", str(model))
+        assert (done.returncode, done.stdout) == (2, ""), message
+        (line,) = done.stderr.splitlines()
+        assert message in line
+    done = run_bot(*SHORT, "--model", str(tmp_path / "two.onnx"), "--provider", "QuantumExecutionProvider")
+    assert done.returncode == 2
+    assert "the installed onnxruntime, which has" in done.stderr
+
+
+def test_a_slower_run_than_before_ends_with_status_1(tmp_path: Path, run_bot: RunBot, color_model: Path) -> None:
+    old, out = tmp_path / "old.json", tmp_path / "out.json"
+    assert run_bot(*SHORT, "--model", str(color_model), "--json", str(old)).returncode == 0
+    results = json.loads(old.read_text())
+    for factor, status, verdict in ((1e-3, 1, "slower"), (1e3, 0, "quicker")):
+        changed = json.loads(json.dumps(results))
+        for sample in (sample for row in changed["rows"] for sample in row["samples"]):
+            for workload in sample["seconds"].values():
+                workload["total"] = [factor] * 3  # far from anything that a machine's mood explains
+        out.write_text(json.dumps(changed))
+        done = run_bot(*SHORT, "--model", str(color_model), "--compare", str(out))
+        assert (done.returncode, done.stderr) == (status, "")
+        assert f"  {verdict}\n" in done.stdout
+    for text in ("{}", "[]", "no JSON"):
+        out.write_text(text)
+        done = run_bot(*SHORT, "--model", str(color_model), "--compare", str(out))
+        assert done.returncode == 2
+        assert "is not a file that `--json` of this version wrote" in done.stderr
+
+
+def test_runs_that_are_not_paired_are_compared_by_welch() -> None:
+    found = ratio_of_runs([2.0, 2.2, 2.1], [1.0, 1.1, 1.05])
+    assert found.value == pytest.approx(2)
+    # log sd 0.04766 in both: standard error 0.03891, 4 degrees of freedom, t 2.776
+    assert (found.low, found.high) == pytest.approx((2 * 0.8976, 2 * 1.1141), rel=1e-3)
+    assert ratio_of_runs([1.0, 1.0], [2.0, 2.0]).high == 0.5
+
+
+def test_energy_is_the_packages_sum_and_meters_that_wrap_go_on(tmp_path: Path) -> None:
+    meters = [tmp_path / "intel-rapl:0", tmp_path / "intel-rapl:1"]
+    for meter in meters:
+        meter.mkdir()
+        (meter / "energy_uj").write_text("900\n")
+        (meter / "max_energy_range_uj").write_text("999\n")
+    with measure_energy(tmp_path) as energy:
+        (meters[0] / "energy_uj").write_text("950\n")
+        (meters[1] / "energy_uj").write_text("100\n")
+    assert energy() == pytest.approx((50 + 200) / 1e6)
+    with measure_energy(tmp_path / "nowhere") as energy:
+        pass
+    assert energy() is None
