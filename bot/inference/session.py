@@ -35,7 +35,7 @@ class Session:
         """
         data = _read(model)
         self._loops = inspect(data).loops
-        options = _options(threads)
+        options = session_options(threads)
         try:
             with _deadline(LOAD_SECONDS, lambda: options.set_load_cancellation_flag(True)), limit_memory(len(data)):
                 self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
@@ -117,7 +117,8 @@ def _deadline(seconds: float, give_up: Callable[[], None]) -> Iterator[None]:
         timer.cancel()
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def session_options(threads: int) -> ort.SessionOptions:
+    """How the bot runs a net. Benchmarks run others in the same way."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
