@@ -57,7 +57,7 @@ def test_a_webhook_that_fails_is_told_in_telegrams_words(
     telegram: Telegram, run_bot: RunBot, color_model: Path, tmp_path: Path
 ) -> None:
     url = "https://example.org/hook"
-    telegram.couriers.webhook = {"url": url, "last_error_message": "Connection refused", "last_error_date": 1}
+    telegram.queue.couriers.webhook = {"url": url, "last_error_message": "Connection refused", "last_error_date": 1}
     settings = {"BOT_TOKEN": TOKEN, "TELEGRAM_API_SERVER": telegram.url, "MODEL_PATH": str(color_model)}
     done = run_bot("doctor", WEBHOOK_URL=url, STATE_DIR=str(tmp_path / "state"), **settings)
     assert done.returncode == 1

@@ -55,7 +55,7 @@ def test_photos_are_answered_and_the_webhook_is_set_without_dropping_what_waits(
 
 
 def test_after_kill_9_every_photo_comes_again(telegram: Telegram, start_bot: StartBot, hook: dict[str, str]) -> None:
-    telegram.couriers.pause = 0.2
+    telegram.queue.couriers.pause = 0.2
     photo = draw("red")
     sent = {telegram.send_photo(photo, user=user) for user in range(1, 25)}
     telegram.faults = slow_downloads(0.5)
@@ -109,7 +109,7 @@ def test_when_there_is_too_much_telegram_is_asked_to_come_again(
     start_bot(MAX_IN_FLIGHT="1", **hook)
     telegram.wait_until(lambda: telegram.webhook is not None)
     telegram.faults = slow_downloads(3)
-    photo = telegram.updates[telegram.send_photo(draw("red"), user=50)]["message"]["photo"]
+    photo = telegram.queue.updates[telegram.send_photo(draw("red"), user=50)]["message"]["photo"]
 
     def update(number: int) -> bytes:
         user = {"id": number, "is_bot": False, "first_name": "Ada"}

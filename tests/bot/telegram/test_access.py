@@ -24,7 +24,7 @@ def limited(telegram: Telegram, start_bot: StartBot) -> Telegram:
 
 
 def test_allowed_people_are_answered_anywhere_and_anybody_in_an_allowed_group(limited: Telegram) -> None:
-    photo = {"photo": limited.keep_photo(draw("red"))} | MENTION
+    photo = {"photo": limited.files.keep_photo(draw("red"))} | MENTION
     answered = {
         limited.send_photo(draw("red"), user=FRIEND),
         limited.send_photo(draw("red"), user=OWNER),
@@ -45,7 +45,7 @@ def test_others_are_told_so_once_whatever_they_send_and_across_a_restart(
     photo = telegram.send_photo(draw("red"), user=STRANGER)
     telegram.send_text("/start", user=STRANGER)
     telegram.send_text("/donate", user=STRANGER)
-    telegram.edit(photo, photo=telegram.keep_photo(draw("blue")))
+    telegram.edit(photo, photo=telegram.files.keep_photo(draw("blue")))
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     process.terminate()
     process.wait(30)

@@ -21,9 +21,11 @@ GROUP = -5
 
 def test_an_album_gets_one_answer_with_a_line_per_photo(telegram: Telegram, start_bot: StartBot) -> None:
     start_bot()
-    album = [telegram.send({"photo": telegram.keep_photo(draw(color)), "media_group_id": "album"}) for color in COLORS]
+    album = [
+        telegram.send({"photo": telegram.files.keep_photo(draw(color)), "media_group_id": "album"}) for color in COLORS
+    ]
     grey = telegram.send(
-        {"photo": telegram.keep_photo(Image.new("RGB", (300, 300), "gray")), "media_group_id": "album"}
+        {"photo": telegram.files.keep_photo(Image.new("RGB", (300, 300), "gray")), "media_group_id": "album"}
     )
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     (answer,) = [message for message in telegram.messages.values() if message["from"]["is_bot"]]
@@ -41,7 +43,7 @@ def test_an_album_gets_one_answer_with_a_line_per_photo(telegram: Telegram, star
 
 def test_in_a_group_it_speaks_only_when_it_is_asked(telegram: Telegram, start_bot: StartBot) -> None:
     start_bot()
-    photo = {"photo": telegram.keep_photo(draw("red"))}
+    photo = {"photo": telegram.files.keep_photo(draw("red"))}
     telegram.send(photo, chat=GROUP)
     telegram.send_text("hello everybody", chat=GROUP)
     mention = {"caption": "@Test_Bot please", "caption_entities": [{"type": "mention", "offset": 0, "length": 9}]}
@@ -70,7 +72,7 @@ def test_a_new_photo_in_an_edited_message_is_answered_and_a_new_caption_is_not(
     telegram.edit(message, caption="my favourite")
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     assert telegram.replies[message] == 1
-    telegram.edit(message, photo=telegram.keep_photo(draw("blue")))
+    telegram.edit(message, photo=telegram.files.keep_photo(draw("blue")))
     telegram.wait_until(lambda: telegram.replies[message] == 2)
     assert telegram.texts()[-1].startswith("I see: blue.")
 
@@ -80,14 +82,14 @@ def test_stickers_and_first_frames_are_named_and_what_has_no_picture_is_refused(
 ) -> None:
     start_bot()
     size = {"width": 320, "height": 240}
-    thumbnail = telegram.keep_photo(draw("green"))[-1]
+    thumbnail = telegram.files.keep_photo(draw("green"))[-1]
     sticker = {"type": "regular", "is_animated": False, "is_video": False}
-    still = telegram.send({"sticker": telegram.keep_file(encode(draw("red"), "WEBP")) | size | sticker})
+    still = telegram.send({"sticker": telegram.files.keep(encode(draw("red"), "WEBP")) | size | sticker})
     moving = telegram.send(
-        {"sticker": telegram.keep_file(b"gzip") | size | sticker | {"is_animated": True, "thumbnail": thumbnail}}
+        {"sticker": telegram.files.keep(b"gzip") | size | sticker | {"is_animated": True, "thumbnail": thumbnail}}
     )
-    video = telegram.send({"video": telegram.keep_file(b"mp4") | size | {"duration": 3, "thumbnail": thumbnail}})
-    note = telegram.send({"video_note": telegram.keep_file(b"mp4") | {"length": 240, "duration": 3}})
+    video = telegram.send({"video": telegram.files.keep(b"mp4") | size | {"duration": 3, "thumbnail": thumbnail}})
+    note = telegram.send({"video_note": telegram.files.keep(b"mp4") | {"length": 240, "duration": 3}})
     telegram.wait_until(lambda: len(telegram.answers()) == 4)
     assert telegram.answers()[still].startswith("I see: red.")
     for message in (moving, video):
@@ -96,7 +98,7 @@ def test_stickers_and_first_frames_are_named_and_what_has_no_picture_is_refused(
 
 
 def test_channel_posts_are_answered_only_if_that_is_switched_on(telegram: Telegram, start_bot: StartBot) -> None:
-    photo = {"photo": telegram.keep_photo(draw("red"))}
+    photo = {"photo": telegram.files.keep_photo(draw("red"))}
     start_bot()
     telegram.post(photo)
     private = telegram.send_photo(draw("blue"))
@@ -106,7 +108,7 @@ def test_channel_posts_are_answered_only_if_that_is_switched_on(telegram: Telegr
 
 def test_channel_posts_are_answered_where_it_is_switched_on(telegram: Telegram, start_bot: StartBot) -> None:
     start_bot(CHANNEL_POSTS="on")
-    post = telegram.post({"photo": telegram.keep_photo(draw("red"))})
+    post = telegram.post({"photo": telegram.files.keep_photo(draw("red"))})
     telegram.wait_until(lambda: post in telegram.answers())
 
 

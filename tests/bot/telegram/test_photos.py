@@ -90,9 +90,9 @@ def test_an_image_sent_as_a_file_is_named_and_other_files_are_refused(telegram: 
 
 def test_a_file_above_telegrams_limit_is_not_fetched(telegram: Telegram, start_bot: StartBot) -> None:
     announced = telegram.send_document(b"x", "image/png", "big.png")
-    telegram.updates[announced]["message"]["document"]["file_size"] = 21_000_000
+    telegram.queue.updates[announced]["message"]["document"]["file_size"] = 21_000_000
     unannounced = telegram.send_document(b"x" * 21_000_000, "image/png", "big.png")
-    del telegram.updates[unannounced]["message"]["document"]["file_size"]
+    del telegram.queue.updates[unannounced]["message"]["document"]["file_size"]
     start_bot()
     telegram.wait_until(lambda: len(telegram.answers()) == 2)
     assert set(telegram.answers().values()) == {text("refusal", "too-many-bytes")}

@@ -60,8 +60,8 @@ def _start(variables: dict[str, str]) -> dict[str, float]:
     telegram = Telegram()
     _send(telegram, range(1))
     with run_bot(telegram, **variables) as bot:
-        _wait(lambda: telegram.polled_at > 0)
-        polled, used = telegram.polled_at, bot.cpu
+        _wait(lambda: telegram.queue.polled_at > 0)
+        polled, used = telegram.queue.polled_at, bot.cpu
         _wait(lambda: bool(telegram.sent_at))
         answered = telegram.sent_at[0][0]
     telegram.close()
@@ -76,7 +76,7 @@ def _work(variables: dict[str, str], photos: int) -> dict[str, float]:
     """What one process takes after its start, while it waits, and as it answers `photos`."""
     telegram = Telegram()
     with run_bot(telegram, **variables) as bot:
-        _wait(lambda: telegram.polled_at > 0)
+        _wait(lambda: telegram.queue.polled_at > 0)
         time.sleep(2)
         found = {"start_rss_mb": bot.rss / 1e6, "idle_percent": _measure_idle(bot)}
         sizes: dict[int, int] = {}

@@ -84,7 +84,7 @@ def start_fleet(mode: str, telegram: Telegram, model: Path, folder: Path) -> Ite
 
         if mode in ("reference", "polling"):
             module = "tests.stress.chaos.reference" if mode == "reference" else "bot"
-            has_polled: Callable[[float], bool] = lambda started_at: telegram.polled_at > started_at  # noqa: E731
+            has_polled: Callable[[float], bool] = lambda started_at: telegram.queue.polled_at > started_at  # noqa: E731
             yield [start([BOT_PYTHON, "-m", module], has_polled, "bot", **settings)]
         elif mode == "webhook":
             port = find_port()
