@@ -15,6 +15,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from bot.errors import LabelgramError
 from bot.inference.contract import Preprocess
+from bot.inference.flattening import load_flat
+from bot.inference.photo_parts import find_excess
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 """The formats that are opened, by Pillow's names; of the others that it knows some start other programs."""
@@ -37,15 +39,6 @@ MAX_SIDE = 65_535
 """Pixels, JPEG's own limit: a filter's weights for the squeezing of a row of millions take gigabytes."""
 MAX_PIECES = 250_000
 """Reads of one file. Most formats allow millions of tiny pieces, over each of which Pillow spends microseconds."""
-MAX_PARTS = (
-    (b"\xff\xd8", (b"\xff\xda",), 40),  # scans of a JPEG, ten if progressive: each goes over all pixels, from 65 bytes
-    (b"\x89PNG", (b"iCCP", b"iTXt", b"zTXt"), 30),  # packed texts and profiles: up to a megabyte each, from a kilobyte
-)
-"""What a file starts with, the marks of parts that are dear to unpack, and the most of them."""
-LARGE = 12_500_000
-"""Pixels above which a photo is made smaller before it is squished; phones' usual 12 million are not."""
-ENOUGH = 1024
-"""Width and height that are kept then, four times the net's."""
 ENOUGH_JPEG = 384
 """Width and height that are enough of a JPEG: it holds its half, quarter and eighth, which are decoded sooner. No label
 of 3,021 large photos changed."""
@@ -100,14 +93,13 @@ def read(data: bytes) -> Image.Image:
     """Decode a photo file's bytes to an upright RGB image: EXIF orientation applied, transparency on white.
 
     Of an animation the first frame counts. A JPEG comes smaller if it can with ENOUGH_JPEG pixels in width and height,
-    another photo of more than LARGE pixels if it can with ENOUGH. Raises PhotoError if the bytes are not a photo in one
+    another photo as `load_flat` says. Raises PhotoError if the bytes are not a photo in one
     of FORMATS, are damaged, or hold more pixels than the limits above (known from the header, before any is decoded).
     """
     try:
         with _open(data) as file:
             _limit(file)
-            file.load()
-            return _upright(_rgb(file), file)
+            return _upright(load_flat(file), file)
     except PhotoError:
         raise
     except UnidentifiedImageError as error:
@@ -136,9 +128,8 @@ def _open(data: bytes) -> ImageFile:
         heif.options.DECODE_THREADS = 1
         file: ImageFile = heif.HeifImageFile(io.BytesIO(data))
         return file
-    for start, marks, most in MAX_PARTS:
-        if data.startswith(start) and sum(map(data.count, marks)) > most:
-            raise PhotoError(Reason.DAMAGED, f"the file has more than {most} parts of a kind that takes long to unpack")
+    if excess := find_excess(data):
+        raise PhotoError(Reason.DAMAGED, f"the file has {excess}")
     return Image.open(_Pieces(data), formats=FORMATS)
 
 
@@ -156,28 +147,6 @@ def _limit(file: ImageFile) -> None:
     if width * height > limit or max(width, height) > MAX_SIDE:
         found = f"{width}x{height} pixels; of this kind at most {limit / 1_000_000:g} million are read"
         raise PhotoError(Reason.TOO_MANY_PIXELS, found)
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """`image` in RGB on white, smaller if it is LARGE; made in strips, so that no second one of its size is needed."""
-    width, height = image.size
-    factor = max(1, min(width, height) // ENOUGH) if width * height > LARGE else 1
-    if factor == 1 and image.mode == "RGB" and not image.has_transparency_data:
-        return image
-    rgb = Image.new("RGB", (-(-width // factor), -(-height // factor)))
-    for top in range(0, height, 16 * factor):
-        strip = _flatten(image.crop((0, top, width, min(top + 16 * factor, height))))
-        rgb.paste(strip.reduce(factor), (0, top // factor))
-    return rgb
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits a pixel: Pillow's own conversion would clip everything above 255
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
 
 
 def _upright(image: Image.Image, file: ImageFile) -> Image.Image:

@@ -9,6 +9,8 @@ from aiogram.enums import ChatType, MessageEntityType
 from aiogram.filters import BaseFilter, Command
 from aiogram.types import Message
 
+from bot.telegram.pictures import may_be_image
+
 
 class Addressed(BaseFilter):
     """In a private chat or a channel every message is for the bot; in a group one that mentions or replies to it."""
@@ -34,7 +36,7 @@ class Addressed(BaseFilter):
 
 async def has_picture(message: Message) -> bool:
     """A filter for what may be looked at. No magic one: those aiogram takes to a thread and back, for every message."""
-    image = message.document and (message.document.mime_type or "").startswith("image/")
+    image = message.document and may_be_image(message.document)
     return bool(message.photo or image or message.sticker or message.animation or message.video or message.video_note)
 
 

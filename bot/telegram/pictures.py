@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from aiogram.types import Document, Message, PhotoSize, Sticker
 
+from bot.inference.photo_files import SUFFIXES
 from bot.inference.variants import smallest_covering
+
+IMAGE_SUFFIXES = SUFFIXES | {".heic", ".heif", ".avif", ".jxl", ".tif", ".tiff"}
+"""Endings of the names of images. Those that cannot be read are refused as such."""
+NO_KIND = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+"""Mime types that say nothing: iPhones' "Send as file" has one of them."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ def find_picture(message: Message | None, pixels: int) -> Picture | None:
     match message:
         case Message(photo=[*sizes]) if sizes:
             return Picture(smallest_covering(sizes, pixels))
-        case Message(document=Document(mime_type=str(kind)) as document) if kind.startswith("image/"):
+        case Message(document=Document() as document) if may_be_image(document):
             return Picture(document)
         case Message(sticker=Sticker(is_animated=False, is_video=False) as sticker):
             return Picture(sticker)
@@ -31,3 +38,10 @@ def find_picture(message: Message | None, pixels: int) -> Picture | None:
         return None
     moving = message.animation or message.video or message.video_note or message.sticker
     return Picture(moving.thumbnail, is_frame=True) if moving and moving.thumbnail else None
+
+
+def may_be_image(document: Document) -> bool:
+    """Its type or its name says so. Where both say nothing its bytes decide, once they are fetched."""
+    kind = (document.mime_type or "").lower()
+    suffix = PurePosixPath(document.file_name or "").suffix.lower()
+    return kind.startswith("image/") or suffix in IMAGE_SUFFIXES or (kind in NO_KIND and not suffix)

@@ -13,7 +13,7 @@ from bot.inference import decoding as photo_module
 from bot.inference.contract import Preprocess
 from bot.inference.decoding import HEIC, MAX_PIXELS, PhotoError, Reason, decode, read
 from bot.inference.photo_files import SUFFIXES
-from tests.support.photos import draw, encode, encode_heic
+from tests.support.photos import chunk, draw, encode, encode_heic, png
 
 PREPROCESS = Preprocess(size=224, resize=256)
 
@@ -56,6 +56,51 @@ def test_transparency_lies_on_white() -> None:
     palette = Image.new("P", (50, 50), 0)
     palette.putpalette([10, 20, 30])
     assert mean_color(encode(palette, "PNG", transparency=0)) == [255, 255, 255]
+
+
+@pytest.mark.parametrize(
+    ("depth", "level", "pixel"),
+    [(1, 1, b"\xff"), (2, 2, b"\xaa"), (4, 9, b"\x99"), (8, 200, b"\xc8"), (16, 1000, b"\x03\xe8")],
+)
+def test_a_transparent_level_of_a_grey_png_lies_on_white(depth: int, level: int, pixel: bytes) -> None:
+    """Of each depth that a PNG may have. The pixel is a whole byte or more; all of the picture is transparent."""
+    across = 32 if depth >= 8 else 32 * 8 // depth
+    rows = (b"\0" + pixel * 32) * 32
+    header = struct.pack(">IIBBBBB", across, 32, depth, 0, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    end = chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    assert mean_color(start + chunk(b"tRNS", struct.pack(">H", level)) + end) == [255, 255, 255]
+    opaque = mean_color(start + chunk(b"tRNS", struct.pack(">H", level - 1)) + end)
+    assert opaque == mean_color(start + end)
+    assert opaque == [round(255 * level / (2**depth - 1))] * 3 or depth == 16
+
+
+def test_a_transparent_colour_of_a_png_of_16_bits_lies_on_white() -> None:
+    color = struct.pack(">HHH", 51200, 700, 40000)
+    assert mean_color(png((40, 30), color, depth=16, before=chunk(b"tRNS", color))) == [255, 255, 255]
+    other = struct.pack(">HHH", 700, 51200, 40000)
+    assert mean_color(png((40, 30), color, depth=16, before=chunk(b"tRNS", other))) == [200, 2, 156]
+
+
+def test_around_the_first_frame_of_a_gif_there_is_nothing() -> None:
+    palette = bytes((200, 0, 0, 0, 0, 200)) + bytes(6)  # red, blue
+    screen = struct.pack("<6sHHBBB", b"GIF89a", 40, 40, 0x81, 0, 0) + palette
+    frame = b"," + struct.pack("<HHHHB", 10, 10, 20, 20, 0)
+    whole = encode(Image.new("P", (20, 20), 1), "GIF", optimize=False)
+    packed = whole[whole.index(b",\0\0\0\0\x14\0\x14\0") + 10 :]
+    packed = packed if packed[0] in range(2, 9) else packed[768:]
+    image = read(screen + frame + packed)
+    assert image.getpixel((5, 5)) == (255, 255, 255)
+    assert image.getpixel((20, 20)) == (0, 0, 200)
+    assert image.getpixel((35, 35)) == (255, 255, 255)
+
+
+def test_a_bmp_whose_fourth_bytes_are_all_0_is_opaque() -> None:
+    masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = struct.pack("<IiiHHIIiiII", 108, 4, 4, 1, 32, 3, 64, 0, 0, 0, 0) + masks + bytes(52)
+    start = struct.pack("<2sIHHI", b"BM", 14 + 108 + 64, 0, 0, 14 + 108) + header
+    assert mean_color(start + bytes((30, 30, 220, 0)) * 16) == [220, 30, 30]
+    assert mean_color(start + bytes((30, 30, 220, 0)) * 8 + bytes((30, 30, 220, 255)) * 8) == [238, 142, 142]
 
 
 def test_unusual_kinds_of_pixels_keep_their_colour() -> None:

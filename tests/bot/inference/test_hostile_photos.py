@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from PIL import Image, ImageOps
@@ -63,6 +64,8 @@ def with_segment(marker: int, payload: bytes, photo: bytes) -> bytes:
     return photo[:2] + struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload + photo[2:]
 
 
+VIDEO = b"\0\0\0\x18ftypmp42" + Random(1).randbytes(4_000_000)
+
 READABLE: dict[str, Make] = {
     "one pixel, JPEG": lambda: encode(draw(size=(1, 1))),
     "one pixel, PNG": lambda: encode(draw(size=(1, 1)), "PNG"),
@@ -92,6 +95,15 @@ READABLE: dict[str, Make] = {
     "JPEG with HTML after it": lambda: encode(draw()) + b"<html><script>alert(1)</script></html>",
     "JPEG with HTML in it": lambda: encode(draw(), comment=b"<html><script>alert(1)</script></html>"),
     "JPEG and ZIP": lambda: encode(draw()) + zipped(),
+    "motion photo: a JPEG and 4 MB of video": lambda: encode(draw()) + VIDEO,
+    "motion photo, progressive": lambda: encode(draw(), progressive=True) + VIDEO,
+    "motion photo with two photos": lambda: encode(draw(), "MPO", save_all=True, append_images=[draw("blue")]) + VIDEO,
+    "JPEG with a profile full of markers": lambda: encode(draw(), icc_profile=b"\xff\xda\xff\xd9" * 50_000),
+    "JPEG with EXIF full of markers": lambda: with_segment(0xE1, b"Exif\0\0" + b"\xff\xda" * 20_000, encode(draw())),
+    "JPEG with restarts and filled markers": lambda: encode(draw(), restart_marker_rows=1).replace(
+        b"\xff\xda", b"\xff\xff\xff\xda"
+    ),
+    "PNG with names of chunks behind its end": lambda: png((40, 30)) + b"iTXtzTXtiCCP" * 1000,
     "GIF and ZIP": lambda: encode(draw(), "GIF") + zipped(),
     "PNG and ZIP": lambda: encode(draw(), "PNG") + zipped(),
     "JPEG with a PNG after it": lambda: encode(draw()) + encode(draw("blue"), "PNG"),

@@ -88,6 +88,39 @@ def test_an_image_sent_as_a_file_is_named_and_other_files_are_refused(telegram: 
     assert text("bot", "hint") in telegram.texts()
 
 
+@pytest.mark.parametrize(
+    ("mime_type", "name"),
+    [
+        ("application/octet-stream", "IMG_0001.JPG"),
+        ("application/octet-stream", None),
+        (None, "photo.jpeg"),
+        (None, None),
+        ("", "photo"),
+        ("text/plain", "photo.png"),
+        ("IMAGE/JPEG", "photo.bin"),
+    ],
+)
+def test_name_or_bytes_tell_that_a_file_is_a_photo(
+    telegram: Telegram, start_bot: StartBot, mime_type: str | None, name: str | None
+) -> None:
+    document = telegram.keep_file(encode(draw("blue"))) | {"mime_type": mime_type, "file_name": name}
+    message = telegram.send({"document": {key: value for key, value in document.items() if value is not None}})
+    start_bot()
+    telegram.wait_until(lambda: message in telegram.answers())
+    assert telegram.answers()[message].startswith("I see: blue.")
+
+
+def test_other_files_are_not_fetched(telegram: Telegram, start_bot: StartBot) -> None:
+    sent = [
+        telegram.send_document(b"PK", "application/octet-stream", "archive.zip"),
+        telegram.send_document(b"PK", "application/zip", "archive"),
+        telegram.send_document(b"%PDF", "application/pdf", "paper.pdf"),
+    ]
+    start_bot()
+    telegram.wait_until(lambda: len(telegram.texts()) == len(sent) and telegram.unconfirmed == 0)
+    assert telegram.downloads == []
+
+
 def test_a_file_above_telegrams_limit_is_not_fetched(telegram: Telegram, start_bot: StartBot) -> None:
     announced = telegram.send_document(b"x", "image/png", "big.png")
     telegram.queue.updates[announced]["message"]["document"]["file_size"] = 21_000_000
