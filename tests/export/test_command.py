@@ -59,10 +59,18 @@ def test_nothing_in_the_file_tells_of_the_machine_that_made_it(exported: Path) -
         assert secret.encode() not in data
 
 
-def test_it_names_the_classes_it_was_trained_on_in_any_batch(exported: Path) -> None:
+def test_it_names_new_photos_of_the_classes_it_was_trained_on(exported: Path) -> None:
+    """Nearly all of thirty. Which ones it misses depends on the processor that trained it."""
     classifier = Classifier(exported, threads=1)
+    right = 0
     for label, color in CLASSES.items():
-        assert classifier.classify(encode(draw_photo(color, seed=77), "PNG")).label == label
+        for seed in range(70, 80):
+            probabilities = classifier.classify(encode(draw_photo(color, seed), "PNG")).probabilities
+            right += max(probabilities, key=probabilities.__getitem__) == label
+    assert right > 25
+
+
+def test_it_takes_any_batch(exported: Path) -> None:
     pixels = np.zeros((5, 224, 224, 3), np.uint8)
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     (rows,) = session.run(["probabilities"], {"image": pixels})
