@@ -1,0 +1,122 @@
+"""The preview's page on a phone, in the dark, from right to left, by keyboard, and for screen readers."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from bot.inference.classifier import Classifier
+from tests.support.browser import (
+    answers,
+    choose,
+    count_shown,
+    find_barriers,
+    locale,
+    open_page,
+    phone,
+    press,
+    spoken,
+    theme,
+    type_and_send,
+)
+from tests.support.chat import text
+from tests.support.paths import ROOT
+from tests.support.preview import Preview, start_preview
+
+PICTURES = os.environ.get("LABELGRAM_PICTURES")
+"""Where the README's pictures are written: `docs`. Without it they are taken, and not kept."""
+PORTRAITS = sorted(ROOT.glob(".venv/train/lib/*/site-packages/skimage/data/astronaut.png"))
+"""Eileen Collins, by NASA, in the public domain; from the environment that `make test` makes for the training."""
+
+
+@pytest.mark.parametrize(("name", "language"), [("light", "en"), ("dark", "en"), ("light", "ar"), ("dark", "ar")])
+def test_nobody_is_kept_out(
+    page: webdriver.Chrome, preview: Preview, photos: list[str], name: str, language: str
+) -> None:
+    with theme(page, name), locale(page, preview, language):
+        assert spoken(page)[0] == language
+        assert find_barriers(page) == []
+        type_and_send(page, "/what")
+        answers(page, 1)
+        choose(page, photos[0])
+        answers(page, 2)
+        press(page, text("button", "why", language))
+        answers(page, 3)
+        press(page, text("button", "wrong", language))
+        page.find_element(By.CSS_SELECTOR, ".bot .reply").click()
+        page.find_element(By.CSS_SELECTOR, "[popovertarget]").click()
+        WebDriverWait(page, 30).until(lambda _: page.find_element(By.ID, "toast").text)
+        assert find_barriers(page) == []
+        page.switch_to.active_element.send_keys(Keys.ESCAPE)
+        page.find_element(By.ID, "about").click()
+        assert find_barriers(page) == []
+        ground = page.execute_script("return getComputedStyle(document.querySelector('.bot .bubble')).backgroundColor")
+        assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(29, 42, 55)"}[name]
+
+
+def test_what_keeps_people_out_is_found(page: webdriver.Chrome) -> None:
+    """The test above could fail."""
+    page.execute_script("document.querySelector('#text').removeAttribute('aria-label')")
+    page.execute_script("document.querySelector('#text').removeAttribute('placeholder')")
+    page.execute_script("document.querySelector('h1').style.color = '#ddd'")
+    assert {barrier.partition(":")[0] for barrier in find_barriers(page)} == {"label", "color-contrast"}
+
+
+def test_a_phones_width_shows_everything(page: webdriver.Chrome) -> None:
+    with phone(page, 360, 640):
+        type_and_send(page, "/help")
+        type_and_send(page, "/language")
+        answers(page, 2)
+        assert page.execute_script("return document.documentElement.scrollWidth") == 360
+        for selector in (".send", "#about", ".keyboard div button:last-child"):
+            element = page.find_element(By.CSS_SELECTOR, selector).rect
+            assert element["x"] + element["width"] <= 360, selector
+            assert element["y"] + element["height"] <= 640, selector
+        with Image.open(io.BytesIO(page.get_screenshot_as_png())) as picture:
+            assert picture.size == (720, 1280)
+
+
+def test_every_button_and_field_has_a_name(page: webdriver.Chrome) -> None:
+    for element in page.find_elements(By.CSS_SELECTOR, "button, input"):
+        name = element.accessible_name if element.is_displayed() else "hidden"
+        assert name, element.get_attribute("outerHTML")
+
+
+@pytest.mark.skipif(not PORTRAITS, reason="scikit-image's portrait comes with the training environment")
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_the_readmes_picture_shows_an_answer_and_why(chromium: webdriver.Chrome, tmp_path: Path, name: str) -> None:
+    """Of the shipped model. `LABELGRAM_PICTURES=docs` writes it there."""
+    photo, home = tmp_path / "portrait.png", tmp_path / "home"
+    home.mkdir()
+    with Image.open(PORTRAITS[0]) as portrait:
+        face = portrait.convert("RGB").crop((70, 0, 370, 200))
+        face.resize((1200, 800), Image.Resampling.LANCZOS).save(photo)
+    if not Classifier(ROOT / "artifacts" / "mask.onnx", threads=1).explains:
+        pytest.skip("the shipped model has no output `evidence`")
+    with (
+        start_preview(ROOT / "artifacts" / "mask.onnx", home) as preview,
+        theme(chromium, name),
+        phone(chromium, 465, 960),
+    ):
+        open_page(chromium, preview)
+        choose(chromium, str(photo))
+        assert answers(chromium, 1)[0].startswith("You are not wearing a mask")
+        chromium.find_element(By.CSS_SELECTOR, ".keyboard button").send_keys(Keys.ENTER)
+        answers(chromium, 2)
+        WebDriverWait(chromium, 30).until(lambda _: count_shown(chromium, ".photo") == 2)
+        chromium.execute_script("document.activeElement.blur()")
+        picture = Image.open(io.BytesIO(chromium.get_screenshot_as_png())).convert("RGB")
+        assert picture.size == (930, 1920)
+        if PICTURES:
+            file = Path(PICTURES) / {"light": "preview.png", "dark": "preview-dark.png"}[name]
+            picture.quantize(256, kmeans=2).save(file, optimize=True)
+        messages = chromium.find_element(By.ID, "messages")
+        assert messages.get_property("scrollHeight") == messages.get_property("clientHeight")  # nothing is cut off
