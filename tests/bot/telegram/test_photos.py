@@ -103,7 +103,7 @@ def test_an_image_sent_as_a_file_is_named_and_other_files_are_refused(telegram: 
 def test_name_or_bytes_tell_that_a_file_is_a_photo(
     telegram: Telegram, start_bot: StartBot, mime_type: str | None, name: str | None
 ) -> None:
-    document = telegram.keep_file(encode(draw("blue"))) | {"mime_type": mime_type, "file_name": name}
+    document = telegram.files.keep(encode(draw("blue"))) | {"mime_type": mime_type, "file_name": name}
     message = telegram.send({"document": {key: value for key, value in document.items() if value is not None}})
     start_bot()
     telegram.wait_until(lambda: message in telegram.answers())
