@@ -55,12 +55,12 @@ test:
 test-bot: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m pytest tests/bot tests/deploy
 
-# The bot's processes run where there is coverage beside its requirements.
+# The bot's processes run where there is coverage beside its requirements. One that is killed writes nothing: no chaos.
 DATA_FILE := $(CURDIR)/dist/coverage/.coverage
 
 coverage: $(COVERAGE)/done $(TEST)/done
 	@rm -rf dist/coverage && mkdir -p dist/coverage
-	$(subst $(BOT),$(COVERAGE),$(PYTHONS)) COVERAGE_FILE=$(DATA_FILE) $(TEST)/bin/coverage run -m pytest tests/bot
+	$(subst $(BOT),$(COVERAGE),$(PYTHONS)) COVERAGE_FILE=$(DATA_FILE) $(TEST)/bin/coverage run -m pytest tests/bot --ignore tests/bot/delivery/test_chaos.py
 	@COVERAGE_FILE=$(DATA_FILE) $(TEST)/bin/coverage combine --quiet dist/coverage
 	COVERAGE_FILE=$(DATA_FILE) $(TEST)/bin/coverage report
 

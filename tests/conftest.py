@@ -91,7 +91,7 @@ def start_bot(telegram: Telegram, color_model: Path, tmp_path: Path, bot_python:
     for process in started:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0, log.read_text()
+            assert process.wait(60) == 0, log.read_text()
     if log.exists():
         assert TOKEN not in log.read_text()
 

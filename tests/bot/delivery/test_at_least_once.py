@@ -175,7 +175,7 @@ def test_under_every_kind_of_fault_each_photo_gets_its_answer(telegram: Telegram
     telegram.faults = Faults(rate=0.3, seed=4, slow_seconds=0.3, hang_seconds=0.5)
     sent = {telegram.send_photo(draw(color), user=user): color for user in range(1, 11) for color in ("red", "blue")}
     start_bot()
-    telegram.wait_until(lambda: telegram.answers().keys() == sent.keys(), seconds=90)
+    telegram.wait_until(lambda: telegram.answers().keys() == sent.keys())
     assert telegram.answers().keys() == sent.keys()
     assert all(telegram.answers()[message].startswith(f"I see: {color}. I am 99%") for message, color in sent.items())
     assert set(telegram.replies.values()) == {1}

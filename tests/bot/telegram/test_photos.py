@@ -175,7 +175,7 @@ def test_no_file_is_written_but_ledger_and_notes(telegram: Telegram, start_bot: 
     ]
     # -D: the process that is started is the bot, and strace its grandchild.
     start_bot("strace", "-D", "-f", "-qq", "-e", f"trace={calls}", "-o", str(trace), PYTHONDONTWRITEBYTECODE="1")
-    telegram.wait_until(lambda: telegram.answers().keys() == set(messages), seconds=60)
+    telegram.wait_until(lambda: telegram.answers().keys() == set(messages))
     lines = [line for line in trace.read_text().splitlines() if " = -1 " not in line]
     reads = re.compile(r'open(at)?\(.*"[^"]+", (O_RDONLY|O_PATH)(?!\|O_CREAT)')
     written = {match.group(1) for line in lines if not reads.search(line) and (match := re.search('"([^"]+)"', line))}

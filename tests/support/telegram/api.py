@@ -61,7 +61,8 @@ class Telegram(Chats):
         return len(self.queue.updates)
 
     @staticmethod
-    def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+        """Return as soon as it is so. The limit is for a machine that is busy with other tests."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "the bot did not do it in time"
