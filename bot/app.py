@@ -10,15 +10,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from aiogram import Bot
-from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
 from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramNotFound, TelegramUnauthorizedError
 from aiogram.utils.token import TokenValidationError
 
+from bot.backoff import backoff
 from bot.delivery.at_least_once import REST, Delivery
+from bot.delivery.backlog import Backlog
 from bot.delivery.pacing import SendPacer
 from bot.delivery.polling import poll
 from bot.delivery.retries import RetryMiddleware
+from bot.delivery.session import Session
 from bot.delivery.stopping import until
 from bot.donations.backends import open_store
 from bot.donations.donations import Donations
@@ -27,12 +29,11 @@ from bot.monitoring.health import Health
 from bot.monitoring.metrics import Metrics
 from bot.settings import Settings, SettingsError
 from bot.startup.memory import settle_memory
-from bot.storage.key_values import KeyValueStore
-from bot.storage.ledger import Ledger, LedgerError
-from bot.storage.memory import MemoryRateLimiter
+from bot.storage.ledger import LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
-from bot.storage.rate_limits import RateLimiter
-from bot.storage.sqlite import SqliteKeyValues, SqliteLedger
+from bot.storage.sqlite import open_sqlite
+from bot.storage.sqlite_file import StateFolderError
+from bot.storage.state import State
 from bot.telegram.dispatcher import Parts, build_dispatcher
 from bot.telegram.middlewares import ThrottlingMiddleware
 from bot.telegram.profile import publish_profile
@@ -57,9 +58,13 @@ async def run(settings: Settings, classifier: Classifier, replies: Replies) -> N
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with AsyncExitStack() as stack:
-        app = await _build(stack, settings, classifier, replies)
+        state = await until(stopped, _wait_for_state(settings))
+        if state is None:
+            return
+        stack.push_async_callback(state.close)
+        app = await _build(stack, settings, classifier, replies, state)
         await _serve_monitoring(stack, app)
-        for work in (_settle(app.delivery), _greet(app)):
+        for work in (_settle(app.delivery), _greet(app), app.backlog.resume(app.delivery.deliver)):
             stack.callback(asyncio.create_task(work).cancel)
         try:
             await (_listen(app, stack, stopped) if settings.webhook_url else _poll(app, stopped))
@@ -75,6 +80,8 @@ class _App:
     bot: Bot
     parts: Parts
     delivery: Delivery
+    backlog: Backlog
+    retries: RetryMiddleware
     health: Health
 
     @property
@@ -82,34 +89,33 @@ class _App:
         return self.delivery.dispatcher.resolve_used_update_types()
 
 
-async def _build(stack: AsyncExitStack, settings: Settings, classifier: Classifier, replies: Replies) -> _App:
+async def _build(
+    stack: AsyncExitStack, settings: Settings, classifier: Classifier, replies: Replies, state: State
+) -> _App:
     """Make each part once; `stack` closes what has to be closed. Raises SettingsError."""
     assert settings.token
-    try:
-        ledger, key_values, rate_limiter = open_state(settings)
-    except LedgerError as error:
-        raise SettingsError(f"{error}. STATE_DIR names a folder that can be written.") from error
-    stack.push_async_callback(ledger.close)
-    stack.push_async_callback(key_values.close)
     metrics = Metrics()
     pseudonymise = Pseudonymiser(settings.token)
-    donations = Donations(open_store(settings.donations), key_values, pseudonymise)
-    parts = Parts(classifier, replies, metrics, key_values, donations, pseudonymise)
+    donations = Donations(open_store(settings.donations), state.key_values, pseudonymise)
     bot = await stack.enter_async_context(make_bot(settings))
-    retries = RetryMiddleware(SendPacer(rate_limiter, pseudonymise), metrics)
+    backlog = Backlog(state.backlog, bot, metrics, pseudonymise)
+    parts = Parts(classifier, replies, metrics, state.key_values, donations, pseudonymise, backlog)
+    retries = RetryMiddleware(SendPacer(state.rate_limiter, pseudonymise), metrics)
     bot.session.middleware(retries)
-    throttling = ThrottlingMiddleware(rate_limiter, replies, metrics, pseudonymise)
+    throttling = ThrottlingMiddleware(state.rate_limiter, replies, metrics, pseudonymise)
     delivery = Delivery(
         bot,
         build_dispatcher(parts, settings.owners, settings.channel_posts, throttling, settings.allowed),
-        ledger,
+        state.ledger,
+        backlog,
         replies,
         metrics,
         pseudonymise,
         at_once=settings.max_in_flight,
         workers=classifier.at_once + 1,  # one photo is decoded while others are in the net
     )
-    return _App(settings, bot, parts, delivery, Health(bot, ledger, lambda: retries.reached_at))
+    health = Health(bot, state.ledger, lambda: retries.reached_at)
+    return _App(settings, bot, parts, delivery, backlog, retries, health)
 
 
 async def _serve_monitoring(stack: AsyncExitStack, app: _App) -> None:
@@ -126,7 +132,9 @@ async def _serve_monitoring(stack: AsyncExitStack, app: _App) -> None:
 
 
 async def _poll(app: _App, stopped: asyncio.Event) -> None:
-    await poll(app.bot, app.delivery, stopped, app.update_types, app.settings.shutdown_seconds)
+    settings, retries = app.settings, app.retries
+    seconds = settings.shutdown_seconds
+    await poll(app.delivery, stopped, app.update_types, seconds, lambda: retries.is_token_wrong)
 
 
 async def _listen(app: _App, stack: AsyncExitStack, stopped: asyncio.Event) -> None:
@@ -175,17 +183,45 @@ def make_bot(settings: Settings) -> Bot:
     assert settings.token
     server = TelegramAPIServer.from_base(settings.api_server) if settings.api_server else PRODUCTION
     try:
-        return Bot(settings.token, session=AiohttpSession(api=server, timeout=REQUEST_SECONDS))
+        return Bot(settings.token, session=Session(api=server, timeout=REQUEST_SECONDS))
     except TokenValidationError as error:
         raise SettingsError(WRONG_TOKEN) from error
 
 
-def open_state(settings: Settings) -> tuple[Ledger, KeyValueStore, RateLimiter]:
-    """Raises LedgerError, SettingsError."""
+async def open_state(settings: Settings) -> State:
+    """Raises SettingsError if the state can never be kept so, LedgerError if it cannot be kept now."""
+    assert settings.token
+    number = bot_number(settings.token)
     if settings.redis_url is None:
-        return SqliteLedger(settings.state_dir), SqliteKeyValues(settings.state_dir), MemoryRateLimiter()
+        try:
+            return await open_sqlite(settings.state_dir, number)
+        except StateFolderError as error:
+            raise SettingsError(f"{error}. STATE_DIR names a folder that can be written.") from error
     try:
         from bot.storage.redis import open_redis
     except ImportError as error:
         raise SettingsError("REDIS_URL is set: pip install -r requirements-redis.txt") from error
-    return open_redis(settings.redis_url)
+    try:
+        return open_redis(settings.redis_url, number)
+    except ValueError as error:
+        raise SettingsError(f"REDIS_URL is not an address of Redis: {type(error).__name__}.") from error
+
+
+async def _wait_for_state(settings: Settings) -> State:
+    """A locked database and a full disk are waited for. Raises SettingsError."""
+    attempt = 0
+    while True:
+        try:
+            return await open_state(settings)
+        except LedgerError as error:
+            attempt += 1
+            log.warning("the bot waits until its state can be kept: %s", error)
+            await asyncio.sleep(backoff(attempt))
+
+
+def bot_number(token: str) -> int:
+    """The bot's own number, the first part of its token. Raises SettingsError if the token has not the form of one."""
+    number = token.partition(":")[0]
+    if not number.isdecimal():
+        raise SettingsError(WRONG_TOKEN)
+    return int(number)

@@ -69,7 +69,7 @@ def start_bot(telegram: Telegram, color_model: Path, tmp_path: Path, bot_python:
     started: list[subprocess.Popen[str]] = []
     log = tmp_path / "bot.log"
 
-    def start(*prefix: str, **variables: str) -> subprocess.Popen[str]:
+    def start(*prefix: str, module: str = "bot", **variables: str) -> subprocess.Popen[str]:
         defaults = {
             "BOT_TOKEN": TOKEN,
             "MODEL_PATH": str(color_model),
@@ -78,7 +78,7 @@ def start_bot(telegram: Telegram, color_model: Path, tmp_path: Path, bot_python:
         }
         with log.open("a") as stderr:
             process = subprocess.Popen(
-                [*prefix, bot_python, "-m", "bot"],
+                [*prefix, bot_python, "-m", module],
                 cwd=ROOT,
                 env=environment(**defaults | variables),
                 stderr=stderr,

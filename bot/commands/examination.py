@@ -96,12 +96,11 @@ async def _look_at_memory(settings: Settings) -> AsyncIterator[Finding]:
 async def _look_at_state(settings: Settings) -> AsyncIterator[Finding]:
     where = "Redis" if settings.redis_url else str(settings.state_dir)
     try:
-        ledger, key_values, _ = open_state(settings)
+        state = await open_state(settings)
         try:
-            await ledger.check()
+            await state.ledger.check()
         finally:
-            await key_values.close()
-            await ledger.close()
+            await state.close()
     except (LedgerError, SettingsError) as error:
         yield Finding(False, "state", f"{error}")
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from bot.delivery.slots import PATIENCE
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.rate_limits import Rate, RateLimiter
 
@@ -24,9 +25,17 @@ class SendPacer:
         self._pseudonymise = pseudonymise
         self._overall = "overall:" + pseudonymise("overall")
 
-    async def wait(self, chat: int) -> None:
-        await asyncio.sleep(await self._rate_limiter.reserve(self._name(chat), _rate(chat)) or 0)
-        await asyncio.sleep(await self._rate_limiter.reserve(self._overall, OVERALL) or 0)
+    async def wait(self, chat: int) -> float:
+        """Wait until a message may go to the chat, if that is no longer than PATIENCE; then return 0.
+
+        Else return the seconds that it takes, at once: nothing is reserved.
+        """
+        place = await self._rate_limiter.reserve(self._name(chat), _rate(chat), at_most=PATIENCE)
+        if not place.taken:
+            return place.wait
+        await asyncio.sleep(place.wait)
+        await asyncio.sleep((await self._rate_limiter.reserve(self._overall, OVERALL)).wait)
+        return 0.0
 
     async def hold(self, chat: int, seconds: float) -> None:
         """Telegram has refused a message to this chat for so long."""

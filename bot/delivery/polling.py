@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Callable
 
 from aiogram import Bot
 from aiogram.exceptions import (
@@ -13,12 +15,14 @@ from aiogram.exceptions import (
     TelegramRetryAfter,
     TelegramUnauthorizedError,
 )
-from aiogram.types import Update
 
 from bot.backoff import backoff
 from bot.delivery.at_least_once import Delivery, ShuttingDown
+from bot.delivery.parsing import Incoming, find_number, parse
+from bot.delivery.session import RawUpdates
+from bot.delivery.slots import Policy
 from bot.delivery.stopping import until
-from bot.storage.ledger import RetryLater
+from bot.storage.ledger import LedgerError, RetryLater
 
 LONG_POLL = 30
 """Seconds that Telegram holds a request until there is an update."""
@@ -27,29 +31,34 @@ PAUSE = 0.5
 CONFLICT_PAUSE = 5.0
 LIMIT = 100
 """Updates that one request brings (Bot API: at most 100); as many are known at a time."""
+HELD = LIMIT // 2
+"""Updates from the first that is not answered on, above which that one is put down so that the offset can move on."""
 
 log = logging.getLogger(__name__)
 
 
-async def poll(bot: Bot, delivery: Delivery, stopped: asyncio.Event, allowed: list[str], seconds: float) -> None:
+async def poll(
+    delivery: Delivery,
+    stopped: asyncio.Event,
+    allowed: list[str],
+    seconds: float,
+    is_token_wrong: Callable[[], bool] = lambda: True,
+) -> None:
     """Deliver updates until `stopped`; then finish what is in work within `seconds`, and confirm it.
 
-    Raises TelegramUnauthorizedError or TelegramNotFound if the token is none, or no longer good.
+    Raises TelegramUnauthorizedError or TelegramNotFound if Telegram does not know the token and `is_token_wrong`.
+    Nothing else ends it.
     """
-    window = _Window(delivery)
+    bot, window = delivery.bot, _Window(delivery)
     trouble = 0
     while not stopped.is_set():
-        idle = not window.tasks
-        request = bot.get_updates(
-            offset=window.offset,
-            limit=LIMIT,
-            timeout=LONG_POLL if idle else 0,
-            allowed_updates=allowed,
-            request_timeout=LONG_POLL + 15,
-        )
         try:
-            window.take(await until(stopped, request) or [])  # a name would keep them till the next come
-        except AiogramError as error:
+            updates = await until(stopped, _ask(bot, window, allowed)) or []
+            window.take(updates)
+            del updates  # it would be kept until the next come
+        except Exception as error:  # whatever Telegram answers, it is asked again
+            if isinstance(error, TelegramUnauthorizedError | TelegramNotFound) and is_token_wrong():
+                raise  # TelegramNotFound where the token has not the form of one
             trouble += 1
             await until(stopped, _recover(bot, error, trouble))
             continue
@@ -57,10 +66,20 @@ async def poll(bot: Bot, delivery: Delivery, stopped: asyncio.Event, allowed: li
         await until(stopped, window.wait(PAUSE))
         await until(stopped, delivery.wait_for_room())
         window.move()
+        await window.put_down_held()
     await delivery.finish(seconds)
     await window.wait(0)
     window.move()
     await _confirm(bot, window.offset)
+
+
+async def _ask(bot: Bot, window: _Window, allowed: list[str]) -> list[object]:
+    wait = 0 if window.is_open else LONG_POLL
+    request = RawUpdates(offset=window.offset, limit=LIMIT, timeout=wait, allowed_updates=allowed)
+    updates = await bot(request, request_timeout=LONG_POLL + 15)
+    if not isinstance(updates, list):
+        raise TypeError("the updates are not a list")
+    return updates
 
 
 class _Window:
@@ -70,46 +89,82 @@ class _Window:
         self._delivery = delivery
         self.offset: int | None = None
         """The first update that is not answered, or the one behind the last: Telegram may forget what is before it."""
-        self.tasks: dict[int, asyncio.Task[None]] = {}
+        self._updates: dict[tuple[int, int], tuple[Incoming, asyncio.Task[bool]]] = {}
+        """By number, and how many with that number came before in the same answer."""
 
-    def take(self, updates: list[Update]) -> None:
-        for update in updates:
-            if update.update_id not in self.tasks:
-                self.tasks[update.update_id] = asyncio.create_task(_deliver(self._delivery, update))
+    @property
+    def is_open(self) -> bool:
+        """There is something in it."""
+        return bool(self._updates)
+
+    def take(self, updates: list[object]) -> None:
+        """Begin with those that are new. Raises ValueError if not one of them has a number."""
+        numbers: Counter[int] = Counter()
+        numbered = [(number, raw) for raw in updates if (number := find_number(raw)) is not None]
+        if len(numbered) < len(updates):
+            parse(None, self._delivery.bot, self._delivery.metrics)  # says so
+            if not numbered:
+                raise ValueError("no update has a number")
+        for number, raw in sorted(numbered, key=lambda pair: pair[0]):
+            numbers[number] += 1
+            key = (number, numbers[number])
+            if key not in self._updates:
+                incoming = parse(raw, self._delivery.bot, self._delivery.metrics)
+                assert incoming
+                self._updates[key] = incoming, asyncio.create_task(_deliver(self._delivery, incoming))
 
     async def wait(self, seconds: float) -> None:
         """Return when all are done, after `seconds` at the latest."""
-        if self.tasks:
-            await asyncio.wait(self.tasks.values(), timeout=seconds)
+        if self._updates:
+            await asyncio.wait([task for _, task in self._updates.values()], timeout=seconds)
 
     def move(self) -> None:
         """Leave behind what is done in a row."""
-        for number, task in list(self.tasks.items()):
-            if not task.done() or task.cancelled() or isinstance(task.exception(), ShuttingDown):
+        for key, (_, task) in list(self._updates.items()):
+            if not task.done() or task.cancelled() or not task.result():
                 return
-            task.result()
-            del self.tasks[number]
-            self.offset = number + 1
+            del self._updates[key]
+            self.offset = key[0] + 1
+
+    async def put_down_held(self) -> None:
+        """Put down what keeps the offset back for long while HELD updates or more have come behind it."""
+        while len(self._updates) > HELD:
+            incoming, task = next(iter(self._updates.values()))
+            entry = incoming.entry
+            if not task.done() and (entry is None or not entry.slot.is_waiting):
+                return  # it computes or sends, and that does not take long
+            if entry is not None and not entry.settled.done():
+                try:
+                    await self._delivery.put_down(entry)
+                except LedgerError as error:
+                    log.warning("%s", error)
+                    return
+            await asyncio.wait([task])
+            self.move()
 
 
-async def _deliver(delivery: Delivery, update: Update) -> None:
+async def _deliver(delivery: Delivery, incoming: Incoming) -> bool:
+    """Whether the update needs nothing more; if not, the process is ending. Raises nothing."""
     attempt = 0
     while True:
         try:
-            return await delivery.deliver(update)
+            await delivery.deliver(incoming, Policy.HOLD)
+            return True
         except ShuttingDown:
-            raise
+            return False
         except RetryLater as reason:
             attempt += 1
             log.warning("an update has to wait: %s", reason)
+            incoming.entry = None
             await asyncio.sleep(backoff(attempt))
+        except Exception:  # what one update raises is over with it
+            log.exception("an update failed, and is passed over")
+            return True
 
 
-async def _recover(bot: Bot, error: AiogramError, trouble: int) -> None:
-    """Return when updates can be asked for again, after `trouble` failures in a row. Raises what does not go by."""
+async def _recover(bot: Bot, error: Exception, trouble: int) -> None:
+    """Return when updates can be asked for again, after `trouble` failures in a row."""
     match error:
-        case TelegramUnauthorizedError() | TelegramNotFound():  # the latter where the token has the form of none
-            raise error
         case TelegramConflictError() if "webhook" in error.message:
             log.info("the bot had a webhook; it is taken away, since there is no WEBHOOK_URL")
             try:
@@ -134,7 +189,7 @@ async def _confirm(bot: Bot, offset: int | None) -> None:
         return
     for attempt in range(1, 4):
         try:
-            await bot.get_updates(offset=offset, limit=1, timeout=0, request_timeout=5)
+            await bot(RawUpdates(offset=offset, limit=1, timeout=0), request_timeout=5)
             return
         except AiogramError as error:
             log.warning("the last answers could not be confirmed: %s", type(error).__name__)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hmac
+import json
 import logging
+import math
 from urllib.parse import urlsplit
 
 from aiogram import Bot
-from aiogram.exceptions import TelegramUnauthorizedError
-from aiogram.types import Update
 from aiohttp import web
-from pydantic import ValidationError
 
 from bot.delivery.at_least_once import Delivery
+from bot.delivery.parsing import parse
+from bot.delivery.slots import ChatHeld, Policy
 from bot.monitoring.endpoints import add_health
 from bot.monitoring.health import Health
 from bot.storage.ledger import RetryLater
@@ -23,6 +24,8 @@ MAX_BODY = 1_000_000
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 QUEUE = 4
 """Updates that are taken in, in work and waiting, for each that may be in work."""
+LONGEST_PAUSE = 3600
+"""Seconds after which an update comes again at the latest."""
 MAX_CONNECTIONS = 100
 """The most that Telegram opens (Bot API, setWebhook)."""
 
@@ -49,22 +52,28 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
     """The application behind `url`: its path takes updates, /healthz and /readyz are there, all else is a 404."""
 
     async def receive(request: web.Request) -> web.Response:
-        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, "").encode(), secret.encode()):
+        """200 when the update needs nothing more, also where it is none: what gets another status comes again."""
+        given = request.headers.get(SECRET_HEADER, "").encode(errors="surrogateescape")
+        if not hmac.compare_digest(given, secret.encode()):
             return web.Response(status=401)
         if health.going_down or delivery.in_work >= QUEUE * delivery.at_once:
             return _come_again()
         try:
-            update = Update.model_validate_json(await request.read(), context={"bot": delivery.bot})
+            raw = json.loads(await request.read())
         except ConnectionError:  # whoever sent it is gone, and will send it again
             return _come_again()
-        except ValidationError:
-            log.warning("what came to the webhook is no update")
-            return web.Response(status=400)
+        except (ValueError, RecursionError):
+            raw = None
+        incoming = parse(raw, delivery.bot, delivery.metrics)
+        if incoming is None:
+            return web.Response()
         try:
-            await delivery.deliver(update)
-        except (RetryLater, TelegramUnauthorizedError) as reason:
+            await delivery.deliver(incoming, Policy.RESEND)
+        except RetryLater as reason:
             log.info("an update has to come again: %s", reason)
-            return _come_again()
+            return _come_again(reason.seconds if isinstance(reason, ChatHeld) else 1)
+        except Exception:  # what one update raises is over with it
+            log.exception("an update failed, and is passed over")
         return web.Response()
 
     app = web.Application(client_max_size=MAX_BODY)
@@ -73,5 +82,6 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
     return app
 
 
-def _come_again() -> web.Response:
-    return web.Response(status=503, headers={"Retry-After": "1"})
+def _come_again(seconds: float = 1) -> web.Response:
+    wait = math.ceil(min(max(seconds, 1), LONGEST_PAUSE))
+    return web.Response(status=503, headers={"Retry-After": str(wait)})

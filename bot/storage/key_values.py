@@ -21,5 +21,3 @@ class KeyValueStore(Protocol):
 
     async def add(self, name: str) -> int:
         """Count one more; returns the new count, which is kept until it is deleted."""
-
-    async def close(self) -> None: ...

@@ -6,6 +6,7 @@ for ever. The ledger tells both. It holds no more than a keyed hash of who sent 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from bot.errors import LabelgramError
@@ -13,7 +14,16 @@ from bot.errors import LabelgramError
 KEPT = 48 * 3600
 """Seconds for which an update is remembered. Telegram itself keeps what is not confirmed for 24 hours."""
 
-ANSWERED = -1
+
+@dataclass(frozen=True)
+class Claim:
+    """What the ledger knows of an update that is taken into work."""
+
+    failures: int = 0
+    """How often it has failed, or brought the process down."""
+    is_answered: bool = False
+    is_known: bool = False
+    """It was claimed before: the rate limit has let it in."""
 
 
 class RetryLater(LabelgramError):  # noqa: N818  # no error: Telegram keeps the update
@@ -21,7 +31,7 @@ class RetryLater(LabelgramError):  # noqa: N818  # no error: Telegram keeps the 
 
 
 class LedgerError(RetryLater):
-    """The ledger cannot be read or written."""
+    """The bot's state cannot be read or written now."""
 
 
 class ClaimedElsewhere(RetryLater):
@@ -29,16 +39,16 @@ class ClaimedElsewhere(RetryLater):
 
 
 class Ledger(Protocol):
-    """Keys are names of updates (`pseudonym`). Every method raises LedgerError if the ledger cannot be reached."""
+    """Keys are names of updates (`Pseudonymiser`). Every method raises LedgerError if the ledger cannot be reached."""
 
-    async def claim(self, key: str) -> int:
-        """Take an update into work: how often it has failed, or ANSWERED. Raises ClaimedElsewhere."""
+    async def claim(self, key: str) -> Claim:
+        """Take an update into work, and note that it came. Raises ClaimedElsewhere."""
 
     async def record_failure(self, key: str) -> None:
         """Count a failure. Before what may bring the process down: afterwards might be too late."""
 
     async def clear_failure(self, key: str) -> None:
-        """It has not failed: take one back."""
+        """It has not failed: take one back, down to none."""
 
     async def release(self, key: str) -> None:
         """The update is out of work, and not answered."""
@@ -47,6 +57,4 @@ class Ledger(Protocol):
         """The update needs nothing more."""
 
     async def check(self) -> None:
-        """Raise LedgerError if the ledger cannot be reached."""
-
-    async def close(self) -> None: ...
+        """Write something. Raises LedgerError if that fails."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bot.storage.rate_limits import Rate
+from bot.storage.rate_limits import Place, Rate
 
 
 class MemoryKeyValues:
@@ -43,16 +43,16 @@ class MemoryRateLimiter:
     def __init__(self) -> None:
         self._full_at: dict[str, float] = {}
 
-    async def reserve(self, name: str, rate: Rate, at_most: float = float("inf")) -> float | None:
+    async def reserve(self, name: str, rate: Rate, at_most: float = float("inf")) -> Place:
         now = time.monotonic()
         full_at = max(self._full_at.get(name, now), now)
         wait = max(0.0, full_at - now - (rate.burst - 1) / rate.per_second)
         if wait > at_most:
-            return None
+            return Place(False, wait)
         self._full_at[name] = full_at + 1 / rate.per_second
         if len(self._full_at) > PRUNED:
             self._full_at = {name: at for name, at in self._full_at.items() if at > now}
-        return wait
+        return Place(True, wait)
 
     async def hold(self, name: str, rate: Rate, seconds: float) -> None:
         until = time.monotonic() + seconds + (rate.burst - 1) / rate.per_second

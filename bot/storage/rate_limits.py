@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,19 @@ class Rate:
     burst: int
 
 
+class Place(NamedTuple):
+    """The answer to a reservation."""
+
+    taken: bool
+    wait: float
+    """Seconds until the place comes, taken or not."""
+
+
 class RateLimiter(Protocol):
     """Rates by name. Names of people and chats are pseudonyms."""
 
-    async def reserve(self, name: str, rate: Rate, at_most: float = float("inf")) -> float | None:
-        """Take the next place: the seconds until it comes. None, and nothing taken, if that is above `at_most`."""
+    async def reserve(self, name: str, rate: Rate, at_most: float = float("inf")) -> Place:
+        """Take the next place, unless it comes in more than `at_most` seconds."""
 
     async def hold(self, name: str, rate: Rate, seconds: float) -> None:
         """Give no place for so long."""

@@ -1,123 +1,171 @@
-"""Ledger and key-values in SQLite files, for one process."""
+"""Ledger, key-values and backlog in SQLite files, for one process."""
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 
-from bot.storage.ledger import ANSWERED, KEPT, LedgerError
+from bot.storage.backlog import PutDownUpdate
+from bot.storage.ledger import KEPT, Claim
+from bot.storage.memory import MemoryRateLimiter
+from bot.storage.sqlite_file import SqliteFile, now
+from bot.storage.state import State
 
-T = TypeVar("T")
-
-
-class _SqliteFile:
-    """A file of its own with one table, read and written on a thread of its own.
-
-    A slow disk does not hold up the event loop. A commit survives kill -9; after a power cut the last ones may be gone.
-    """
-
-    def __init__(self, folder: Path, name: str, table: str) -> None:
-        """Raises LedgerError if the file cannot be made, opened or written."""
-        self._thread = ThreadPoolExecutor(1, name)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(folder / f"{name}.sqlite", isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.execute(f"CREATE TABLE IF NOT EXISTS {table} WITHOUT ROWID")
-            self._delete_old()
-        except (OSError, sqlite3.Error) as error:
-            raise LedgerError(f"{folder} cannot hold the bot's state: {error}") from error
-
-    async def close(self) -> None:
-        await self._run(self._database.close)
-        self._thread.shutdown()
-
-    def _delete_old(self) -> None:
-        """Take out the rows that nobody asks for any more."""
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.Error as error:
-            raise LedgerError(f"the bot's state cannot be kept: {error}") from error
+LEDGER = (
+    "CREATE TABLE IF NOT EXISTS updates (key TEXT PRIMARY KEY, failures INTEGER, answered INTEGER, at INTEGER)"
+    " WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS backlog (key TEXT PRIMARY KEY, person TEXT, bot INTEGER, content TEXT, since REAL,"
+    " due REAL, attempts INTEGER) WITHOUT ROWID",
+    # Versions before this one kept the outcomes in another table, where -1 failures meant an answer.
+    "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, failures INTEGER, at INTEGER) WITHOUT ROWID",
+    "INSERT OR IGNORE INTO updates SELECT key, max(failures, 0), failures < 0, at FROM outcomes",
+    "DROP TABLE outcomes",
+    f"DELETE FROM updates WHERE at < strftime('%s', 'now') - {KEPT}",
+    "SELECT key, person, bot, content, since, due, attempts FROM backlog LIMIT 0",
+)
+NOTES = (
+    "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT, until REAL) WITHOUT ROWID",
+    "DELETE FROM notes WHERE until < strftime('%s', 'now')",
+)
+CLEANED_EVERY = 10_000
+"""Updates after which old ones are deleted."""
 
 
-class SqliteLedger(_SqliteFile):
-    """`Ledger` in the file `ledger.sqlite`."""
+async def open_sqlite(folder: Path, bot: int) -> State:
+    """The state of the bot with that number. Raises StateFolderError, LedgerError."""
+    ledger = SqliteFile(folder, "ledger", LEDGER)
+    notes = SqliteFile(folder, "notes", NOTES)  # as earlier versions named it
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "ledger", "outcomes (key TEXT PRIMARY KEY, failures INTEGER, at INTEGER)")
-        self._written = 0
+    async def close() -> None:
+        await ledger.close()
+        await notes.close()
 
-    async def claim(self, key: str) -> int:
-        return await self._run(lambda: self._read(key))
+    try:
+        await ledger.open()
+        await notes.open()
+    except BaseException:
+        await close()
+        raise
+    return State(
+        SqliteLedger(ledger), SqliteKeyValues(notes, bot), MemoryRateLimiter(), SqliteBacklog(ledger, bot), close
+    )
+
+
+class SqliteLedger:
+    """`Ledger` for one process: nobody else can have an update in work."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._claimed = 0
+
+    async def claim(self, key: str) -> Claim:
+        def read(database: sqlite3.Connection) -> Claim:
+            row = database.execute("SELECT failures, answered FROM updates WHERE key = ?", (key,)).fetchone()
+            if row:
+                return Claim(row[0], bool(row[1]), is_known=True)
+            database.execute("INSERT INTO updates VALUES (?, 0, 0, ?)", (key, now()))
+            self._claimed += 1
+            if self._claimed % CLEANED_EVERY == 0:
+                database.execute("DELETE FROM updates WHERE at < ?", (now() - KEPT,))
+            return Claim()
+
+        return await self._file.run(read)
 
     async def record_failure(self, key: str) -> None:
-        await self._run(lambda: self._write(key, self._read(key) + 1))
+        await self._add(key, 1)
 
     async def clear_failure(self, key: str) -> None:
-        await self._run(lambda: self._write(key, max(0, self._read(key) - 1)))
+        await self._add(key, -1)
 
     async def release(self, key: str) -> None:
         """One process has nothing to release."""
 
     async def finish(self, key: str) -> None:
-        await self._run(lambda: self._write(key, ANSWERED))
+        statement = "INSERT OR REPLACE INTO updates VALUES (?, 0, 1, ?)"
+        await self._file.run(lambda database: database.execute(statement, (key, now())))
 
     async def check(self) -> None:
-        await self.claim("")
+        statement = "INSERT OR REPLACE INTO updates VALUES ('', 0, 0, ?)"
+        await self._file.run(lambda database: database.execute(statement, (now(),)))
 
-    def _read(self, key: str) -> int:
-        row = self._database.execute("SELECT failures FROM outcomes WHERE key = ?", (key,)).fetchone()
-        return int(row[0]) if row else 0
-
-    def _write(self, key: str, failures: int) -> None:
-        self._database.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?)", (key, failures, int(time.time())))
-        self._written += 1
-        if self._written % 10_000 == 0:
-            self._delete_old()
-
-    def _delete_old(self) -> None:
-        self._database.execute("DELETE FROM outcomes WHERE at < ?", (int(time.time()) - KEPT,))
+    async def _add(self, key: str, failures: int) -> None:
+        statement = (
+            "INSERT INTO updates VALUES (:key, max(:failures, 0), 0, :at)"
+            " ON CONFLICT DO UPDATE SET failures = max(failures + :failures, 0), at = :at"
+        )
+        values = {"key": key, "failures": failures, "at": now()}
+        await self._file.run(lambda database: database.execute(statement, values))
 
 
-class SqliteKeyValues(_SqliteFile):
-    """`KeyValueStore` in the file `notes.sqlite`, as earlier versions named it."""
+class SqliteKeyValues:
+    """`KeyValueStore`. Names carry the bot's number; those of earlier versions did not, and are read too."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "notes", "notes (name TEXT PRIMARY KEY, value TEXT, until REAL)")
+    def __init__(self, file: SqliteFile, bot: int) -> None:
+        self._file = file
+        self._bot = bot
 
     async def get(self, name: str) -> str | None:
-        return await self._run(lambda: self._read(name))
+        return await self._file.run(lambda database: self._read(database, name))
 
     async def set(self, name: str, value: str, life: float | None = None) -> None:
         until = None if life is None else time.time() + life
-        await self._run(lambda: self._write(name, value, until))
+        await self._file.run(lambda database: self._write(database, name, value, until))
 
     async def delete(self, name: str) -> None:
-        await self._run(lambda: self._database.execute("DELETE FROM notes WHERE name = ?", (name,)))
+        statement = "DELETE FROM notes WHERE name IN (?, ?)"
+        await self._file.run(lambda database: database.execute(statement, (self._prefix(name), name)))
 
     async def add(self, name: str) -> int:
-        def count() -> int:
-            number = int(self._read(name) or 0) + 1
-            self._write(name, str(number), None)
+        def count(database: sqlite3.Connection) -> int:
+            number = int(self._read(database, name) or 0) + 1
+            self._write(database, name, str(number), None)
             return number
 
-        return await self._run(count)
+        return await self._file.run(count)
 
-    def _read(self, name: str) -> str | None:
-        query = "SELECT value FROM notes WHERE name = ? AND (until IS NULL OR until > ?)"
-        row = self._database.execute(query, (name, time.time())).fetchone()
+    def _prefix(self, name: str) -> str:
+        return f"{self._bot}:{name}"
+
+    def _read(self, database: sqlite3.Connection, name: str) -> str | None:
+        query = (
+            "SELECT value FROM notes WHERE name IN (?1, ?2) AND (until IS NULL OR until > ?3)"
+            " ORDER BY name = ?1 DESC LIMIT 1"
+        )
+        row = database.execute(query, (self._prefix(name), name, time.time())).fetchone()
         return str(row[0]) if row else None
 
-    def _write(self, name: str, value: str, until: float | None) -> None:
-        self._database.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (name, value, until))
+    def _write(self, database: sqlite3.Connection, name: str, value: str, until: float | None) -> None:
+        database.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (self._prefix(name), value, until))
 
-    def _delete_old(self) -> None:
-        self._database.execute("DELETE FROM notes WHERE until < ?", (time.time(),))
+
+class SqliteBacklog:
+    """`BacklogStore`, in the ledger's file."""
+
+    def __init__(self, file: SqliteFile, bot: int) -> None:
+        self._file = file
+        self._bot = bot
+
+    async def put(self, update: PutDownUpdate) -> None:
+        row = (update.key, update.person, self._bot, update.update, update.since, update.due, update.attempts)
+        statement = "INSERT OR REPLACE INTO backlog VALUES (?, ?, ?, ?, ?, ?, ?)"
+        await self._file.run(lambda database: database.execute(statement, row))
+
+    async def find_due(self, now: float, limit: int) -> list[PutDownUpdate]:
+        query = (
+            "SELECT key, person, content, since, due, attempts FROM backlog WHERE bot = ? AND due <= ?"
+            " ORDER BY since LIMIT ?"
+        )
+        rows = await self._file.run(lambda database: database.execute(query, (self._bot, now, limit)).fetchall())
+        return [PutDownUpdate(*row) for row in rows]
+
+    async def delete(self, key: str) -> None:
+        await self._file.run(lambda database: database.execute("DELETE FROM backlog WHERE key = ?", (key,)))
+
+    async def forget(self, person: str) -> int:
+        statement = "DELETE FROM backlog WHERE person = ?"
+        return await self._file.run(lambda database: database.execute(statement, (person,)).rowcount)
+
+    async def count(self) -> int:
+        query = "SELECT count(*) FROM backlog WHERE bot = ?"
+        return await self._file.run(lambda database: int(database.execute(query, (self._bot,)).fetchone()[0]))

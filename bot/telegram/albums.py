@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import Message
 
+from bot.delivery.slots import current_slot
 from bot.inference.classifier import Prediction
 from bot.inference.decoding import Reason
 from bot.storage.key_values import KeyValueStore
@@ -38,26 +39,27 @@ class Albums:
         """Return when the album's answer has the photo's line."""
         name = f"album:{self._pseudonymise(f'{message.chat.id}:{message.media_group_id}')}"
         lock = self._locks.setdefault(name, asyncio.Lock())
+        await current_slot().turn()  # before the lock: who has it is not waited for by the photo before
         async with lock:
             await self._add(name, message, found, language)
 
     async def _add(self, name: str, message: Message, found: Prediction | Reason, language: str | None) -> None:
-        assert message.bot
         known = json.loads(await self._key_values.get(name) or "{}")
         lines: dict[str, str] = known.get("lines", {})
         lines[str(message.message_id)] = self._replies.album_line(found, language)
         text = self._replies.render_album([lines[number] for number in sorted(lines, key=int)], language)
         answer = known.get("answer")
-        if answer is None:
+        if answer is None or not await self._edit(message, answer, text):
             sent = await message.reply(text, allow_sending_without_reply=True)
             answer = sent.message_id
-        else:
-            try:
-                await message.bot.edit_message_text(text, chat_id=message.chat.id, message_id=answer)
-            except TelegramBadRequest as error:
-                if "not modified" not in error.message:  # the line was there: the update came twice
-                    raise
-        with suppress(
-            LedgerError
-        ):  # the answer is out: the next photo gets one of its own rather than this one a second
+        with suppress(LedgerError):  # the answer is out: the next photo gets its own rather than this one a second
             await self._key_values.set(name, json.dumps({"answer": answer, "lines": lines}), LIFE)
+
+    async def _edit(self, message: Message, answer: int, text: str) -> bool:
+        """Whether the answer is still there, and has the text now."""
+        assert message.bot
+        try:
+            await message.bot.edit_message_text(text, chat_id=message.chat.id, message_id=answer)
+        except TelegramBadRequest as error:
+            return "not modified" in error.message  # the line was there: the update came twice
+        return True

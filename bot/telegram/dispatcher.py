@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiogram import Dispatcher
 
+from bot.delivery.backlog import Backlog
 from bot.donations.donations import Donations
 from bot.inference.classifier import Classifier
 from bot.monitoring.metrics import Metrics
@@ -14,7 +15,7 @@ from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.telegram.access import AccessMiddleware
 from bot.telegram.albums import Albums
-from bot.telegram.handlers import commands, donations, feedback, language, owner, photos
+from bot.telegram.handlers import commands, donations, feedback, language, owner, photos, unreadable
 from bot.telegram.handlers.photos import PhotoAnswer
 from bot.telegram.middlewares import LanguageMiddleware, ThrottlingMiddleware, install_middlewares
 from bot.telegram.statistics import Statistics
@@ -31,6 +32,8 @@ class Parts:
     key_values: KeyValueStore
     donations: Donations
     pseudonymise: Pseudonymiser
+    backlog: Backlog | None = None
+    """Of updates that wait; the preview has none."""
 
 
 def build_dispatcher(
@@ -53,6 +56,7 @@ def build_dispatcher(
         metrics=parts.metrics,
         key_values=parts.key_values,
         donations=parts.donations,
+        backlog=parts.backlog,
         statistics=statistics,
         answer=PhotoAnswer(parts.classifier, parts.replies, parts.metrics, statistics, albums),
         crash_guard=nullcontext,  # the preview delivers photos without a ledger, so it counts no crashes
@@ -62,6 +66,7 @@ def build_dispatcher(
         dispatcher.update.outer_middleware(access)
     install_middlewares(dispatcher, LanguageMiddleware(parts.key_values, parts.pseudonymise), throttling)
     dispatcher.include_routers(
+        unreadable.make_router(),
         commands.make_router(),
         photos.make_router(channel_posts),
         language.make_router(),

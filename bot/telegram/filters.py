@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from aiogram import Bot
-from aiogram.enums import ChatType, MessageEntityType
+from aiogram.enums import ChatType
 from aiogram.filters import BaseFilter, Command
 from aiogram.types import Message
 
+from bot.delivery.identity import mentions
 from bot.telegram.pictures import may_be_image
 
 
@@ -22,16 +23,14 @@ class Addressed(BaseFilter):
         replied = message.reply_to_message
         if replied and replied.from_user and replied.from_user.id == me.id:
             return True
-        text = message.text or message.caption or ""
-        for entity in message.entities or message.caption_entities or ():
-            if entity.type == MessageEntityType.TEXT_MENTION and entity.user and entity.user.id == me.id:
-                return True
-            if (
-                entity.type == MessageEntityType.MENTION
-                and entity.extract_from(text).lower() == f"@{me.username}".lower()
-            ):
-                return True
-        return False
+        return mentions(message, me)
+
+
+class LostPicture(BaseFilter):
+    """The message had a picture that could not be parsed."""
+
+    async def __call__(self, message: Message, lost_picture: bool = False) -> bool:
+        return lost_picture
 
 
 async def has_picture(message: Message) -> bool:

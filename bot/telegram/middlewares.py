@@ -9,6 +9,7 @@ from aiogram import BaseMiddleware, Dispatcher
 from aiogram.enums import ChatType
 from aiogram.types import Chat, Message, TelegramObject, User
 
+from bot.delivery.at_least_once import Admission
 from bot.delivery.pacing import GROUP
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
@@ -42,23 +43,31 @@ class ThrottlingMiddleware(BaseMiddleware):
         event: TelegramObject,
         data: dict[str, Any],
     ) -> Any:
+        """Call the handler if the update is let in, which is asked once for each: an answer tried again is let in."""
+        admission: Admission | None = data.get("admission")
+        if admission and admission.is_granted:
+            return await handler(event, data)
         user: User | None = data.get("event_from_user")
         chat: Chat | None = data.get("event_chat")
         name = self._pseudonymise(str(user.id if user else chat.id if chat else ""))
         kind = "sender" if isinstance(event, Message) else "presser"
-        if await self._rate_limiter.reserve(f"{kind}:{name}", SENDER, at_most=0) is not None and (
+        if await self._has_place(f"{kind}:{name}", SENDER) and (
             chat is None
             or chat.type == ChatType.PRIVATE
-            or await self._rate_limiter.reserve(f"group:{self._pseudonymise(str(chat.id))}", GROUP, at_most=0)
-            is not None
+            or await self._has_place(f"group:{self._pseudonymise(str(chat.id))}", GROUP)
         ):
+            if admission:
+                admission.is_granted = True
             return await handler(event, data)
         self._metrics.refusals.labels("flood").inc()
         if not isinstance(event, Message):
             return None
-        if await self._rate_limiter.reserve(f"notice:{name}", NOTICE, at_most=0) is not None:
+        if await self._has_place(f"notice:{name}", NOTICE):
             await event.reply(self._replies.text("bot", "slow-down", data.get("language")))
         return None
+
+    async def _has_place(self, name: str, rate: Rate) -> bool:
+        return (await self._rate_limiter.reserve(name, rate, at_most=0)).taken
 
 
 class LanguageMiddleware(BaseMiddleware):

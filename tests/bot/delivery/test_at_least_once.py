@@ -13,13 +13,16 @@ from pathlib import Path
 from aiogram import Bot, Dispatcher
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
-from aiogram.types import Message, Update
+from aiogram.types import Message
 from PIL import Image
 
 from bot.delivery.at_least_once import Delivery
+from bot.delivery.backlog import Backlog
+from bot.delivery.parsing import parse
+from bot.delivery.slots import Policy
 from bot.monitoring.metrics import Metrics
 from bot.storage.pseudonyms import Pseudonymiser
-from bot.storage.sqlite import SqliteLedger
+from bot.storage.sqlite import open_sqlite
 from bot.texts.replies import Replies
 from tests.support.bot_process import StartBot, kill
 from tests.support.chat import text
@@ -127,12 +130,18 @@ def test_what_fails_three_times_gets_an_apology(telegram: Telegram, tmp_path: Pa
     async def go() -> None:
         session = AiohttpSession(api=TelegramAPIServer.from_base(telegram.url))
         async with Bot(TOKEN, session=session) as bot:
-            ledger = SqliteLedger(tmp_path)
-            delivery = Delivery(bot, dispatcher, ledger, Replies(), Metrics(), Pseudonymiser("s"), at_once=4, workers=1)
-            (update,) = await bot.get_updates()
-            await asyncio.gather(delivery.deliver(update), delivery.deliver(_copy(update)))
-            await delivery.deliver(update)
-            await ledger.close()
+            state, metrics, name = await open_sqlite(tmp_path, bot.id), Metrics(), Pseudonymiser("s")
+            backlog = Backlog(state.backlog, bot, metrics, name)
+            delivery = Delivery(bot, dispatcher, state.ledger, backlog, Replies(), metrics, name, at_once=4, workers=1)
+
+            async def deliver() -> None:
+                incoming = parse(telegram.queue.updates[message], bot, metrics)
+                assert incoming
+                await delivery.deliver(incoming, Policy.HOLD)
+
+            await asyncio.gather(deliver(), deliver())
+            await deliver()
+            await state.close()
 
     message = telegram.send_text("hello")
     asyncio.run(go())
@@ -191,13 +200,26 @@ def test_who_has_blocked_the_bot_holds_nobody_up(telegram: Telegram, start_bot: 
     assert telegram.answers().keys() == {message}
 
 
-def test_a_token_that_is_revoked_ends_the_bot_with_one_line(
+def test_a_token_that_is_refused_for_a_time_is_not_believed_to_be_wrong(
     telegram: Telegram, start_bot: StartBot, tmp_path: Path
 ) -> None:
     process = start_bot()
     telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    telegram.token, token = "another", telegram.token
+    message = telegram.send_photo(draw("red"))  # ends the long poll
+    telegram.wait_until(lambda: (tmp_path / "bot.log").read_text().count("TelegramUnauthorizedError") >= 3)
+    assert process.poll() is None
+    telegram.token = token
+    telegram.wait_until(lambda: message in telegram.answers())
+
+
+def test_a_token_that_is_revoked_ends_the_bot_with_one_line_in_minutes(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    process = start_bot(module="tests.support.hasty")
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
     telegram.token = "another"
-    telegram.send_text("hello")  # ends the long poll
+    telegram.send_text("hello")
     assert process.wait(30) == 2
     lines = (tmp_path / "bot.log").read_text().splitlines()
     assert lines[-1].startswith("bot: BOT_TOKEN is not a token that Telegram knows.")
@@ -224,8 +246,8 @@ def test_the_ledger_names_nobody(telegram: Telegram, start_bot: StartBot, tmp_pa
     assert len(kept) > 1000
     assert b"123123123" not in kept
     with sqlite3.connect(tmp_path / "state" / "ledger.sqlite") as database:
-        ((key, failures, _),) = database.execute("SELECT * FROM outcomes").fetchall()
-    assert (len(key), failures) == (32, -1)
+        ((key, answered),) = database.execute("SELECT key, answered FROM updates").fetchall()
+    assert (len(key), answered) == (32, 1)
 
 
 def test_a_folder_that_cannot_hold_the_state_stops_the_start(
@@ -241,10 +263,6 @@ def _failures(folder: Path) -> list[int]:
     """What the ledger has counted against updates, of those that it has counted anything against."""
     try:
         with closing(sqlite3.connect(f"file:{folder / 'state' / 'ledger.sqlite'}?mode=ro", uri=True)) as database:
-            return [row[0] for row in database.execute("SELECT failures FROM outcomes WHERE failures > 0")]
+            return [row[0] for row in database.execute("SELECT failures FROM updates WHERE failures > 0")]
     except sqlite3.OperationalError:  # the bot has not made it yet
         return []
-
-
-def _copy(update: Update) -> Update:
-    return Update.model_validate(update.model_dump(), context={"bot": update.bot})

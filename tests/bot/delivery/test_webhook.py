@@ -97,7 +97,7 @@ def test_strangers_and_nonsense_are_refused(telegram: Telegram, start_bot: Start
     assert post(hook, b"{}", secret="wrong")[0] == 401
     assert post(hook, b"{}", secret="")[0] == 401
     assert post(hook, b"{}", path="/elsewhere")[0] == 404
-    assert post(hook, b"no json")[0] == 400
+    assert post(hook, b"no json")[0] == 200  # anything else would come again for ever
     assert post(hook, b" " * 2_000_000)[0] == 413
     message = telegram.send_photo(draw("red"))
     telegram.wait_until(lambda: message in telegram.answers())

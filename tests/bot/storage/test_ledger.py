@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
-from bot.storage.key_values import KeyValueStore
-from bot.storage.ledger import ANSWERED, ClaimedElsewhere, Ledger, LedgerError
-from bot.storage.memory import MemoryRateLimiter
+from bot.storage.backlog import PutDownUpdate
+from bot.storage.ledger import Claim, ClaimedElsewhere, LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
-from bot.storage.rate_limits import Rate, RateLimiter
+from bot.storage.rate_limits import Place, Rate
 from bot.storage.redis import open_redis
-from bot.storage.sqlite import SqliteKeyValues, SqliteLedger
+from bot.storage.sqlite import open_sqlite
+from bot.storage.sqlite_file import StateFolderError
+from bot.storage.state import State
 
-Open = Callable[[], tuple[Ledger, KeyValueStore, RateLimiter]]
+Open = Callable[[], Awaitable[State]]
+BOT = 123456
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -25,119 +28,234 @@ def open_state(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """Opens the same state anew, as the next process or another replica does."""
     if request.param == "sqlite":
         folder = tmp_path / "deep" / "state"
-        return lambda: (SqliteLedger(folder), SqliteKeyValues(folder), MemoryRateLimiter())
+        return lambda: open_sqlite(folder, BOT)
     url = request.getfixturevalue("redis_url")
-    return lambda: open_redis(url)
+
+    async def open_it() -> State:
+        return open_redis(url, BOT)
+
+    return open_it
 
 
 def test_failures_are_counted_across_processes_until_the_answer(open_state: Open) -> None:
     async def go() -> None:
         for failures in (0, 1):
-            ledger, _, _ = open_state()
-            assert await ledger.claim("a") == failures
-            await ledger.record_failure("a")
-            await ledger.record_failure("innocent")
-            await ledger.clear_failure("innocent")
-            assert await ledger.claim("innocent") == 0
-            await _forget_claims(ledger, "a", "innocent")
-            await ledger.close()
-        ledger, _, _ = open_state()
-        assert [await ledger.claim(key) for key in ("a", "innocent", "never seen")] == [2, 0, 0]
-        await ledger.finish("a")
-        await ledger.close()
-        ledger, _, _ = open_state()
-        assert await ledger.claim("a") == ANSWERED
-        await ledger.close()
+            state = await open_state()
+            assert await state.ledger.claim("a") == Claim(failures, is_known=failures > 0)
+            await state.ledger.record_failure("a")
+            await state.ledger.record_failure("innocent")
+            await state.ledger.clear_failure("innocent")
+            assert (await state.ledger.claim("innocent")).failures == 0
+            await _forget_claims(state, "a", "innocent")
+            await state.close()
+        state = await open_state()
+        assert [(await state.ledger.claim(key)).failures for key in ("a", "innocent", "never seen")] == [2, 0, 0]
+        await state.ledger.finish("a")
+        await state.close()
+        state = await open_state()
+        assert (await state.ledger.claim("a")).is_answered
+        await state.close()
+
+    asyncio.run(go())
+
+
+def test_a_failure_that_was_forgotten_is_not_taken_back_below_none(open_state: Open) -> None:
+    """As after Redis' FLUSHALL, in the middle of a photo's work."""
+
+    async def go() -> None:
+        state = await open_state()
+        await state.ledger.clear_failure("a")
+        claim = await state.ledger.claim("a")
+        assert (claim.failures, claim.is_answered) == (0, False)
+        await state.close()
 
     asyncio.run(go())
 
 
 def test_what_one_replica_has_in_work_another_cannot_claim(redis_url: str) -> None:
     async def go() -> None:
-        (one, *_), (two, *_) = open_redis(redis_url), open_redis(redis_url)
-        assert await one.claim("a") == 0
-        assert await one.claim("a") == 0  # its own
+        first, second = open_redis(redis_url, BOT), open_redis(redis_url, BOT)
+        assert await first.ledger.claim("a") == Claim()
+        assert await first.ledger.claim("a") == Claim(is_known=True)  # its own
         with pytest.raises(ClaimedElsewhere):
-            await two.claim("a")
-        await one.release("a")
-        assert await two.claim("a") == 0
-        await two.finish("a")
-        assert await one.claim("a") == ANSWERED
-        await one.close()
-        await two.close()
+            await second.ledger.claim("a")
+        await first.ledger.release("a")
+        assert await second.ledger.claim("a") == Claim(is_known=True)
+        await second.ledger.finish("a")
+        assert (await first.ledger.claim("a")).is_answered
+        await first.close()
+        await second.close()
 
     asyncio.run(go())
 
 
-def test_a_ledger_out_of_reach_says_so(tmp_path: Path, free_port: int) -> None:
+def test_state_out_of_reach_says_so(tmp_path: Path, free_port: int) -> None:
     async def go() -> None:
-        ledger, notes, throttle = open_redis(f"redis://127.0.0.1:{free_port}/0")
+        state = open_redis(f"redis://127.0.0.1:{free_port}/0", BOT)
         for call in (
-            ledger.claim("a"),
-            ledger.record_failure("a"),
-            ledger.finish("a"),
-            ledger.check(),
-            notes.get("a"),
-            notes.add("a"),
+            state.ledger.claim("a"),
+            state.ledger.record_failure("a"),
+            state.ledger.finish("a"),
+            state.ledger.check(),
+            state.key_values.get("a"),
+            state.key_values.add("a"),
+            state.backlog.count(),
         ):
             with pytest.raises(LedgerError, match="Redis cannot be reached"):
                 await call
-        assert await throttle.reserve("a", Rate(1, 1)) == 0  # Telegram's own limits are still there
-        await ledger.close()
+        assert await state.rate_limiter.reserve("a", Rate(1, 1)) == Place(True, 0)  # Telegram's own limits remain
+        await state.close()
+        (tmp_path / "file").touch()
+        with pytest.raises(StateFolderError, match="cannot hold the bot's state"):
+            await open_sqlite(tmp_path / "file" / "state", BOT)
 
     asyncio.run(go())
-    (tmp_path / "file").touch()
-    with pytest.raises(LedgerError, match="cannot hold the bot's state"):
-        SqliteLedger(tmp_path / "file" / "state")
 
 
 def test_what_is_older_than_two_days_is_forgotten_at_the_start(tmp_path: Path) -> None:
     async def go() -> None:
-        ledger = SqliteLedger(tmp_path)
-        await ledger.finish("old")
-        await ledger.finish("new")
-        await ledger.close()
+        state = await open_sqlite(tmp_path, BOT)
+        await state.ledger.finish("old")
+        await state.ledger.finish("new")
+        await state.close()
         with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
-            database.execute("UPDATE outcomes SET at = at - 48 * 3600 - 10 WHERE key = 'old'")
-        ledger = SqliteLedger(tmp_path)
-        assert [await ledger.claim(key) for key in ("old", "new")] == [0, ANSWERED]
-        await ledger.close()
+            database.execute("UPDATE updates SET at = at - 48 * 3600 - 10 WHERE key = 'old'")
+        state = await open_sqlite(tmp_path, BOT)
+        assert [(await state.ledger.claim(key)).is_answered for key in ("old", "new")] == [False, True]
+        await state.close()
 
     asyncio.run(go())
 
 
-def test_notes_outlive_the_process_and_end_when_they_should(open_state: Open) -> None:
+def test_outcomes_that_an_earlier_version_kept_are_known(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
+        database.execute("CREATE TABLE outcomes (key TEXT PRIMARY KEY, failures INTEGER, at INTEGER) WITHOUT ROWID")
+        rows = [("answered", -1), ("failed", 2)]
+        database.executemany("INSERT INTO outcomes VALUES (?, ?, strftime('%s', 'now'))", rows)
+
     async def go() -> None:
-        ledger, notes, _ = open_state()
-        await notes.set("language:a", "fr")
-        await notes.set("album:a", "short", life=0.2)
-        assert [await notes.add("count"), await notes.add("count")] == [1, 2]
-        assert await notes.get("album:a") == "short"
-        await notes.close()
-        await ledger.close()
-        await asyncio.sleep(0.3)
-        ledger, notes, _ = open_state()
-        assert [await notes.get(name) for name in ("language:a", "album:a", "count")] == ["fr", None, "2"]
-        await notes.delete("language:a")
-        assert await notes.get("language:a") is None
-        await notes.close()
-        await ledger.close()
+        state = await open_sqlite(tmp_path, BOT)
+        assert (await state.ledger.claim("answered")).is_answered
+        assert (await state.ledger.claim("failed")).failures == 2
+        await state.close()
 
     asyncio.run(go())
+
+
+@pytest.mark.parametrize("name", ["ledger", "notes"])
+@pytest.mark.parametrize("moment", ["before", "meanwhile"])
+def test_a_damaged_file_is_set_aside_with_its_date(tmp_path: Path, name: str, moment: str) -> None:
+    file = tmp_path / f"{name}.sqlite"
+
+    async def go() -> None:
+        if moment == "meanwhile":
+            state = await open_sqlite(tmp_path, BOT)
+            await state.ledger.finish("a")
+            await state.key_values.set("a", "b")
+            await state.close()
+            file.write_bytes(file.read_bytes()[:4096] + b"damage" * 2000)
+        else:
+            file.write_bytes(b"this is no database" * 1000)
+        state = await open_sqlite(tmp_path, BOT)
+        await state.ledger.claim("a")
+        await state.key_values.set("a", "c")
+        assert await state.key_values.get("a") == "c"
+        await state.close()
+
+    asyncio.run(go())
+    assert [kept.name[: len(file.name) + 11] for kept in tmp_path.glob(f"{name}.sqlite.damaged-*")]
+
+
+def test_key_values_outlive_the_process_and_end_when_they_should(open_state: Open) -> None:
+    async def go() -> None:
+        state = await open_state()
+        await state.key_values.set("language:a", "fr")
+        await state.key_values.set("album:a", "short", life=0.2)
+        assert [await state.key_values.add("count"), await state.key_values.add("count")] == [1, 2]
+        assert await state.key_values.get("album:a") == "short"
+        await state.close()
+        await asyncio.sleep(0.3)
+        values = (state := await open_state()).key_values
+        assert [await values.get(name) for name in ("language:a", "album:a", "count")] == ["fr", None, "2"]
+        await values.delete("language:a")
+        assert await values.get("language:a") is None
+        await state.close()
+
+    asyncio.run(go())
+
+
+def test_two_bots_in_one_place_do_not_mix(tmp_path: Path, redis_url: str) -> None:
+    async def go(first: State, second: State) -> None:
+        await first.key_values.add("count:answered")
+        assert await second.key_values.get("count:answered") is None
+        await first.backlog.put(PutDownUpdate("a", "person", "{}", 0, 0, 1))
+        assert await second.backlog.count() == 0
+        assert await second.backlog.find_due(9, 9) == []
+        await first.close()
+        await second.close()
+
+    async def both() -> None:
+        await go(await open_sqlite(tmp_path, 1), await open_sqlite(tmp_path, 2))
+        await go(open_redis(redis_url, 1), open_redis(redis_url, 2))
+
+    asyncio.run(both())
+
+
+def test_what_is_put_down_is_found_when_it_is_due_and_by_whose_it_is(open_state: Open) -> None:
+    async def go() -> None:
+        state = await open_state()
+        rows = [
+            PutDownUpdate(key, "p" if key == "c" else "q", "{}", since, due, 1)
+            for key, since, due in (("a", 2, 10), ("b", 1, 10), ("c", 3, 10), ("d", 4, 99))
+        ]
+        for row in rows:
+            await state.backlog.put(row)
+        await state.close()
+        state = await open_state()
+        assert [row.key for row in await state.backlog.find_due(50, 9)] == ["b", "a", "c"]
+        assert await state.backlog.forget("p") == 1
+        await state.backlog.delete("b")
+        assert await state.backlog.find_due(50, 9) == [rows[0]]
+        assert await state.backlog.count() == 2
+        await state.close()
+
+    asyncio.run(go())
+
+
+def test_values_of_versions_without_the_bots_number_are_read_and_deleted(tmp_path: Path, redis_url: str) -> None:
+    async def go(state: State) -> None:
+        assert await state.key_values.get("consent:a") == "yes"
+        assert await state.key_values.add("count") == 6
+        await state.key_values.delete("consent:a")
+        assert await state.key_values.get("consent:a") is None
+        await state.close()
+
+    async def both() -> None:
+        with sqlite3.connect(tmp_path / "notes.sqlite") as database:
+            database.execute("CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT, until REAL) WITHOUT ROWID")
+            database.executemany("INSERT INTO notes VALUES (?, ?, NULL)", [("consent:a", "yes"), ("count", "5")])
+        await go(await open_sqlite(tmp_path, BOT))
+        async with Redis.from_url(redis_url) as redis:
+            await redis.mset({"labelgram:note:consent:a": "yes", "labelgram:note:count": "5"})
+        await go(open_redis(redis_url, BOT))
+
+    asyncio.run(both())
 
 
 def test_a_burst_passes_at_once_and_then_one_place_comes_at_a_time(open_state: Open) -> None:
     async def go() -> None:
-        ledger, _, throttle = open_state()
-        rate = Rate(per_second=0.5, burst=3)
-        waits = [await throttle.reserve("a", rate) for _ in range(5)]
+        state = await open_state()
+        limiter, rate = state.rate_limiter, Rate(per_second=0.5, burst=3)
+        waits = [(await limiter.reserve("a", rate)).wait for _ in range(5)]
         assert waits == pytest.approx([0, 0, 0, 2, 4], abs=0.3)
-        assert await throttle.reserve("a", rate, at_most=0) is None
-        assert await throttle.reserve("a", rate) == pytest.approx(6, abs=0.3)  # what was refused took no place
-        assert await throttle.reserve("b", rate) == 0
-        await throttle.hold("b", rate, 10)
-        assert await throttle.reserve("b", rate) == pytest.approx(10, abs=0.3)
-        await ledger.close()
+        refused = await limiter.reserve("a", rate, at_most=0)
+        assert not refused.taken
+        assert refused.wait == pytest.approx(6, abs=0.3)
+        assert (await limiter.reserve("a", rate)).wait == pytest.approx(6, abs=0.3)  # what was refused took no place
+        assert await limiter.reserve("b", rate) == Place(True, 0)
+        await limiter.hold("b", rate, 10)
+        assert (await limiter.reserve("b", rate)).wait == pytest.approx(10, abs=0.3)
+        await state.close()
 
     asyncio.run(go())
 
@@ -146,8 +264,7 @@ def test_a_pseudonym_depends_on_the_secret() -> None:
     assert Pseudonymiser("s")("42:7") == Pseudonymiser("s")("42:7") != Pseudonymiser("t")("42:7")
 
 
-async def _forget_claims(ledger: Ledger, *keys: str) -> None:
+async def _forget_claims(state: State, *keys: str) -> None:
     """As if the process had died, and its claims had run out."""
-    redis = getattr(ledger, "_redis", None)
-    if redis:
-        await redis.delete(*(f"labelgram:claim:{key}" for key in keys))
+    for key in keys:
+        await state.ledger.release(key)

@@ -1,0 +1,122 @@
+"""Updates that wait for longer than the memory should hold them: they are put down durably, and resumed when due."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from aiogram import Bot
+
+from bot.delivery.identity import find_person
+from bot.delivery.parsing import Incoming, parse
+from bot.delivery.reduction import reduce_update
+from bot.delivery.slots import KEPT, Policy
+from bot.monitoring.metrics import Metrics
+from bot.storage.backlog import BacklogStore, PutDownUpdate
+from bot.storage.ledger import LedgerError, RetryLater
+from bot.storage.pseudonyms import Pseudonymiser
+
+if TYPE_CHECKING:
+    from bot.delivery.at_least_once import Entry
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks for what is due."""
+LOOK_ELSEWHERE = 10
+"""Looks after which one is made though this process has put nothing down: a replica may have died."""
+AT_A_TIME = 32
+"""Updates from the backlog in work."""
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+"""Seconds until an update is tried again for the first time; they double up to the latter."""
+
+log = logging.getLogger(__name__)
+
+
+class Deliver(Protocol):
+    """`Delivery.deliver`."""
+
+    async def __call__(self, incoming: Incoming, policy: Policy) -> None: ...
+
+
+class Backlog:
+    """What is put down: file ids, chat, message; deleted when it is answered, after a day at the latest."""
+
+    def __init__(self, store: BacklogStore, bot: Bot, metrics: Metrics, pseudonymise: Pseudonymiser) -> None:
+        self._store = store
+        self._bot = bot
+        self._metrics = metrics
+        self._pseudonymise = pseudonymise
+        self._attempts: dict[str, int] = {}
+        self._resumed: dict[str, asyncio.Task[None]] = {}
+
+    async def put(self, entry: Entry, seconds: float) -> None:
+        """Keep an update durably, due in `seconds` or more. Raises LedgerError."""
+        attempts = self._attempts.get(entry.key, 0) + 1
+        pause = max(seconds, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts - 1)))
+        person = find_person(entry.update)
+        row = PutDownUpdate(
+            key=entry.key,
+            person="" if person is None else self._name(person),
+            update=json.dumps(reduce_update(entry.incoming.raw)),
+            since=entry.slot.since,
+            due=time.time() + pause,
+            attempts=attempts,
+        )
+        await self._store.put(row)
+        self._attempts[entry.key] = attempts
+
+    async def delete(self, key: str) -> None:
+        """An update is answered, or will never be. Raises LedgerError."""
+        await self._store.delete(key)
+        self._attempts.pop(key, None)
+
+    async def forget(self, person: int) -> int:
+        """Delete all that a person's updates have left here; returns how many these were. Raises LedgerError."""
+        return await self._store.forget(self._name(person))
+
+    async def resume(self, deliver: Deliver) -> None:
+        """Answer what is due, until cancelled."""
+        looks = 0
+        try:
+            while True:
+                looks += 1
+                if self._attempts or looks % LOOK_ELSEWHERE == 1:
+                    await self._look(deliver)
+                await asyncio.sleep(LOOK_EVERY)
+        finally:
+            for task in self._resumed.values():
+                task.cancel()
+
+    async def _look(self, deliver: Deliver) -> None:
+        try:
+            due = await self._store.find_due(time.time(), 2 * AT_A_TIME)
+        except LedgerError as error:
+            log.warning("%s", error)
+            return
+        for row in due:
+            if row.key not in self._resumed and len(self._resumed) < AT_A_TIME:
+                self._attempts[row.key] = row.attempts
+                task = self._resumed[row.key] = asyncio.create_task(self._resume(row, deliver))
+                task.add_done_callback(lambda _, key=row.key: self._resumed.pop(key))  # type: ignore[misc]
+
+    async def _resume(self, row: PutDownUpdate, deliver: Deliver) -> None:
+        """Whatever comes of it, the row goes on or goes away."""
+        try:
+            incoming = parse(json.loads(row.update), self._bot, self._metrics)
+            if incoming is None or incoming.update is None or time.time() - row.since > KEPT:
+                log.warning("an update was put down for a day, and is let go")
+                await self.delete(row.key)
+                return
+            incoming.since = row.since
+            await deliver(incoming, Policy.RESUME)
+        except RetryLater as reason:
+            log.info("an update stays in the backlog: %s", reason)
+            await asyncio.sleep(FIRST_PAUSE)
+        except Exception:
+            log.exception("an update in the backlog failed")
+            await asyncio.sleep(FIRST_PAUSE)
+
+    def _name(self, person: int) -> str:
+        return self._pseudonymise(f"backlog {person}")

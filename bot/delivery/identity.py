@@ -1,0 +1,82 @@
+"""What an update is known by: across restarts, among a chat's other updates, and whose it is."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from aiogram import Bot
+from aiogram.enums import ChatType, MessageEntityType
+from aiogram.types import Message, Update, User
+
+
+class Lane(Enum):
+    """Updates of one chat in one lane are answered in order. Lanes do not wait for each other."""
+
+    PHOTO = "photo"
+    TEXT = "text"
+    PRESS = "press"
+    EXPLANATION = "explanation"
+
+
+EXPLANATION = "why"
+"""What the data of the button begins with that asks for an explanation."""
+
+
+def find_message(update: Update) -> Message | None:
+    return update.message or update.edited_message or update.channel_post or update.edited_channel_post
+
+
+async def identify(update: Update, bot: Bot) -> str:
+    """A picture is known by its chat, message and file: after a quiet week Telegram's own numbers begin again.
+
+    An edited message with the same picture is the same, so that a new caption brings no new answer. In a group, one
+    that mentions the bot is another than one that does not: a mention may be added by an edit.
+    """
+    message = find_message(update)
+    if message is None:
+        return f"update {update.update_id}"
+    name = f"{message.chat.id}:{message.message_id}:{_find_file(message)}"
+    entities = message.entities or message.caption_entities
+    if entities and message.chat.type not in (ChatType.PRIVATE, ChatType.CHANNEL) and mentions(message, await bot.me()):
+        name += ":mentioned"
+    return name
+
+
+def mentions(message: Message, me: User) -> bool:
+    """Whether text or caption mention the bot."""
+    text = message.text or message.caption or ""
+    name = f"@{me.username}".lower()
+    for entity in message.entities or message.caption_entities or ():
+        if entity.type == MessageEntityType.TEXT_MENTION and entity.user and entity.user.id == me.id:
+            return True
+        if entity.type == MessageEntityType.MENTION and entity.extract_from(text).lower() == name:
+            return True
+    return False
+
+
+def find_lane(update: Update) -> tuple[int, Lane]:
+    """The chat, or the person where there is none, and the lane there."""
+    if press := update.callback_query:
+        chat = press.message.chat.id if press.message else press.from_user.id
+        return chat, Lane.EXPLANATION if (press.data or "").startswith(EXPLANATION) else Lane.PRESS
+    message = find_message(update)
+    if message is None:
+        return 0, Lane.TEXT
+    asked = message.reply_to_message  # as of /what
+    return message.chat.id, Lane.PHOTO if _find_file(message) or (asked and _find_file(asked)) else Lane.TEXT
+
+
+def find_person(update: Update) -> int | None:
+    """Whose update it is: /forget finds it by that."""
+    if update.callback_query:
+        return update.callback_query.from_user.id
+    message = find_message(update)
+    return message.from_user.id if message and message.from_user else None
+
+
+def _find_file(message: Message) -> str:
+    """The name of the file that there is to look at, the same for everybody; or nothing."""
+    if message.photo:
+        return message.photo[-1].file_unique_id
+    file = message.document or message.sticker or message.animation or message.video or message.video_note
+    return file.file_unique_id if file else ""

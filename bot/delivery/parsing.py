@@ -1,0 +1,166 @@
+"""One raw update -> `Incoming`, whatever it holds: nothing that a person sends may stop the updates of others.
+
+Telegram's updates outgrow every library's types: an old forward, tomorrow's kind of message. What a type does not take
+is cut out, the smallest part that will do, and the rest is answered. An update of which nothing is left is passed over.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiogram import Bot
+from aiogram.types import Update
+from pydantic import ValidationError
+
+from bot.monitoring.metrics import Metrics
+
+if TYPE_CHECKING:
+    from bot.delivery.at_least_once import Entry
+
+MESSAGES = frozenset({"message", "edited_message", "channel_post", "edited_channel_post"})
+KINDS = MESSAGES | {"callback_query", "inline_query", "my_chat_member", "chat_member", "poll", "message_reaction"}
+"""Names that metrics have for an update's kind. Others are counted together."""
+PICTURES = ("photo", "document", "sticker", "animation", "video", "video_note")
+"""Fields of a message that hold something to look at."""
+MAX_NUMBER = 2**53
+"""Telegram's own update numbers have 31 bits. Confirming a wild number would confirm every update before it."""
+MAX_CUTS = 60
+"""Parts that are cut out of one update before it is passed over."""
+HIDDEN = {"type": "hidden_user", "date": 0, "sender_user_name": ""}
+"""Takes the place of a `forward_origin` that cannot be parsed: the message stays a forwarded one."""
+NAME = re.compile(r"[a-z_]{1,40}")
+UNKNOWN = "unknown"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Incoming:
+    """An update as it came in."""
+
+    number: int
+    """Its `update_id`."""
+    kind: str
+    """One of KINDS, or UNKNOWN."""
+    update: Update | None
+    """None: there is nothing in it that the bot could answer."""
+    raw: dict[str, Any] = field(repr=False)
+    """What `update` was parsed from."""
+    lost_picture: bool = False
+    """It had a picture, and that could not be parsed."""
+    since: float = field(default_factory=time.time)
+    """When it first came (seconds since the epoch)."""
+    entry: Entry | None = field(default=None, repr=False)
+    """Its work, once `Delivery` has begun with it."""
+
+
+def parse(raw: object, bot: Bot, metrics: Metrics) -> Incoming | None:
+    """Returns None if `raw` has no number by which it could be confirmed. Raises nothing."""
+    number = find_number(raw)
+    if number is None or not isinstance(raw, dict):
+        _report(metrics, UNKNOWN, "an update without a number")
+        return None
+    kind = next((name for name in raw if name != "update_id" and raw[name] is not None), "")
+    counted = kind if kind in KINDS else UNKNOWN
+    try:
+        update = Update.model_validate(raw, context={"bot": bot})
+    except ValidationError as error:
+        _report(metrics, counted, f"an update that cannot be parsed ({_name_fields(error)})")
+        return _repair(number, counted, raw, bot)
+    except Exception as error:  # a stranger's input ends here, such as one nested a thousand times
+        _report(metrics, counted, f"an update that cannot be parsed ({type(error).__name__})")
+        return Incoming(number, counted, None, {})
+    if not _has_event(update):
+        _report(metrics, UNKNOWN, f"an update of an unknown kind ({kind if NAME.fullmatch(kind) else '?'})")
+        return Incoming(number, UNKNOWN, None, {})
+    return Incoming(number, counted, update, raw)
+
+
+def find_number(raw: object) -> int | None:
+    """The `update_id` of a raw update, if that is one."""
+    number = raw.get("update_id") if isinstance(raw, dict) else None
+    if isinstance(number, str) and number.isdecimal() and len(number) < 20:
+        number = int(number)
+    return number if type(number) is int and 0 <= number < MAX_NUMBER else None
+
+
+def _report(metrics: Metrics, kind: str, what: str) -> None:
+    """Names and kinds only: what stood in the update is nobody's business."""
+    metrics.unreadable.labels(kind).inc()
+    log.warning("%s came from Telegram", what)
+
+
+def _name_fields(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    parts = [str(part) if isinstance(part, int) or NAME.fullmatch(part) else "?" for part in first["loc"]]
+    return ".".join(parts[:8])
+
+
+def _has_event(update: Update) -> bool:
+    try:
+        return update.event is not None
+    except LookupError:
+        return False
+
+
+def _repair(number: int, kind: str, raw: dict[str, Any], bot: Bot) -> Incoming:
+    """Cut out what fails, one part at a time, until the rest can be parsed or nothing is left."""
+    try:
+        rest = copy.deepcopy(raw) | {"update_id": number}
+        for _ in range(MAX_CUTS):
+            try:
+                update = Update.model_validate(rest, context={"bot": bot})
+            except ValidationError as error:
+                _cut(rest, error.errors(include_input=False, include_context=False, include_url=False)[0]["loc"])
+                continue
+            if not _has_event(update):
+                break
+            lost = kind in MESSAGES and _has_picture(raw[kind]) and not _has_picture(rest[kind])
+            return Incoming(number, kind, update, rest, lost)
+    except Exception as error:  # a stranger's input ends here
+        log.warning("an update could not be repaired: %s", type(error).__name__)
+    return Incoming(number, kind, None, {})
+
+
+def _has_picture(message: object) -> bool:
+    return isinstance(message, dict) and any(message.get(name) for name in PICTURES)
+
+
+def _cut(rest: dict[str, Any], place: tuple[int | str, ...]) -> None:
+    """Take out the innermost part at `place` (pydantic's `loc`), or put a stand-in where the type needs something."""
+    path: list[tuple[Any, Any]] = []  # (container, its key) from the outside in
+    node: Any = rest
+    for part in place:  # a union's `loc` also names the type that was tried: that is no key
+        if part in (node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()):
+            path.append((node, part))
+            node = node[part]
+            if part == "forward_origin":
+                break
+    field_name = place[1] if len(place) > 1 else None
+    event = rest.get(str(place[0]))
+    if place[0] in MESSAGES and isinstance(event, dict) and _put_stand_in(event, field_name):
+        return
+    if not path:
+        raise LookupError("nothing can be cut out")
+    container, key = path[-1]
+    if key == "forward_origin" and container[key] != HIDDEN:
+        container[key] = dict(HIDDEN)
+    else:
+        del container[key]
+
+
+def _put_stand_in(event: dict[str, Any], name: object) -> bool:
+    """Whether one was put: a message has a number, a date and a chat. Of the chat two fields are needed."""
+    if name in ("message_id", "date") and event.get(str(name)) != 0:
+        event[str(name)] = 0
+        return True
+    chat = event.get("chat")
+    if name == "chat" and isinstance(chat, dict) and chat.keys() > {"id", "type"}:
+        event["chat"] = {"id": chat["id"], "type": chat["type"]}
+        return True
+    return False

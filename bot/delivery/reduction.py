@@ -1,0 +1,77 @@
+"""An update -> what is needed to answer it later: numbers, file ids and commands. No name, no words, no photo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.delivery.parsing import HIDDEN, MESSAGES
+
+MESSAGE = ("message_id", "date", "media_group_id")
+FILE = ("file_id", "file_unique_id", "width", "height", "file_size", "mime_type", "duration", "length")
+STICKER = ("type", "is_animated", "is_video")
+FILES = ("document", "sticker", "animation", "video", "video_note")
+SPOKEN = ("mention", "text_mention", "bot_command")
+"""Kinds of entities whose words are kept: they say that the bot is meant."""
+
+
+def reduce_update(raw: dict[str, Any]) -> dict[str, Any]:
+    """`raw` is an update that can be parsed; so can be what is returned."""
+    reduced: dict[str, Any] = {"update_id": raw["update_id"]}
+    for kind in MESSAGES & raw.keys():
+        reduced[kind] = _reduce_message(raw[kind])
+    if press := raw.get("callback_query"):
+        reduced["callback_query"] = _pick(press, "id", "chat_instance", "data") | {"from": _reduce_user(press["from"])}
+        if isinstance(press.get("message"), dict):
+            reduced["callback_query"]["message"] = _reduce_message(press["message"])
+    return reduced
+
+
+def _reduce_message(message: dict[str, Any], depth: int = 0) -> dict[str, Any]:
+    reduced = _pick(message, *MESSAGE) | {"chat": _pick(message["chat"], "id", "type")}
+    if sender := message.get("from"):
+        reduced["from"] = _reduce_user(sender)
+    if sender := message.get("sender_chat"):
+        reduced["sender_chat"] = _pick(sender, "id", "type")
+    if message.get("forward_origin"):  # that it was forwarded is kept, from whom is not
+        reduced["forward_origin"] = dict(HIDDEN)
+    if photo := message.get("photo"):
+        reduced["photo"] = [_pick(size, *FILE) for size in photo]
+    for name in FILES:
+        if file := message.get(name):
+            reduced[name] = _pick(file, *FILE, *STICKER)
+            if thumbnail := file.get("thumbnail"):
+                reduced[name]["thumbnail"] = _pick(thumbnail, *FILE)
+    for text, entities in (("text", "entities"), ("caption", "caption_entities")):
+        if message.get(text):
+            reduced |= dict(
+                zip((text, entities), _reduce_text(message[text], message.get(entities) or []), strict=True)
+            )
+    if message.get("reply_markup"):
+        reduced["reply_markup"] = message["reply_markup"]  # the bot's own
+    reply = message.get("reply_to_message")
+    if isinstance(reply, dict) and depth < 2:
+        reduced["reply_to_message"] = _reduce_message(reply, depth + 1)
+    return reduced
+
+
+def _reduce_user(user: dict[str, Any]) -> dict[str, Any]:
+    return _pick(user, "id", "is_bot", "language_code") | {"first_name": ""}
+
+
+def _reduce_text(text: str, entities: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
+    """The words of SPOKEN entities alone. Offsets count UTF-16 units."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    words, kept, end = [], [], 0
+    for entity in entities:
+        if entity.get("type") not in SPOKEN:
+            continue
+        start, length = entity["offset"], entity["length"]
+        words.append(units[2 * start : 2 * (start + length)].decode("utf-16-le", "replace"))
+        spoken = {"type": entity["type"], "offset": end, "length": length}
+        kept.append(spoken | ({"user": _reduce_user(entity["user"])} if entity.get("user") else {}))
+        end += length + 1
+    return " ".join(words) or "-", kept
+
+
+def _pick(fields: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: fields[name] for name in names if fields.get(name) is not None}

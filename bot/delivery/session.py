@@ -1,0 +1,99 @@
+"""Telegram's answers -> results and errors, whatever comes: any status, any body."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.exceptions import ClientDecodeError, TelegramEntityTooLarge, TelegramServerError
+from aiogram.methods import Response, TelegramMethod
+from aiogram.methods.base import TelegramType
+from aiogram.types import Chat, Message
+
+LONGEST_WAIT = 24 * 3600
+"""Seconds; no update is kept for longer."""
+DEFAULT_WAIT = 5
+"""Seconds to wait after a 429 that does not say how long."""
+
+
+class RawUpdates(TelegramMethod[Any]):
+    """getUpdates, whose updates are taken as they are: one that cannot be parsed is one, and not all."""
+
+    __returning__ = Any
+    __api_method__ = "getUpdates"
+
+    offset: int | None = None
+    limit: int | None = None
+    timeout: int | None = None
+    allowed_updates: list[str] | None = None
+
+
+class Session(AiohttpSession):
+    """What was carried out is never carried out again because of how its answer looks."""
+
+    def check_response(
+        self, bot: Bot, method: TelegramMethod[TelegramType], status_code: int, content: str
+    ) -> Response[TelegramType]:
+        """Raises ClientDecodeError for what is no answer of Telegram's, and TelegramAPIError for its refusals."""
+        if status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # from a gateway, more often than from Telegram
+            raise TelegramEntityTooLarge(method, "413")
+        try:
+            body = self.json_loads(content)
+        except Exception as error:
+            raise ClientDecodeError("not JSON", error, None) from None
+        if not isinstance(body, dict) or not isinstance(body.get("ok"), bool):
+            raise ClientDecodeError("not an answer of the Bot API", TypeError(type(body).__name__), None)
+        is_success = HTTPStatus.OK <= status_code <= HTTPStatus.IM_USED
+        if body["ok"]:
+            if not is_success:
+                raise TelegramServerError(method, f"ok with status {status_code}")
+            return self._read_result(bot, method, status_code, content, body)
+        code = body.get("error_code")
+        status = code if is_success and type(code) is int and code >= HTTPStatus.BAD_REQUEST else status_code
+        return super().check_response(bot, method, status, json.dumps(_clean(body, status)))
+
+    def _read_result(
+        self, bot: Bot, method: TelegramMethod[TelegramType], status_code: int, content: str, body: dict[str, Any]
+    ) -> Response[TelegramType]:
+        try:
+            response = super().check_response(bot, method, status_code, content)
+        except ClientDecodeError as error:
+            if method.__api_method__.startswith("get"):
+                raise ClientDecodeError("a result of another shape", error.original, None) from None
+            return Response.model_construct(ok=True, result=_stand_in(bot, method, body.get("result")))
+        if response.result is None and not method.__api_method__.startswith("get"):
+            return Response.model_construct(ok=True, result=_stand_in(bot, method, None))
+        return response
+
+
+def _stand_in(bot: Bot, method: TelegramMethod[Any], result: object) -> Any:
+    """The result of a call that Telegram has carried out, and whose result cannot be parsed."""
+    if method.__returning__ is not Message:
+        return True
+    number = result.get("message_id") if isinstance(result, dict) else None
+    chat = getattr(method, "chat_id", 0)
+    stand_in = Message(
+        message_id=number if type(number) is int else 0,
+        date=datetime.now(UTC),
+        chat=Chat(id=chat if isinstance(chat, int) else 0, type="private"),
+    )
+    return stand_in.as_(bot)
+
+
+def _clean(body: dict[str, Any], status: int) -> dict[str, Any]:
+    """A refusal with no more than what is understood of it."""
+    given = body.get("parameters")
+    parameters = {}
+    if isinstance(given, dict):
+        wait, chat = given.get("retry_after"), given.get("migrate_to_chat_id")
+        if isinstance(wait, int | float) and wait > 0:
+            parameters["retry_after"] = int(min(wait, LONGEST_WAIT)) or 1
+        if type(chat) is int and chat:
+            parameters["migrate_to_chat_id"] = chat
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        parameters.setdefault("retry_after", DEFAULT_WAIT)
+    return {"ok": False, "description": str(body.get("description") or status), "parameters": parameters}

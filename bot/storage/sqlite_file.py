@@ -1,0 +1,122 @@
+"""A SQLite file that is read and written on a thread of its own, and begun again where it is damaged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from bot.errors import LabelgramError
+from bot.storage.ledger import LedgerError
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM)
+"""Another process holds the file, or the disk is full: it can be waited for."""
+ENDINGS = ("", "-wal", "-shm", "-journal")
+
+log = logging.getLogger(__name__)
+
+
+class StateFolderError(LabelgramError):
+    """The folder of the bot's state cannot be used, and waiting does not help."""
+
+
+class SqliteFile:
+    """A slow disk does not hold up the event loop. A commit survives kill -9; after a power cut the last may be gone.
+
+    The file is opened when it is first used.
+    """
+
+    def __init__(self, folder: Path, name: str, schema: Sequence[str]) -> None:
+        """`schema`: statements that are run at each opening."""
+        self.path = folder / f"{name}.sqlite"
+        self._schema = schema
+        self._thread = ThreadPoolExecutor(1, name)
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Raises StateFolderError if the file cannot be used at all, LedgerError if it cannot be used now."""
+        await self.run(lambda database: None)
+
+    async def run(self, work: Work[T]) -> T:
+        """The result of `work`, done on the file's thread. Raises LedgerError; StateFolderError at the opening."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerError(f"the bot's state in {self.path.parent} cannot be kept now: {error}") from error
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+    def _run(self, work: Work[T]) -> T:
+        try:
+            return work(self._connect())
+        except sqlite3.DatabaseError as error:
+            if not _is(error, DAMAGED):
+                raise
+            self._set_aside(error)
+            return work(self._connect())
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                self._connection = self._open()
+            except OSError as error:
+                raise StateFolderError(f"{self.path.parent} cannot hold the bot's state: {error}") from error
+            except sqlite3.OperationalError as error:
+                if _is(error, PASSING):
+                    raise
+                if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # tables of another shape
+                    self._set_aside(error)
+                    self._connection = self._open()
+                else:
+                    raise StateFolderError(f"{self.path.parent} cannot hold the bot's state: {error}") from error
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            for statement in self._schema:
+                connection.execute(statement)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_aside(self, error: sqlite3.Error) -> None:
+        self._close()
+        kept = self.path.with_name(f"{self.path.name}.damaged-{datetime.now():%Y-%m-%dT%H%M%S}")
+        for ending in ENDINGS:
+            with suppress(FileNotFoundError):
+                self.path.with_name(self.path.name + ending).rename(kept.with_name(kept.name + ending))
+        log.error("%s is damaged (%s): it is now %s, and an empty one takes its place", self.path, error, kept.name)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+
+def now() -> int:
+    """Seconds since the epoch."""
+    return int(time.time())
+
+
+def _is(error: sqlite3.Error, codes: Sequence[int]) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in codes
