@@ -20,10 +20,10 @@ from aiogram.types import Update
 
 from bot.backoff import backoff
 from bot.delivery.backlog import Backlog
-from bot.delivery.identity import Lane, find_lane, find_message, identify
-from bot.delivery.parsing import Incoming
 from bot.delivery.retries import TRANSIENT
 from bot.delivery.slots import Expired, Policy, PutDown, Slot, use_slot
+from bot.delivery.updates.identity import Lane, find_lane, find_message, identify
+from bot.delivery.updates.incoming import Entry, Incoming
 from bot.monitoring.metrics import Metrics
 from bot.startup.memory import give_back_memory
 from bot.storage.ledger import Claim, Ledger, LedgerError, RetryLater
@@ -55,24 +55,6 @@ class Admission:
     """Whether the rate limit has let an update in: it is asked once, however often the update is tried."""
 
     is_granted: bool
-
-
-@dataclass(eq=False)
-class Entry:
-    """An update in work."""
-
-    key: str
-    """The ledger's name of it."""
-    incoming: Incoming
-    update: Update
-    slot: Slot
-    settled: asyncio.Future[None]
-    """Done when the update needs nothing more of who brought it."""
-    is_put_down: bool = False
-    """The backlog has it."""
-    is_begun: bool = False
-    """It has had a slot."""
-    task: asyncio.Task[None] = field(init=False, repr=False)
 
 
 @dataclass

@@ -6,21 +6,19 @@ import asyncio
 import json
 import logging
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from aiogram import Bot
 
-from bot.delivery.identity import find_person
-from bot.delivery.parsing import Incoming, parse
-from bot.delivery.reduction import reduce_update
 from bot.delivery.slots import KEPT, Policy
+from bot.delivery.updates.identity import find_person
+from bot.delivery.updates.incoming import Entry, Incoming
+from bot.delivery.updates.parsing import parse
+from bot.delivery.updates.reduction import reduce_update
 from bot.monitoring.metrics import Metrics
 from bot.storage.backlog import BacklogStore, PutDownUpdate
 from bot.storage.ledger import LedgerError, RetryLater
 from bot.storage.pseudonyms import Pseudonymiser
-
-if TYPE_CHECKING:
-    from bot.delivery.at_least_once import Entry
 
 LOOK_EVERY = 1.0
 """Seconds between two looks for what is due."""

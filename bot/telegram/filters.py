@@ -9,7 +9,7 @@ from aiogram.enums import ChatType
 from aiogram.filters import BaseFilter, Command
 from aiogram.types import Message
 
-from bot.delivery.identity import mentions
+from bot.delivery.updates.identity import mentions
 from bot.telegram.pictures import may_be_image
 
 

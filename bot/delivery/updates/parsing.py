@@ -9,18 +9,14 @@ from __future__ import annotations
 import copy
 import logging
 import re
-import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiogram import Bot
 from aiogram.types import Update
 from pydantic import ValidationError
 
+from bot.delivery.updates.incoming import Incoming
 from bot.monitoring.metrics import Metrics
-
-if TYPE_CHECKING:
-    from bot.delivery.at_least_once import Entry
 
 MESSAGES = frozenset({"message", "edited_message", "channel_post", "edited_channel_post"})
 KINDS = MESSAGES | {"callback_query", "inline_query", "my_chat_member", "chat_member", "poll", "message_reaction"}
@@ -37,26 +33,6 @@ NAME = re.compile(r"[a-z_]{1,40}")
 UNKNOWN = "unknown"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class Incoming:
-    """An update as it came in."""
-
-    number: int
-    """Its `update_id`."""
-    kind: str
-    """One of KINDS, or UNKNOWN."""
-    update: Update | None
-    """None: there is nothing in it that the bot could answer."""
-    raw: dict[str, Any] = field(repr=False)
-    """What `update` was parsed from."""
-    lost_picture: bool = False
-    """It had a picture, and that could not be parsed."""
-    since: float = field(default_factory=time.time)
-    """When it first came (seconds since the epoch)."""
-    entry: Entry | None = field(default=None, repr=False)
-    """Its work, once `Delivery` has begun with it."""
 
 
 def parse(raw: object, bot: Bot, metrics: Metrics) -> Incoming | None:

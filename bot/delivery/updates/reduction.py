@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.delivery.parsing import HIDDEN, MESSAGES
+from bot.delivery.updates.parsing import HIDDEN, MESSAGES
 
 MESSAGE = ("message_id", "date", "media_group_id")
 FILE = ("file_id", "file_unique_id", "width", "height", "file_size", "mime_type", "duration", "length")

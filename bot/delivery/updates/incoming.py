@@ -1,0 +1,50 @@
+"""An update as it came in, and its work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiogram.types import Update
+
+from bot.delivery.slots import Slot
+
+
+@dataclass(eq=False)
+class Incoming:
+    """An update as it came in."""
+
+    number: int
+    """Its `update_id`."""
+    kind: str
+    """Its name in metrics."""
+    update: Update | None
+    """None: there is nothing in it that the bot could answer."""
+    raw: dict[str, Any] = field(repr=False)
+    """What `update` was parsed from."""
+    lost_picture: bool = False
+    """It had a picture, and that could not be parsed."""
+    since: float = field(default_factory=time.time)
+    """When it first came (seconds since the epoch)."""
+    entry: Entry | None = field(default=None, repr=False)
+    """Its work, once `Delivery` has begun with it."""
+
+
+@dataclass(eq=False)
+class Entry:
+    """An update in work."""
+
+    key: str
+    """The ledger's name of it."""
+    incoming: Incoming
+    update: Update
+    slot: Slot
+    settled: asyncio.Future[None]
+    """Done when the update needs nothing more of who brought it."""
+    is_put_down: bool = False
+    """The backlog has it."""
+    is_begun: bool = False
+    """It has had a slot."""
+    task: asyncio.Task[None] = field(init=False, repr=False)
