@@ -1,7 +1,8 @@
-"""What a training run is made of: the recipe, and the phases that it comes to."""
+"""How a net is trained, in one place: what a command, a file of recipes and a report say of it."""
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,27 +11,7 @@ from typing import Any
 from bot.inference.contract import SIZE
 
 AUGMENTATIONS = ("light", "strong")
-MIXES = ("none", "mixup", "cutmix")
 NO_OUTSIDERS, GENERATED = "none", "generated"
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A run of epochs under one one-cycle schedule ("Super-Convergence", Smith and Topin 2017)."""
-
-    epochs: int
-    size: int
-    """Width and height of the photos in pixels."""
-    lr: float | slice
-    """Highest learning rate; a slice spreads it over the layers, lowest first."""
-    frozen: bool = False
-    """Only the head learns."""
-    rise: float = 0.25
-    """Share of the phase in which the learning rate rises."""
-    mixed: bool = True
-    """Photos of a batch are blended, if the recipe says so."""
-    start_divisor: float = 25.0
-    """The learning rate starts at the highest one divided by this."""
 
 
 @dataclass(frozen=True)
@@ -39,64 +20,41 @@ class Recipe:
 
     arch: str = "resnet18"
     weights: str = "imagenet"
-    """`imagenet`, `none`, the path of a state dict of `arch` in torchvision's form, or a learner to go on from."""
+    """`imagenet`, `none`, or the path of a state dict of `arch` in torchvision's form."""
     epochs: int = 4
-    start_epochs: int = 0
-    """Epochs on small photos before them (progressive resizing)."""
-    start_size: int = 128
-    """Width and height in pixels of the small photos."""
+    """Each shows as many photos as there are to train on, and outsiders beside them."""
     size: int = SIZE
-    """Width and height in pixels of the photos in the last epochs. The exported file always takes 224."""
-    polish_epochs: int = 0
-    """Epochs after them at the size that the bot sees, photos unmixed, at a tenth of the learning rate."""
+    """Width and height in pixels of the photos that it learns from. The exported file always takes 224."""
     batch_size: int = 64
     """Photos in a batch of one process."""
     lr: float | None = None
-    """Highest learning rate; None: fastai's learning-rate finder."""
+    """Highest learning rate of the last stages of the body; None: BASE_LR, by the root of the batch."""
+    weight_decay: float = 0.02
+    dropout: float = 0.2
+    """Before the last layer."""
     augment: str = "light"
-    """One of AUGMENTATIONS: fastai's usual, or what photos suffer in the wild as well."""
-    mix: str = "none"
-    """One of MIXES: photos of a batch blended with, or cut into, one another."""
-    label_smoothing: float = 0.0
-    """Share of the target that is spread over all classes."""
-    ema: float = 0.0
+    """One of AUGMENTATIONS: crops and light, or what photos suffer in the wild as well."""
+    ema: float = 0.995
     """Decay per step of the moving average of the weights that is kept in the end; 0: the last weights."""
-    teacher: str | None = None
-    """A learner (`NAME.pkl`) whose answers are the targets instead of the labels."""
     outsiders: str = GENERATED
     """Pictures of none of the classes: `none`, `generated`, or a folder with more, a folder per kind."""
+    outsider_share: float = 0.15
+    """Of the pictures that an epoch shows."""
     unseen: tuple[str, ...] = ()
-    """Kinds of outsiders that are kept out of training, to test on; empty: drawn by lot."""
+    """Kinds of outsiders that are kept out of training, to test on; empty: drawn at random."""
     seed: int = 42
     """Of the training."""
     split_seed: int = 42
     """Of the split."""
 
     @property
-    def goes_on(self) -> bool:
-        """It starts from the whole net of another run (`NAME.pkl`) of the same classes and split."""
-        return self.weights.endswith(".pkl")
-
-    @property
-    def pretrained(self) -> bool:
-        """It starts from a body that knows other photos, and a new head."""
-        return self.weights != "none" and not self.goes_on
+    def highest_lr(self) -> float:
+        return self.lr or BASE_LR * math.sqrt(self.batch_size / BASE_BATCH)
 
 
-def plan(recipe: Recipe, lr: float) -> list[Phase]:
-    """The phases of a recipe at a highest learning rate: small photos first, then full size, then the polish."""
-    sizes = [(recipe.start_size, recipe.start_epochs), (recipe.size, recipe.epochs)]
-    sizes = [(size, epochs) for size, epochs in sizes if epochs]
-    if not recipe.pretrained:  # body and head know equally much or little: nothing to keep frozen
-        return [*(Phase(epochs, size, lr) for size, epochs in sizes), *_polish(recipe, lr / 10)]
-    # fastai's fine_tune: an epoch with the body frozen, then all layers, the first ones a hundred times slower.
-    first = Phase(1, sizes[0][0], slice(lr), frozen=True, rise=0.99)
-    tuned = [Phase(epochs, size, slice(lr / 200, lr / 2), rise=0.3, start_divisor=5) for size, epochs in sizes]
-    return [first, *tuned, *_polish(recipe, slice(lr / 2000, lr / 20))]
-
-
-def _polish(recipe: Recipe, lr: float | slice) -> list[Phase]:
-    return [Phase(recipe.polish_epochs, SIZE, lr, mixed=False)] if recipe.polish_epochs else []
+BASE_LR, BASE_BATCH = 1e-3, 256
+"""AdamW's highest learning rate, and the photos in a batch that it is for. With fewer it falls with their root (Malladi
+et al. 2022, "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms")."""
 
 
 def write_command(name: str, recipe: Mapping[str, Any], data: str | None) -> str:

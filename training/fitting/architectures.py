@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from urllib.error import URLError
 
 import torch
 import torchvision
-from fastai.vision.learner import create_body, create_head, model_meta
-from torch import nn
+from fastai.vision.learner import create_body, default_split, model_meta, num_features_model
+from torch import Tensor, nn
 
 LITE0_FEATURES = 1280
 """Channels of EfficientNet-Lite0's last layer. Its padded convolutions hide them from fastai."""
@@ -61,6 +62,39 @@ def find_arch(name: str) -> Callable[..., nn.Module]:
     return found
 
 
+def make_net(name: str, weights: str, outputs: int, dropout: float = 0.0) -> nn.Sequential:
+    """A body and a head: float32 `[batch, 3, height, width]` -> logits `[batch, outputs]`.
+
+    `weights` of the body are `imagenet`, `none`, or a file that `load_body` takes. Raises WeightsError.
+    """
+    arch: Any = find_arch(name)
+    cut = model_meta.get(arch, {}).get("cut")  # as fastai cuts it; it knows no other way for other nets
+    if weights == "imagenet":
+        with explain_download(name), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # fastai's nets and this one share `pretrained`, which torchvision renamed
+            body = create_body(arch(pretrained=True), cut=cut)
+    elif weights == "none":
+        body = create_body(arch(), cut=cut)
+    else:
+        body = load_body(Path(weights), arch)
+    features = LITE0_FEATURES if arch is efficientnet_lite0 else num_features_model(body)
+    return nn.Sequential(body, make_head(features, outputs, dropout))
+
+
+def make_head(features: int, outputs: int, dropout: float = 0.0) -> nn.Sequential:
+    """Average pooling and one linear layer: float32 `[batch, features, height, width]` -> `[batch, outputs]`.
+
+    Each cell of the body's last map then adds its own part to each output, which the export makes visible.
+    """
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(features, outputs))
+
+
+def split_layers(name: str, net: nn.Module) -> list[list[Tensor]]:
+    """The net's parameters in groups that learn at rates of their own: first stages, last stages, head."""
+    split = model_meta.get(find_arch(name), {}).get("split", default_split)
+    return [list(group) for group in split(net)]
+
+
 def load_body(path: Path, arch: Any) -> nn.Module:
     """The body of `arch` with the weights in a file of yours. Raises WeightsError if they do not fit."""
     net = arch()
@@ -73,12 +107,6 @@ def load_body(path: Path, arch: Any) -> nn.Module:
         ) from error
     # As fastai's vision_learner cuts it; it takes no other cut for a net that it does not know.
     return create_body(net, cut=model_meta.get(arch, {}).get("cut"))
-
-
-def make_head(arch: Callable[..., nn.Module], outputs: int) -> nn.Module | None:
-    """The head for a body whose features fastai cannot count; None: it can."""
-    head: nn.Module | None = create_head(LITE0_FEATURES, outputs) if arch is efficientnet_lite0 else None
-    return head
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What happens beside the training: epochs written down, weights kept and averaged, a teacher, Ctrl-C."""
+"""What happens beside the training: epochs written down, weights kept and averaged, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from fastai.torch_core import num_distrib, to_float
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+AVERAGE_FROM = 0.3
+"""Share of the training after which the weights are averaged."""
 
 
 @dataclass(frozen=True)
@@ -38,30 +40,27 @@ class KeepBest(Callback):
         self.best: dict[str, Tensor] | None = None
 
     def before_fit(self) -> None:
-        self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
+        self.run = not hasattr(self.learn, "gather_preds")
 
     def after_validate(self) -> None:
         train_loss, valid_loss, accurate = map(float, self.learn.recorder.log[1:4])
-        size = self.learn.x.shape[-1]
         lowest = min((epoch.valid_loss for epoch in self.history), default=float("inf"))
-        self.history.append(Epoch(size, train_loss, valid_loss, accurate))
+        self.history.append(Epoch(self.learn.dls.train.size, train_loss, valid_loss, accurate))
         if valid_loss < lowest:
-            self.best = {name: value.detach().clone() for name, value in bare(self.learn.model).state_dict().items()}
+            self.best = {name: value.detach().clone() for name, value in unwrap(self.learn.model).state_dict().items()}
 
 
-class Average(Callback):
-    """Keeps an exponential moving average of the weights; validation and the end of the training see it."""
+class ExponentialMovingAverage(Callback):
+    """Averages the weights of the steps from AVERAGE_FROM on; validation and the end of the training see the average.
+
+    It begins late, since the start would stay in it. It follows quickly at first, so that a short training fills it.
+    """
 
     order = 62  # validation ends for KeepBest before the weights are changed back
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
         self.averaged: AveragedModel | None = None
-
-    def before_fit(self) -> None:
-        self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
-        if self.run and self.averaged is None:
-            self._start(self.learn.model)
 
     def restore(self, model: nn.Module, state: dict[str, Any]) -> None:
         """Go on from the average of a checkpoint."""
@@ -70,45 +69,30 @@ class Average(Callback):
         self.averaged.load_state_dict(state)
 
     def _start(self, model: nn.Module) -> None:
-        update = get_ema_multi_avg_fn(self.decay)
-        self.averaged = AveragedModel(bare(model), multi_avg_fn=update, use_buffers=True)
+        self.averaged = AveragedModel(unwrap(model), multi_avg_fn=self._update, use_buffers=True)
+
+    def _update(self, averaged: list[Tensor], current: list[Tensor], steps: Tensor | int) -> None:
+        decay = min(self.decay, (1 + int(steps)) / (10 + int(steps)))  # as TensorFlow's ExponentialMovingAverage
+        get_ema_multi_avg_fn(decay)(averaged, current, steps)
 
     def after_step(self) -> None:
+        if self.learn.pct_train < AVERAGE_FROM:
+            return
+        if self.averaged is None:
+            self._start(self.learn.model)
         assert self.averaged is not None
-        self.averaged.update_parameters(bare(self.learn.model))
+        self.averaged.update_parameters(unwrap(self.learn.model))
 
     def before_validate(self) -> None:
-        assert self.averaged is not None
-        net = bare(self.learn.model)
-        self.own = {name: value.detach().clone() for name, value in net.state_dict().items()}
-        net.load_state_dict(self.averaged.module.state_dict())
+        if self.averaged is not None:
+            net = unwrap(self.learn.model)
+            self.current = {name: value.detach().clone() for name, value in net.state_dict().items()}
+            net.load_state_dict(self.averaged.module.state_dict())
 
     def after_validate(self) -> None:
-        bare(self.learn.model).load_state_dict(self.own)
-        del self.own
-
-
-class Distill(Callback):
-    """The teacher's answers are the targets: "Distilling the Knowledge in a Neural Network" (Hinton et al. 2015).
-
-    It sees the very batch that the net sees, crops, blends and all ("Knowledge distillation: A good teacher is patient
-    and consistent", Beyer et al. 2022).
-    """
-
-    run_valid = False
-    temperature = 2.0
-
-    def __init__(self, teacher: nn.Module) -> None:
-        self.teacher = teacher.eval()
-
-    def after_loss(self) -> None:
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=hasattr(self.learn, "bfloat16")):
-            answers = self.teacher(*self.xb)
-        softened = functional.log_softmax(to_float(answers) / self.temperature, dim=1)
-        own = functional.log_softmax(self.pred / self.temperature, dim=1)
-        loss = functional.kl_div(own, softened, reduction="batchmean", log_target=True) * self.temperature**2
-        self.learn.loss_grad = loss
-        self.learn.loss = loss.clone()
+        if self.averaged is not None:
+            unwrap(self.learn.model).load_state_dict(self.current)
+            del self.current
 
 
 class Bfloat16(Callback):
@@ -125,7 +109,7 @@ class Bfloat16(Callback):
         self.learn.pred = to_float(self.learn.pred)
 
 
-def bare(model: nn.Module) -> nn.Module:
+def unwrap(model: nn.Module) -> nn.Module:
     """The net without the wrapper that distributed training puts around it."""
     net: nn.Module = getattr(model, "module", model)
     return net

@@ -12,13 +12,12 @@ from typing import Any
 
 import torch
 from fastai.callback.core import Callback
-from fastai.distributed import DistributedDL
 from fastai.learner import Learner
 from fastai.torch_core import num_distrib, rank_distrib, set_seed
 from torch import Tensor
 
 from training.data.photos import LabelledPhoto
-from training.fitting.callbacks import Average, Epoch, KeepBest, bare
+from training.fitting.callbacks import Epoch, ExponentialMovingAverage, KeepBest, unwrap
 from training.recipe import Recipe
 
 CHECKPOINT_FILE = "checkpoint.pth"
@@ -35,11 +34,8 @@ class _State:
 
     run: dict[str, Any]
     """What must be the same in the command that goes on: `_describe_run`."""
-    lr: float
-    phase: int
-    """Number of the phase in `recipe.plan`."""
     done: int
-    """Epochs of that phase that are over."""
+    """Epochs that are over."""
     seconds: float
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
@@ -58,12 +54,16 @@ class Checkpoint(Callback):
     order = 70
 
     def __init__(
-        self, file: Path, recipe: Recipe, photos: Sequence[LabelledPhoto], kept: KeepBest, average: Average | None
+        self,
+        file: Path,
+        recipe: Recipe,
+        photos: Sequence[LabelledPhoto],
+        kept: KeepBest,
+        average: ExponentialMovingAverage | None,
     ) -> None:
         self.file, self.recipe, self.kept, self.keeper = file, recipe, kept, average
         self.told = _describe_run(recipe, photos)
-        self.phase = self.done = 0
-        self.highest_lr: float | None = recipe.lr
+        self.done = 0
         self.earlier = 0.0
         """Seconds that the training took before it was stopped."""
         self.start = time.monotonic()
@@ -87,8 +87,7 @@ class Checkpoint(Callback):
         changed = [option for option, value in self.told.items() if found.run.get(option) != value]
         if changed:
             raise ResumeError(f"the training to resume had another {', '.join(changed)}. Give the same options.")
-        self._found, self.highest_lr, self.earlier = found, found.lr, found.seconds
-        self.phase, self.done = found.phase, found.done
+        self._found, self.done, self.earlier = found, found.done, found.seconds
         self.kept.history, self.kept.best = [Epoch(**epoch) for epoch in found.history], found.best
 
     def restore(self, learner: Learner) -> None:
@@ -104,17 +103,15 @@ class Checkpoint(Callback):
         self._found = None
 
     def before_train(self) -> None:
-        name = f"{self.recipe.seed} {self.phase} {self.learn.epoch}"
-        loader = self.learn.dls.train
-        # Every process shuffles alike and takes its share; what is done to the photos differs.
-        (loader.dl if isinstance(loader, DistributedDL) else loader).rng = random.Random(name)
+        name = f"{self.recipe.seed} {self.learn.epoch}"
+        self.learn.dls.train.rng = random.Random(name)  # the same in every process, which takes its share
         set_seed(random.Random(f"{name} {rank_distrib()}").getrandbits(32))
 
     def after_train(self) -> None:
         self.trained = True
 
     def after_epoch(self) -> None:
-        if hasattr(self.learn, "lr_finder") or not self.__dict__.pop("trained", False):
+        if not self.__dict__.pop("trained", False):
             return
         self.done = self.learn.epoch + 1
         if rank_distrib():
@@ -122,15 +119,12 @@ class Checkpoint(Callback):
         average = self.keeper.averaged if self.keeper else None
         optimizer = self.learn.opt.state_dict()
         hypers = [{name: float(value) for name, value in group.items()} for group in optimizer["hypers"]]
-        assert self.highest_lr is not None
         assert self.kept.best is not None
         state = _State(
             run=self.told,
-            lr=self.highest_lr,
-            phase=self.phase,
             done=self.done,
             seconds=self.seconds,
-            model=bare(self.learn.model).state_dict(),
+            model=unwrap(self.learn.model).state_dict(),
             optimizer={"state": list(optimizer["state"]), "hypers": hypers},
             average=average.state_dict() if average else None,
             history=[asdict(epoch) for epoch in self.kept.history],

@@ -1,76 +1,126 @@
-"""Photos and outsiders -> fastai's DataLoaders, whole or shared out among processes."""
+"""Photos and outsiders -> fastai's DataLoaders: quick ones to train with, and plain ones that the learner keeps."""
 
 from __future__ import annotations
 
-import os
+import math
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from fastai.data.block import CategoryBlock, DataBlock
 from fastai.data.core import DataLoaders
+from fastai.data.load import DataLoader
 from fastai.data.transforms import IndexSplitter, Normalize
-from fastai.distributed import DistributedDL, DistributedTrainer
-from fastai.torch_core import num_distrib
+from fastai.torch_core import default_device, num_distrib, rank_distrib
+from fastai.vision.augment import RandomResizedCrop
 from fastai.vision.core import PILImage, imagenet_stats
 from fastai.vision.data import ImageBlock
+from numpy.typing import NDArray
+from torch import Tensor
 
+from bot.inference.contract import SIZE
 from bot.inference.decoding import read
-from training.data.outsiders import SHARE, Kind, find_kinds, part_kinds
+from training.data.outsiders import Kind, find_kinds, part_kinds
 from training.data.photos import OUTSIDER, LabelledPhoto
-from training.fitting.augment import batch_transforms, item_transform
+from training.fitting.augment import STRENGTHS, augment
+from training.fitting.pixels import Draw, crop_middle, decode_all, read_squished
+from training.fitting.sampling import draw_epoch
 from training.recipe import Recipe
 
 MIN_STEPS = 4
 """Batches that an epoch has at least; with few photos they are made smaller for it."""
+FEWEST_OUTSIDERS = 8
+"""Pictures that there are of each kind at least, if it has as many."""
+VALID_BATCH = 64
 
 
 class UprightPhoto(PILImage):
     """A photo decoded as the bot decodes it (fastai's own PILImage ignores EXIF orientation and transparency)."""
 
     @classmethod
-    def create(cls, fn: Path | str | bytes | Kind, **_: Any) -> UprightPhoto:
-        """From a file, a file's bytes, or a kind of outsiders, of which one is drawn by lot."""
-        if isinstance(fn, Kind):
-            image = fn.draw(random.Random(random.getrandbits(64)))
-        else:
-            image = read(fn if isinstance(fn, bytes) else Path(fn).read_bytes())
-        photo: UprightPhoto = cls(image)
+    def create(cls, fn: Path | str | bytes, **_: Any) -> UprightPhoto:
+        """From a file or a file's bytes."""
+        photo: UprightPhoto = cls(read(fn if isinstance(fn, bytes) else Path(fn).read_bytes()))
         return photo
 
 
-class SharedBatches(DistributedDL):
-    """One process's share of the batches."""
+@dataclass(frozen=True)
+class Pictures:
+    """What is learned from, decoded: photos first, outsiders behind them."""
 
-    def _broadcast(self, numbers: list[int], rank: int) -> list[int]:
-        """The list of process `rank` (fastai's own way needs a GPU)."""
-        tensor = torch.tensor(numbers, device=self.device)
-        torch.distributed.broadcast(tensor, rank)
-        shared: list[int] = tensor.tolist()
-        return shared
-
-
-class Share(DistributedTrainer):
-    """Each process trains on its share of every epoch, and gradients are averaged over all."""
-
-    def __init__(self) -> None:
-        super().__init__(sync_bn=False)  # it would stay in the net, and knows GPUs only
-
-    def _wrap_dl(self, loader: Any) -> Any:
-        return loader if isinstance(loader, DistributedDL) else SharedBatches(loader, device=self.learn.model.device)
+    pixels: Tensor
+    """uint8 `[pictures, 256, 256, 3]`, RGB, of the whole picture."""
+    targets: Tensor
+    """int64 `[pictures]`, class numbers."""
+    cells: Sequence[NDArray[np.int64]]
+    """Row numbers of the photos of one collection and label each."""
+    kinds: Sequence[NDArray[np.int64]]
+    """Row numbers of the outsiders of one kind each."""
 
 
-@contextmanager
-def alone() -> Iterator[None]:
-    """Let fastai take this process for the only one, which it asks the environment: nothing is gathered from others."""
-    hidden = {name: os.environ.pop(name) for name in ("WORLD_SIZE", "RANK") if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(hidden)
+class TrainBatches(DataLoader):
+    """Augmented batches: float32 `[batch, 3, size, size]`, normalised, and int64 `[batch]` class numbers.
+
+    What an epoch shows, and how, depends on `rng` alone, which is to be set before each epoch. Of several processes
+    each gets its share of the batches.
+    """
+
+    def __init__(self, pictures: Pictures, recipe: Recipe, device: torch.device) -> None:
+        super().__init__(bs=recipe.batch_size, device=device)
+        self.pictures, self.size, self.share = pictures, recipe.size, recipe.outsider_share
+        self.strength = STRENGTHS[recipe.augment]
+        self.rng = random.Random(recipe.seed)
+        photos = sum(map(len, pictures.cells))
+        # A last batch that is not full is dropped: with few photos a large batch would leave hardly a step to train.
+        self.batch_size = min(recipe.batch_size, max(2, photos // max(1, num_distrib()) // MIN_STEPS))
+        self.count = max(1, photos // self.batch_size // max(1, num_distrib()))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        pictures, rng = self.pictures, np.random.default_rng(self.rng.getrandbits(64))
+        order = draw_epoch(pictures.cells, pictures.kinds, self.share, rng)
+        first_outsider = sum(map(len, pictures.cells))
+        rank = rank_distrib()
+        views = torch.Generator().manual_seed(random.Random(f"{self.rng.random()} {rank}").getrandbits(62))
+        for number in range(self.count):
+            start = (number * max(1, num_distrib()) + rank) * self.batch_size
+            rows = torch.from_numpy(np.take(order, range(start, start + self.batch_size), mode="wrap"))
+            pixels = pictures.pixels[rows.to(pictures.pixels.device)].to(self.device, non_blocking=True)
+            grounds = torch.nonzero(rows >= first_outsider).flatten()
+            photos = augment(pixels, grounds, self.size, self.strength, views)
+            yield normalize(photos), pictures.targets[rows].to(self.device)
+
+
+class ValidBatches(DataLoader):
+    """The held-out photos as the bot sees them, in their order: like TrainBatches, at the bot's size."""
+
+    def __init__(self, pixels: Tensor, targets: Tensor, device: torch.device) -> None:
+        super().__init__(bs=VALID_BATCH, device=device)
+        self.pixels, self.targets = pixels, targets
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.pixels) / VALID_BATCH)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(0, len(self.pixels), VALID_BATCH):
+            pixels = crop_middle(self.pixels[start : start + VALID_BATCH]).to(self.device)
+            targets = self.targets[start : start + VALID_BATCH].to(self.device)
+            yield normalize(pixels.permute(0, 3, 1, 2).float() / 255), targets
+
+
+def normalize(photos: Tensor) -> Tensor:
+    """float32 `[batch, 3, height, width]`, 0 to 1 -> the same by ImageNet's means and deviations, channels last."""
+    mean, deviation = (photos.new_tensor(values)[:, None, None] for values in imagenet_stats)
+    return ((photos - mean) / deviation).contiguous(memory_format=torch.channels_last)
 
 
 def find_training_kinds(recipe: Recipe) -> list[Kind]:
@@ -78,28 +128,49 @@ def find_training_kinds(recipe: Recipe) -> list[Kind]:
     return part_kinds(find_kinds(recipe.outsiders), recipe.unseen, recipe.split_seed)[0]
 
 
-def make_dataloaders(photos: Sequence[LabelledPhoto], recipe: Recipe, size: int, kinds: Sequence[Kind]) -> DataLoaders:
-    """fastai's DataLoaders: batches of float32 `[batch, 3, size, size]` and class numbers, as its users know them.
+def make_training_loaders(
+    photos: Sequence[LabelledPhoto], recipe: Recipe, kinds: Sequence[Kind], folder: Path
+) -> DataLoaders:
+    """Decode everything once; `folder` is for the pixels that memory does not hold."""
+    vocab = list_vocab(photos, kinds)
+    taught, held_out = ([photo for photo in photos if photo.held_out == side] for side in (False, True))
+    outsiders = [_draw_outsiders(kind, len(taught) / len(kinds), recipe.seed) for kind in kinds]
+    draws: list[Draw] = [partial(read_squished, photo.path) for photo in taught]
+    draws += [draw for group in outsiders for draw in group]
+    learned = len(draws)
+    pixels = decode_all([*draws, *(partial(read_squished, photo.path) for photo in held_out)], folder)
+    targets = torch.full((len(pixels),), len(vocab) - 1)
+    targets[: len(taught)] = torch.tensor([vocab.index(photo.label) for photo in taught])
+    targets[learned:] = torch.tensor([vocab.index(photo.label) for photo in held_out])
+    device = default_device()
+    shown = _place(pixels[:learned], device)
+    pictures = Pictures(shown, targets[:learned], _list_cells(taught), _number(outsiders, len(taught)))
+    valid = ValidBatches(pixels[learned:], targets[learned:], device)
+    return DataLoaders(TrainBatches(pictures, recipe, device), valid, device=device)
 
-    With kinds of outsiders each epoch has SHARE of them for a training photo, drawn anew every time, kinds in turn;
-    they are one more class, the last. None of them is among the validation photos.
+
+def make_dataloaders(photos: Sequence[LabelledPhoto], vocab: Sequence[str], batch_size: int) -> DataLoaders:
+    """fastai's DataLoaders as its users know them, read from the photos' files whenever they are asked for.
+
+    A trained learner has these: what it predicts passes the bot's own decode, and Normalize tells the export how pixels
+    are scaled. Validation photos are squished, and their middle is kept: `inference.contract.Preprocess`.
     """
-    labels = sorted({photo.label for photo in photos})
-    trained_on = sum(not photo.held_out for photo in photos)
-    outsiders = [kinds[index % len(kinds)] for index in range(int(SHARE * trained_on))] if kinds else []
     block = DataBlock(
-        blocks=(ImageBlock(UprightPhoto), CategoryBlock(vocab=[*labels, OUTSIDER] if kinds else labels, sort=False)),
-        get_x=_get_picture,
+        blocks=(ImageBlock(UprightPhoto), CategoryBlock(vocab=list(vocab), sort=False)),
+        get_x=_get_path,
         get_y=_get_label,
         splitter=IndexSplitter([index for index, photo in enumerate(photos) if photo.held_out]),
-        item_tfms=item_transform(size, recipe.augment == "strong", kinds),
+        item_tfms=[RandomResizedCrop(SIZE, min_scale=STRENGTHS["light"].least_area)],
         # fastai adds Normalize by itself for pretrained nets only; every net here gets it, and the export reads it.
-        batch_tfms=[*batch_transforms(recipe.augment == "strong"), Normalize.from_stats(*imagenet_stats)],
+        batch_tfms=[Normalize.from_stats(*imagenet_stats)],
     )
-    # fastai drops a last batch that is not full: with few photos a large batch would leave hardly a step to train.
-    share = trained_on // max(1, num_distrib())
-    batch_size = min(recipe.batch_size, max(2, share // MIN_STEPS))
-    return block.dataloaders([*photos, *outsiders], bs=batch_size)
+    return block.dataloaders(photos, bs=batch_size)
+
+
+def list_vocab(photos: Sequence[LabelledPhoto], kinds: Sequence[Kind]) -> list[str]:
+    """The classes' names in the order of the net's outputs; that of outsiders, if it learns any, is the last."""
+    labels = sorted({photo.label for photo in photos})
+    return [*labels, OUTSIDER] if kinds else labels
 
 
 def get_labels(dls: DataLoaders) -> tuple[str, ...]:
@@ -107,9 +178,39 @@ def get_labels(dls: DataLoaders) -> tuple[str, ...]:
     return tuple(label for label in dls.vocab if label != OUTSIDER)
 
 
-def _get_picture(item: object) -> object:
-    return item.path if isinstance(item, LabelledPhoto) else item
+def _draw_outsiders(kind: Kind, most: float, seed: int) -> list[Draw]:
+    """Pictures of one kind; of a generated one a quarter as many, since they are alike."""
+    count = max(FEWEST_OUTSIDERS, round(most if kind.files else most / 4))
+    rng = random.Random(f"{kind.name} {seed}")
+    if kind.files:
+        return [partial(read_squished, file) for file in rng.sample(kind.files, min(count, len(kind.files)))]
+    return [partial(kind.draw, random.Random(rng.getrandbits(64))) for _ in range(count)]
 
 
-def _get_label(item: LabelledPhoto | Kind) -> str:
-    return item.label if isinstance(item, LabelledPhoto) else OUTSIDER
+def _list_cells(photos: Sequence[LabelledPhoto]) -> list[NDArray[np.int64]]:
+    """The photos' row numbers by collection and label."""
+    cells: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for row, photo in enumerate(photos):
+        cells[photo.collection, photo.label].append(row)
+    return [np.array(rows) for rows in cells.values()]
+
+
+def _number(groups: Sequence[Sequence[Draw]], first: int) -> list[NDArray[np.int64]]:
+    """Row numbers from `first` on, an array a group."""
+    ends = np.cumsum([first, *map(len, groups)])
+    return [np.arange(start, end) for start, end in pairwise(ends)]
+
+
+def _place(pixels: Tensor, device: torch.device) -> Tensor:
+    """On the device that trains, if they take less than a quarter of its free memory."""
+    if device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 4:
+        return pixels.to(device)
+    return pixels
+
+
+def _get_path(photo: LabelledPhoto | Path) -> object:
+    return photo.path if isinstance(photo, LabelledPhoto) else photo
+
+
+def _get_label(photo: LabelledPhoto) -> str:
+    return photo.label
