@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from export.metrics import Answers
 from export.parity import Photo
 from export.quantize import CALIBRATION_PHOTOS, quantize
 from export.thresholds import choose_unsure
-from export.training_run import ExportError, Source, digest, list_changes, load
+from export.training_run import ExportError, Source, digest, load
 from training.data.photos import DataError
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.out_of_distribution import draw_unseen
@@ -174,8 +175,7 @@ def _contract(source: Source, unsure: Unsure, facts: dict[str, Any], about: str 
         "photos": dict(Counter(photo.label for photo in source.trained_on)),
         **source.metrics["split"],
         "held_out": digest(source.held_out, source.folder),
-        "recipe": list_changes(source.recipe),
-        "earlier": source.earlier,
+        "recipe": asdict(source.recipe),
         "split_seed": source.recipe.split_seed,
         "about": about,
     }

@@ -161,9 +161,7 @@ def _limits(contract: Contract, facts: Facts) -> str:
 
 def _reproduce(model: Path, source: Facts, precision: str) -> str:
     name = model.stem
-    steps = []
-    steps += [write_command(name, recipe, None) for name, recipe in source["earlier"].items()]
-    steps.append(write_command(name, source["recipe"], None))
+    steps = [write_command(name, source["recipe"], None)]
     int8 = " --int8" if precision == "int8" else ""
     steps.append(f"python -m export artifacts/{name}.pkl --out artifacts/{name}.onnx{int8}")
     steps.append(f"python -m export verify artifacts/{name}.onnx --data DIR   # measures the claims above again")

@@ -29,9 +29,9 @@ from training.data.split import SKIPPED_FILE, write_skipped, write_split
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
 from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
-from training.fitting.dataloaders import alone
+from training.fitting.distributed import alone
 from training.fitting.learner import Trained, train
-from training.recipe import AUGMENTATIONS, MIXES, Recipe
+from training.recipe import AUGMENTATIONS, Recipe
 from training.report.__main__ import add_options, describe_run, read_options, write_report
 from training.runs import SPLIT_FILE
 
@@ -154,42 +154,32 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--weights",
         default=default.weights,
-        help="imagenet, none, a state dict's file, or a NAME.pkl to go on from (%(default)s)",
+        help="imagenet, none, or the file of a state dict in torchvision's form (%(default)s)",
     )
     parser.add_argument(
-        "--epochs", type=_number(int, least=1), default=default.epochs, help="at full size (%(default)s)"
-    )
-    parser.add_argument(
-        "--start-epochs",
-        type=_number(int, least=0),
-        default=default.start_epochs,
-        help="before them, on small photos (%(default)s)",
-    )
-    parser.add_argument(
-        "--start-size",
+        "--epochs",
         type=_number(int, least=1),
-        default=default.start_size,
-        metavar="PX",
-        help="of the small photos (%(default)s)",
+        default=default.epochs,
+        help="of as many photos as there are (%(default)s)",
     )
     parser.add_argument(
         "--size",
         type=_number(int, least=32),
         default=default.size,
         metavar="PX",
-        help="of the full-size photos (%(default)s, as the bot's)",
-    )
-    parser.add_argument(
-        "--polish-epochs",
-        type=_number(int, least=0),
-        default=default.polish_epochs,
-        help="after them, at the bot's size, unmixed, at a tenth of the learning rate (%(default)s)",
+        help="of the photos in training (%(default)s, as the bot's)",
     )
     parser.add_argument(
         "--batch-size", type=_number(int, least=1), default=default.batch_size, help="photos (%(default)s)"
     )
     parser.add_argument(
-        "--lr", type=_number(float, least=1e-9), help="highest learning rate (default: the learning-rate finder's)"
+        "--lr", type=_number(float, least=1e-9), help="highest learning rate (default: by the batch size)"
+    )
+    parser.add_argument(
+        "--weight-decay", type=_number(float, least=0), default=default.weight_decay, help="AdamW's (%(default)s)"
+    )
+    parser.add_argument(
+        "--dropout", type=_number(float, least=0, below=1), default=default.dropout, help="in the head (%(default)s)"
     )
     parser.add_argument(
         "--augment",
@@ -197,23 +187,12 @@ def _parser() -> argparse.ArgumentParser:
         default=default.augment,
         help="light: fastai's usual; strong: distance, low light, blur, compression and occlusion too (%(default)s)",
     )
-    parser.add_argument("--mix", choices=MIXES, default=default.mix, help="blend photos of a batch (%(default)s)")
-    parser.add_argument(
-        "--label-smoothing",
-        type=_number(float, least=0, below=1),
-        default=default.label_smoothing,
-        metavar="SHARE",
-        help="of the target spread over all classes (%(default)s)",
-    )
     parser.add_argument(
         "--ema",
         type=_number(float, least=0, below=1),
         default=default.ema,
         metavar="DECAY",
-        help="keep a moving average of the weights, such as 0.995 (%(default)s: the last weights)",
-    )
-    parser.add_argument(
-        "--teacher", metavar="NAME.pkl", help="learn its answers instead of the labels; it needs the same split"
+        help="of the moving average of the weights that is kept; 0: the last weights (%(default)s)",
     )
     parser.add_argument(
         "--outsiders",
@@ -221,6 +200,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="pictures of none of the classes, so that the bot can say that it does not know: none, generated, or a "
         "folder of photos per kind beside the generated ones (%(default)s)",
+    )
+    parser.add_argument(
+        "--outsider-share",
+        type=_number(float, least=0, below=1),
+        default=default.outsider_share,
+        metavar="SHARE",
+        help="of such pictures in an epoch (%(default)s)",
     )
     parser.add_argument(
         "--unseen",

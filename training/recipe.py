@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from bot.inference.contract import SIZE
@@ -55,6 +55,38 @@ class Recipe:
 BASE_LR, BASE_BATCH = 1e-3, 256
 """AdamW's highest learning rate, and the photos in a batch that it is for. With fewer it falls with their root (Malladi
 et al. 2022, "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms")."""
+
+
+FIRST_DEFAULTS: dict[str, Any] = {
+    "arch": "resnet18",
+    "weights": "imagenet",
+    "epochs": 4,
+    "size": 224,
+    "batch_size": 64,
+    "lr": None,
+    "weight_decay": 0.01,
+    "dropout": 0.5,
+    "augment": "light",
+    "ema": 0.0,
+    "outsiders": "generated",
+    "outsider_share": 0.2,
+    "unseen": (),
+    "seed": 42,
+    "split_seed": 42,
+}
+"""What files leave out that hold only what differed from the defaults of their day: those without `dropout`."""
+
+
+def read_fields(values: Mapping[str, Any]) -> Recipe:
+    """The recipe in a file, where tuples are lists. Fields of other versions are passed over."""
+    if "dropout" not in values:
+        values = FIRST_DEFAULTS | dict(values)
+    read: dict[str, Any] = {
+        field.name: tuple(values[field.name]) if isinstance(values[field.name], list) else values[field.name]
+        for field in fields(Recipe)
+        if field.name in values
+    }
+    return Recipe(**read)
 
 
 def write_command(name: str, recipe: Mapping[str, Any], data: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import warnings
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from fastai.learner import Learner, load_learner
 from training.data.photos import DataError, LabelledPhoto
 from training.data.split import read_split
 from training.evaluation.subgroups import Breakdown
-from training.recipe import Recipe
+from training.recipe import Recipe, read_fields
 
 METRICS_FILE = "metrics.json"
 SPLIT_FILE = "split.csv"
@@ -85,9 +84,5 @@ def read_metrics(report: Path) -> dict[str, Any]:
 
 
 def read_recipe(metrics: dict[str, Any]) -> Recipe:
-    """The recipe in metrics.json, where tuples are lists; fields of other versions are passed over."""
-    known = {field.name for field in dataclasses.fields(Recipe)}
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in metrics["recipe"].items()
-    }
-    return Recipe(**{name: value for name, value in values.items() if name in known})
+    """The recipe in metrics.json, or in the metadata of a file."""
+    return read_fields(metrics["recipe"])

@@ -9,7 +9,7 @@ from training.recipe import Recipe
 
 SMALL = Recipe(weights="none", epochs=1, size=64, batch_size=8, lr=1e-3, outsiders="none")
 TRAIN = (
-    *("--weights", "none", "--start-epochs", "3", "--start-size", "48", "--epochs", "4", "--size", "96"),
+    *("--weights", "none", "--epochs", "7", "--size", "96", "--ema", "0.9"),
     *("--batch-size", "5", "--lr", "1e-3", "--unseen", "noise"),
 )
 """Options of the run that the fixture `trained` holds."""

@@ -19,8 +19,6 @@ from training.data.generated import GENERATORS
 from training.data.photos import DataError
 from training.recipe import GENERATED, NO_OUTSIDERS
 
-SHARE = 0.25
-"""Outsiders in an epoch for each training photo."""
 UNSEEN = 3
 """One kind in this many is kept out of training where the recipe names none."""
 TEST_PICTURES = 100

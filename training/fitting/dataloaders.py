@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import random
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -39,6 +40,8 @@ MIN_STEPS = 4
 FEWEST_OUTSIDERS = 8
 """Pictures that there are of each kind at least, if it has as many."""
 VALID_BATCH = 64
+DECODED = 4
+"""Photos that are decoded for each view that is drawn for a look."""
 
 
 class UprightPhoto(PILImage):
@@ -147,6 +150,20 @@ def make_training_loaders(
     pictures = Pictures(shown, targets[:learned], _list_cells(taught), _number(outsiders, len(taught)))
     valid = ValidBatches(pixels[learned:], targets[learned:], device)
     return DataLoaders(TrainBatches(pictures, recipe, device), valid, device=device)
+
+
+def draw_views(photos: Sequence[LabelledPhoto], recipe: Recipe, count: int) -> tuple[Tensor, list[str]]:
+    """Training photos as the net sees them, at the bot's size: float32 `[count, 224, 224, 3]`, 0 to 1, and labels."""
+    kinds = find_training_kinds(recipe)
+    taught = [photo for photo in photos if not photo.held_out]
+    few = random.Random(recipe.seed).sample(taught, min(len(taught), DECODED * count))
+    vocab = list_vocab(photos, kinds)
+    with tempfile.TemporaryDirectory() as folder:
+        shown = replace(recipe, batch_size=count, size=SIZE)
+        views, targets = next(iter(make_training_loaders(few, shown, kinds, Path(folder)).train))
+    mean, deviation = (views.new_tensor(values) for values in imagenet_stats)
+    views = views.permute(0, 2, 3, 1) * deviation + mean
+    return views.clamp(0, 1).cpu(), [vocab[target] for target in targets.tolist()]
 
 
 def make_dataloaders(photos: Sequence[LabelledPhoto], vocab: Sequence[str], batch_size: int) -> DataLoaders:

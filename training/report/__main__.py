@@ -40,11 +40,11 @@ from training.evaluation.subgroups import (
     read_columns,
     wilson,
 )
-from training.fitting.dataloaders import get_labels
+from training.fitting.dataloaders import draw_views, get_labels
 from training.fitting.learner import Trained, compute_logits
 from training.recipe import Recipe
 from training.report.page import Suspect, make_page
-from training.report.plots import draw_thumbnail, write_pictures
+from training.report.plots import draw_thumbnail, write_pictures, write_views
 from training.runs import METRICS_FILE, find_report, load_run, read_recipe
 
 PAGE_FILE = "report.html"
@@ -53,6 +53,8 @@ SHOWN_SUSPECTS = 12
 PART = 256
 """Photos whose files are in memory at a time."""
 PACKAGES = ("fastai", "torch", "torchvision", "pillow", "numpy")
+VIEWS = 16
+"""Training photos that are shown as the net sees them."""
 RUN_FACTS = ("photos", "skipped", "split", "recipe", "interrupted", "history", "seconds", "versions", "data")
 """Of metrics.json: what is known of a training run and cannot be measured again."""
 
@@ -97,6 +99,9 @@ def write_report(
     answers = give_answers(photos, probabilities, labels)
     suspects = _describe_suspects(find_suspects(answers), Path(facts["data"]))
     _write_suspects(suspects, folder / SUSPECTS_FILE)
+    if len(learner.dls.train_ds):  # a learner that was loaded has none: their picture stays
+        views, shown = draw_views(photos, read_recipe(facts), VIEWS)
+        write_views(views.numpy(), shown, folder / "training-photos.png")
     write_pictures(learner, [answer for answer in answers if answer.photo.held_out], metrics, folder)
     pictures = {file.name: file.read_bytes() for file in folder.glob("*.png")}
     page = make_page(folder.name.removesuffix("-report"), metrics, pictures, suspects)

@@ -29,9 +29,9 @@ WORST = 9
 
 
 def write_pictures(learner: Learner, answers: Sequence[Answer], metrics: dict[str, Any], folder: Path) -> None:
-    """Write the report's PNGs: explanations, confusion matrix, worst mistakes, calibration, losses, training photos.
+    """Write the report's PNGs: explanations, confusion matrix, worst mistakes, calibration, losses.
 
-    `answers` are those to the held-out photos. A learner that was loaded has no training photos: their picture stays.
+    `answers` are those to the held-out photos.
     """
     labels = get_labels(learner.dls)
     figures = {
@@ -41,13 +41,21 @@ def write_pictures(learner: Learner, answers: Sequence[Answer], metrics: dict[st
         "reliability": draw_reliability(metrics["calibration"]["bins"]),
         "losses": draw_losses(metrics["history"]),
     }
-    if len(learner.dls.train_ds):
-        plt.switch_backend("Agg")
-        learner.dls.train.show_batch(max_n=16, figsize=(10, 10))
-        figures["training-photos"] = plt.gcf()
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=100, bbox_inches="tight")
     plt.close("all")
+
+
+def write_views(views: NDArray[np.float32], labels: Sequence[str], file: Path) -> None:
+    """The picture of training photos as the net sees them, float32 `[photos, height, width, 3]`, in rows of four."""
+    figure, axes = plt.subplots(-(-len(views) // 4), 4, figsize=(10, 10), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, view, label in zip(axes.flat, views, labels, strict=False):
+        axis.imshow(view)
+        axis.set_title(label)
+    figure.savefig(file, dpi=100, bbox_inches="tight")
+    plt.close(figure)
 
 
 def draw_explanations(learner: Learner, rows: Sequence[Sequence[Answer]], labels: int) -> Figure:

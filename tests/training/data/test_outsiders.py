@@ -8,14 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.support.datasets import draw_photo, draw_photos
 from tests.support.training_runs import SMALL
 from training.data.generated import GENERATORS, SIDE
 from training.data.loading import load_photos
-from training.data.outsiders import SHARE, UNSEEN, Kind, find_kinds, part_kinds
+from training.data.outsiders import UNSEEN, Kind, find_kinds, part_kinds
 from training.data.photos import OUTSIDER, DataError
-from training.fitting.dataloaders import find_training_kinds, get_labels, make_dataloaders
+from training.fitting.dataloaders import (
+    find_training_kinds,
+    get_labels,
+    list_vocab,
+    make_dataloaders,
+    make_training_loaders,
+)
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -86,18 +93,14 @@ def test_kinds_are_kept_out_of_training_by_name_or_by_lot(folder: Path) -> None:
 
 def test_outsiders_are_one_more_class_and_never_validated_on(folder: Path, tmp_path: Path) -> None:
     photos = load_photos(draw_photos(tmp_path / "photos", classes=2, each=20, twins=0), 42).photos
-    recipe = replace(SMALL, outsiders=str(folder), unseen=("dogs", "noise"))
+    recipe = replace(SMALL, outsiders=str(folder), unseen=("dogs", "noise"), outsider_share=0.25)
     kinds = find_training_kinds(recipe)
-    dls = make_dataloaders(photos, recipe, 64, kinds)
-    trained_on = sum(not photo.held_out for photo in photos)
-    drawn = [item for item in dls.train.items if isinstance(item, Kind)]
-    assert len(drawn) == int(SHARE * trained_on)
-    assert {kind.name for kind in drawn} <= {kind.name for kind in kinds}
-    assert "dogs" not in {kind.name for kind in drawn}
-    assert [item.path for item in dls.valid.items] == [photo.path for photo in photos if photo.held_out]
-    assert list(dls.vocab) == ["green", "red", OUTSIDER]
-    assert get_labels(dls) == ("green", "red")
-    first = next(index for index, item in enumerate(dls.train.items) if isinstance(item, Kind))
-    picture, target = dls.train_ds[first]
-    assert dls.vocab[target] == OUTSIDER
-    assert picture.tobytes() != dls.train_ds[first][0].tobytes()  # drawn anew every time
+    dls = make_training_loaders(photos, recipe, kinds, tmp_path)
+    assert list_vocab(photos, kinds) == ["green", "red", OUTSIDER]
+    assert get_labels(make_dataloaders(photos, ["green", "red", OUTSIDER], 8)) == ("green", "red")
+    assert {kind.name for kind in kinds} == {*GENERATORS, "cups"} - {"noise"}
+    assert [len(rows) for rows in dls.train.pictures.kinds] == [8 if kind.name != "cups" else 4 for kind in kinds]
+    shown = torch.cat([targets for _, targets in dls.train]).tolist()
+    assert 0.1 < shown.count(2) / len(shown) < 0.4
+    seen = torch.cat([targets for _, targets in dls.valid]).tolist()
+    assert seen == [int(photo.label == "red") for photo in photos if photo.held_out]

