@@ -46,7 +46,7 @@ help:
 run: $(BOT)/done
 	@if [ -n "$$BOT_TOKEN" ]; then exec $(BOT)/bin/python -m bot; else exec $(BOT)/bin/python -m bot preview --open; fi
 
-environments: $(BOT)/done $(TEST)/done $(TRAIN)/done
+environments: $(BOT)/done $(TEST)/done $(COVERAGE)/done $(TRAIN)/done
 
 # Three at a time: the bot's tests wait for processes and the network most of the time, and come first; the others compute.
 test:
