@@ -43,7 +43,8 @@ class Session:
             self.inputs, self.outputs = self._session.get_inputs(), self._session.get_outputs()
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
             raise ModelError(f"{model} is not an ONNX file that onnxruntime can run: {_first_line(error)}") from error
-        self._session._model_bytes = None  # kept for a change of providers, and as large as the model
+        # onnxruntime keeps the bytes for a change of providers: as large as the model.
+        self._session._model_bytes = None  # noqa: SLF001
         self.bytes = len(data)
 
     def run(
