@@ -96,7 +96,7 @@ new: $(BOT)/done
 	@$(BOT)/bin/python -m bot new artifacts/$(NAME) $(if $(wildcard artifacts/$(NAME).onnx),,--data $(DATA))
 
 fetch: $(TRAIN)/done
-	$(TRAIN)/bin/python -m training.data.fetch --out data/masks
+	$(TRAIN)/bin/python -m training fetch --out data/masks
 
 train: $(TRAIN)/done $(if $(filter mask,$(NAME)),artifacts/first.pkl)
 	$(MALLOC) $(TRAIN)/bin/python -m training --data $(DATA) --out artifacts/$(NAME) $(TRAIN_OPTIONS)
@@ -108,7 +108,7 @@ artifacts/first.pkl: artifacts/teacher.pkl
 	$(MALLOC) $(TRAIN)/bin/python -m training --data $(DATA) --out artifacts/first $(FIRST_OPTIONS)
 
 data/outsiders: | $(TRAIN)/done
-	$(TRAIN)/bin/python -m training.data.collect --out data/outsiders
+	$(TRAIN)/bin/python -m training collect --out data/outsiders
 
 export: $(TRAIN)/done
 	$(TRAIN)/bin/python -m export artifacts/$(NAME).pkl --out artifacts/$(NAME).onnx $(EXPORT_OPTIONS)

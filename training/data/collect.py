@@ -2,7 +2,7 @@
 
     apt-get install --no-install-recommends tuxpaint-stamps-default supertuxkart-data stellarium-data gimp-help-en \
         mate-backgrounds lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 ukui-wallpapers lxqt-themes gnome-backgrounds
-    python -m training.data.collect --out data/outsiders
+    python -m training collect --out data/outsiders
 
 Writes a folder per kind: `python -m training --outsiders data/outsiders` takes it. Any folder of your own does as well.
 """
@@ -83,10 +83,8 @@ def save(file: Path, target: Path, grounds: list[Image.Image], rng: random.Rando
     return True
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m training.data.collect", description="Gather outsiders.", allow_abbrev=False
-    )
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser("python -m training collect", description="Gather outsiders.", allow_abbrev=False)
     parser.add_argument("--out", type=Path, default=Path("data/outsiders"), metavar="DIR", help="(%(default)s)")
     options = parser.parse_args(arguments)
     try:
@@ -123,7 +121,3 @@ def _run(out: Path) -> None:
             if count < MOST:
                 count += save(file, out / kind / f"{count:03}.jpg", grounds, rng)
         print(f"{kind}: {count} pictures")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

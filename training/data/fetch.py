@@ -1,6 +1,6 @@
 """Bring the photos of the original tutorial: faces with and without a mask, about 690 of each.
 
-    python -m training.data.fetch [--out data/masks]
+    python -m training fetch [--out data/masks]
 
 They come from github.com/prajnasb/observations into OUT/with_mask/ and OUT/without_mask/, each checked against the
 hash that git knows it by. A further run brings only what is missing or damaged.
@@ -40,7 +40,7 @@ class FetchError(Exception):
     """The photos cannot be brought; the message says what is wrong and what to do."""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         _run(options.out, options.api.rstrip("/"), options.raw.rstrip("/"))
@@ -149,14 +149,8 @@ def _open_session() -> requests.Session:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m training.data.fetch", description="Bring mask photos.", allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser("python -m training fetch", description="Bring mask photos.", allow_abbrev=False)
     parser.add_argument("--out", type=Path, default=Path("data/masks"), help="folder for the photos (%(default)s)")
     parser.add_argument("--api", default="https://api.github.com", help="GitHub's API or a mirror (%(default)s)")
     parser.add_argument("--raw", default="https://raw.githubusercontent.com", help="GitHub's files (%(default)s)")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

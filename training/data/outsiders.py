@@ -1,6 +1,6 @@
 """Pictures of none of the classes: a net that never saw one gives each of them a label, and is sure of it.
 
-Some kinds are generated here, others come as photos, a folder per kind (`python -m training.data.collect`).
+Some kinds are generated here, others come as photos, a folder per kind (`python -m training collect`).
 A few kinds are kept out of training, to measure how often a picture of an unknown kind is turned away.
 """
 

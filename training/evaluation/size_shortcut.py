@@ -1,6 +1,6 @@
 """Copies of photos whose width and height say nothing of their label.
 
-    python -m training.evaluation.size_shortcut --data DIR --out DIR
+    python -m training neutral --data DIR --out DIR
 
 In many data sets the classes were collected in different ways, and a photo's size alone gives its label away. Each
 copy is squished to the size of a photo drawn from the whole set without looking at labels, and all are JPEGs of one
@@ -60,7 +60,7 @@ def score_sizes(photos: Sequence[LabelledPhoto], seed: int) -> float:
     return float(np.mean(cross_val_score(tree, sizes, labels, groups=[photo.group for photo in photos], cv=folds)))
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         _run(options.data, options.out, options.seed)
@@ -95,7 +95,7 @@ def _run(data: Path, out: Path, seed: int) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training.evaluation.size_shortcut",
+        prog="python -m training neutral",
         description="Copy photos so that their size says nothing.",
         allow_abbrev=False,
     )
@@ -103,7 +103,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the copies")
     parser.add_argument("--seed", type=int, default=42, help="of the sizes drawn (%(default)s)")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

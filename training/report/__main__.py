@@ -1,6 +1,6 @@
 """A trained net -> the report: `metrics.json`, pictures, `suspects.csv`, and all of it on one page, `report.html`.
 
-    python -m training.report artifacts/NAME.pkl [--data DIR] [--by COLUMN]... [--faces]
+    python -m training report artifacts/NAME.pkl [--data DIR] [--by COLUMN]... [--faces]
 
 makes the report of a training run again, from the learner and its `NAME-report/`. The net is run once over all photos
 and once over neutral copies of the held-out ones; every figure is of held-out photos.
@@ -249,7 +249,7 @@ def read_options(options: argparse.Namespace) -> Breakdown:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training.report",
+        prog="python -m training report",
         description="Make the report of a training again.",
         allow_abbrev=False,
     )

@@ -1,6 +1,6 @@
 """Training runs side by side, as one Markdown table.
 
-    python -m training.report.compare artifacts/A-report artifacts/B-report ... [--out FILE.md]
+    python -m training compare artifacts/A-report artifacts/B-report ... [--out FILE.md]
 
 A row per recipe: runs that differ in `--seed` alone share one, with their mean and, in brackets, their range. All must
 have held out the same photos, or their figures could not be compared.
@@ -127,9 +127,9 @@ def _markdown(table: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {row} |" for row in rows)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m training.report.compare", description="Training runs side by side.", allow_abbrev=False
+        prog="python -m training compare", description="Training runs side by side.", allow_abbrev=False
     )
     parser.add_argument("reports", type=Path, nargs="+", metavar="artifacts/NAME-report", help="the first is the base")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the table there as well")
@@ -143,7 +143,3 @@ def main(arguments: list[str] | None = None) -> int:
     if options.out:
         options.out.write_text(table, encoding="utf-8")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

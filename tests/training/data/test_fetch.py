@@ -1,4 +1,4 @@
-"""`python -m training.data.fetch` against a server on this machine that serves photos and faults, as each test asks."""
+"""`python -m training fetch` against a server on this machine that serves photos and faults, as each test asks."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_a_run_ended_in_the_middle_goes_on_in_the_next(mirror: Mirror, out: Path
 
 def _start(mirror: Mirror, out: Path) -> Popen[str]:
     address = f"http://127.0.0.1:{mirror.server_port}"
-    command = [sys.executable, "-m", "training.data.fetch", "--out", str(out), "--api", address, "--raw", f"{address}/"]
+    command = [sys.executable, "-m", "training", "fetch", "--out", str(out), "--api", address, "--raw", f"{address}/"]
     return Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, encoding="utf-8")
 
 

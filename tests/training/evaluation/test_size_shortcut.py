@@ -29,7 +29,7 @@ def telling(tmp_path: Path) -> Path:
 
 def test_the_copies_are_all_photos_in_sizes_that_tell_nothing(telling: Path, tmp_path: Path) -> None:
     out = tmp_path / "copies"
-    done = run("training.evaluation.size_shortcut", "--data", str(telling), "--out", str(out))
+    done = run("training", "neutral", "--data", str(telling), "--out", str(out))
     assert done.returncode == 0, done.stderr
     before, after = (load_photos(folder, 42).photos for folder in (telling, out))
     assert [photo.path.relative_to(telling).as_posix() + ".jpg" for photo in before] == [
@@ -54,11 +54,11 @@ def test_the_seed_decides_the_sizes(telling: Path) -> None:
 
 
 def test_a_folder_that_is_there_is_not_written_into(telling: Path) -> None:
-    done = run("training.evaluation.size_shortcut", "--data", str(telling), "--out", str(telling))
+    done = run("training", "neutral", "--data", str(telling), "--out", str(telling))
     assert done.returncode == 2
     assert "is there already" in done.stderr
     shutil.rmtree(telling)
-    done = run("training.evaluation.size_shortcut", "--data", str(telling), "--out", str(telling))
+    done = run("training", "neutral", "--data", str(telling), "--out", str(telling))
     assert done.returncode == 2
     assert "there is no folder" in done.stderr
 

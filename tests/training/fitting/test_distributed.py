@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 # The real command, and what each process holds in the end.
 SPY = """
 import os, sys, torch
-import training.__main__ as command
+import training.command as command
 from training.fitting.distributed import alone
 
 train = command.train
@@ -34,7 +34,7 @@ def spy(*arguments):
     return trained
 
 command.train = spy
-sys.exit(command.main())
+sys.exit(command.main(sys.argv[1:]))
 """
 TRAIN = ("--weights", "none", "--epochs", "2", "--size", "64")
 OPTIONS = (*TRAIN, "--ema", "0.5", "--batch-size", "2", "--outsiders", "none")

@@ -1,4 +1,4 @@
-"""`python -m training.report.compare`, on reports written by hand."""
+"""`python -m training compare`, on reports written by hand."""
 
 from __future__ import annotations
 

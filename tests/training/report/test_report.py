@@ -77,7 +77,7 @@ def again(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             (row["path"], row["label"], row["group"], "day" if number % 2 else "") for number, row in enumerate(rows)
         ]
         csv.writer(handle).writerows([("path", "label", "group", "light"), *lines])
-    done = run("training.report", str(folder / "toy.pkl"), *("--data", str(folder / "photos"), "--by", "light"))
+    done = run("training", "report", str(folder / "toy.pkl"), *("--data", str(folder / "photos"), "--by", "light"))
     assert done.returncode == 0, done.stderr
     (folder / "swapped").write_text(swapped["path"])
     return folder

@@ -1,0 +1,36 @@
+"""`python -m training COMMAND`: one door to all of them, and what it says where it cannot open."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.bot_process import BOT_PYTHON
+from tests.support.paths import ROOT
+
+
+def run(python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([python, "-m", *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+@pytest.mark.parametrize("command", [["--help"], ["fetch", "--help"], ["collect"], ["compare", "x"]])
+def test_without_its_packages_it_says_what_to_install(command: list[str]) -> None:
+    done = run(BOT_PYTHON, "training", *command)
+    assert done.returncode == 2
+    assert done.stderr.endswith("is not installed. Run: pip install -r requirements-train.txt\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_command_that_there_is_none_of_is_named_with_those_there_are() -> None:
+    done = run(sys.executable, "training", "fetsh")
+    assert done.returncode == 2
+    assert done.stderr.startswith("training: there is no command 'fetsh'. There are fetch, collect, neutral,")
+
+
+@pytest.mark.parametrize("name", ["fetch", "collect", "neutral", "compare"])
+def test_an_old_name_says_the_new_one(name: str) -> None:
+    done = run(sys.executable, f"training.{name}", "--out", "somewhere")
+    assert done.returncode == 1
+    assert done.stderr == f"python -m training.{name} is now: python -m training {name}\n"

@@ -1,0 +1,116 @@
+"""`python -m training`: train a classifier on folders of photos.
+
+    python -m training --data DIR --out artifacts/NAME
+
+DIR holds one folder of photos per class. Writes `artifacts/NAME.pkl`, for `python -m export`, and the folder
+`artifacts/NAME-report/` with figures and pictures. On several GPUs, each with its share of every epoch:
+
+    accelerate launch --multi_gpu --num_processes 2 -m training --data DIR --out artifacts/NAME
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+from fastai.torch_core import rank_distrib
+
+from bot.inference.photo_files import show_path
+from training.data.loading import load_photos
+from training.data.photos import DataError, PhotoSet
+from training.data.split import SKIPPED_FILE, write_skipped, write_split
+from training.evaluation.subgroups import read_columns
+from training.fitting.architectures import WeightsError
+from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
+from training.fitting.distributed import alone
+from training.fitting.learner import Trained, train
+from training.options import make_parser
+from training.recipe import Recipe
+from training.report.__main__ import describe_run, read_options, write_report
+from training.runs import SPLIT_FILE
+
+SHOWN_SKIPPED = 20
+"""Skipped photos that are named on the screen."""
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status. Of several processes only the first says anything."""
+    options = make_parser().parse_args(arguments)
+    with contextlib.ExitStack() as stack:
+        if rank_distrib():
+            silence = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(silence))
+        try:
+            return _run(options)
+        except (DataError, WeightsError, ResumeError) as error:
+            _complain(str(error))
+            return 2
+        except KeyboardInterrupt as stop:
+            _complain(f"stopped{stop}.")
+            return 130
+
+
+def _complain(text: str) -> None:
+    if not rank_distrib():
+        print(f"training: {show_path(text)}", file=sys.stderr)
+
+
+def _run(options: argparse.Namespace) -> int:
+    out: Path = options.out
+    recipe = Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
+    print(f"reading the photos in {options.data}")
+    photos = load_photos(options.data, recipe.split_seed, options.relabel, options.leave_out, options.class_folder)
+    _describe(photos)
+    read_columns((), options.data, options.by)  # so that a wrong --by is told of now
+    report = out.with_name(f"{out.name}-report")
+    report.mkdir(parents=True, exist_ok=True)
+    checkpoint = report / CHECKPOINT_FILE
+    if checkpoint.exists() and not options.resume:
+        print(f"starting anew; --resume would go on with the training that was stopped ({checkpoint})")
+    trained = train(photos.photos, recipe, report, options.resume)
+    if rank_distrib():
+        return 0
+    with alone():
+        if trained.interrupted:
+            print("stopped: keeping the best epoch so far. The same command with --resume goes on instead.")
+        trained.learner.export(Path(f"../{out.name}.pkl"))  # first, so that nothing after it can lose the training
+        _report(trained, photos, recipe, options, report)
+        if not trained.interrupted:
+            checkpoint.unlink(missing_ok=True)
+            checkpoint.with_suffix(".part").unlink(missing_ok=True)
+    print(f"wrote {out}.pkl and {report}/")
+    return 0
+
+
+def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argparse.Namespace, folder: Path) -> None:
+    """Everything that goes into the report's folder."""
+    write_split(photos.photos, options.data, folder / SPLIT_FILE)
+    write_skipped(photos.skipped, options.data, folder / SKIPPED_FILE)
+    facts = describe_run(trained, photos, recipe, trained.seconds, options.data)
+    metrics = write_report(trained.learner, photos.photos, facts, folder, read_options(options))
+    print(
+        f"accuracy {metrics['accuracy']:.2%} on {sum(photos.count(held_out=True).values())} held-out photos, "
+        f"{metrics['neutral']['accuracy']:.2%} on copies of them whose size says nothing "
+        f"(width and height alone: {metrics['size_only_accuracy']:.2%})"
+    )
+
+
+def _describe(photos: PhotoSet) -> None:
+    for skipped in photos.skipped[:SHOWN_SKIPPED]:
+        print(f"skipped {show_path(skipped.path)}: {skipped.why}")
+    if len(photos.skipped) > SHOWN_SKIPPED:
+        print(f"skipped {len(photos.skipped) - SHOWN_SKIPPED} more; {SKIPPED_FILE} in the report lists all")
+    for note in photos.notes:
+        print(f"note: {note}")
+    for label in photos.labels:
+        print(f"{label}: {photos.count(False)[label]} to train on, {photos.count(True)[label]} held out")
+    print(
+        f"{photos.near_duplicates} photos are near-duplicates of another, by {photos.grouped_by}; "
+        "this split parts none of them.\n"
+        f"A naive random split would have tested on {photos.naive_twins} of {photos.naive_held_out} held-out photos "
+        f"({photos.naive_twins / photos.naive_held_out:.0%}) whose near-duplicate it had trained on."
+    )

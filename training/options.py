@@ -1,0 +1,132 @@
+"""The options of `python -m training`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from training.data.folders import CLASS_FOLDERS
+from training.recipe import AUGMENTATIONS, Recipe
+from training.report.__main__ import add_options
+
+EPILOG = (
+    "Other commands: fetch (bring the tutorial's photos), collect (gather pictures of something else), neutral (copy "
+    "photos so that their size says nothing), report (make a report again), compare (runs side by side), across (train "
+    "without each collection in turn); python -m training COMMAND --help. "
+    "On several GPUs: accelerate launch --multi_gpu --num_processes N -m training ... "
+    "Each process takes its share of every epoch, in batches of --batch-size photos."
+)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All of a training: each option of a recipe has the name of its field."""
+    default = Recipe()
+    parser = argparse.ArgumentParser(
+        prog="python -m training",
+        description="Train a classifier on folders of photos.",
+        epilog=EPILOG,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="artifacts/NAME", help="where NAME.pkl and NAME-report/ go"
+    )
+    parser.add_argument(
+        "--relabel", type=Path, metavar="FILE.csv", help="the right labels (path,label) of photos in the wrong folder"
+    )
+    parser.add_argument(
+        "--class-folder",
+        choices=CLASS_FOLDERS,
+        default=CLASS_FOLDERS[0],
+        help="the folder that names a class: the first below --data, the last, or as it fits (%(default)s)",
+    )
+    parser.add_argument(
+        "--leave-out",
+        metavar="FOLDER",
+        help="measure on this folder of the photos and train on the others; or on COLUMN=VALUE of groups.csv",
+    )
+    parser.add_argument(
+        "--arch", default=default.arch, help="a net of torchvision, or efficientnet_lite0 (%(default)s)"
+    )
+    parser.add_argument(
+        "--weights",
+        default=default.weights,
+        help="imagenet, none, or the file of a state dict in torchvision's form (%(default)s)",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=_number(int, least=1),
+        default=default.epochs,
+        help="of as many photos as there are (%(default)s)",
+    )
+    parser.add_argument(
+        "--size",
+        type=_number(int, least=32),
+        default=default.size,
+        metavar="PX",
+        help="of the photos in training (%(default)s, as the bot's)",
+    )
+    parser.add_argument(
+        "--batch-size", type=_number(int, least=1), default=default.batch_size, help="photos (%(default)s)"
+    )
+    parser.add_argument(
+        "--lr", type=_number(float, least=1e-9), help="highest learning rate (default: by the batch size)"
+    )
+    parser.add_argument(
+        "--weight-decay", type=_number(float, least=0), default=default.weight_decay, help="AdamW's (%(default)s)"
+    )
+    parser.add_argument(
+        "--dropout", type=_number(float, least=0, below=1), default=default.dropout, help="in the head (%(default)s)"
+    )
+    parser.add_argument(
+        "--augment",
+        choices=AUGMENTATIONS,
+        default=default.augment,
+        help="light: fastai's usual; strong: distance, low light, blur, compression and occlusion too (%(default)s)",
+    )
+    parser.add_argument(
+        "--ema",
+        type=_number(float, least=0, below=1),
+        default=default.ema,
+        metavar="DECAY",
+        help="of the moving average of the weights that is kept; 0: the last weights (%(default)s)",
+    )
+    parser.add_argument(
+        "--outsiders",
+        default=default.outsiders,
+        metavar="DIR",
+        help="pictures of none of the classes, so that the bot can say that it does not know: none, generated, or a "
+        "folder of photos per kind beside the generated ones (%(default)s)",
+    )
+    parser.add_argument(
+        "--outsider-share",
+        type=_number(float, least=0, below=1),
+        default=default.outsider_share,
+        metavar="SHARE",
+        help="of such pictures in an epoch (%(default)s)",
+    )
+    parser.add_argument(
+        "--unseen",
+        type=lambda text: tuple(text.split(",")),
+        default=default.unseen,
+        metavar="KIND,...",
+        help="kinds of outsiders to test on, not to train on (default: a third, drawn by lot)",
+    )
+    parser.add_argument("--seed", type=int, default=default.seed, help="of the training (%(default)s)")
+    parser.add_argument("--split-seed", type=int, default=default.split_seed, help="of the split (%(default)s)")
+    parser.add_argument("--resume", action="store_true", help="go on with a training that was stopped")
+    add_options(parser)
+    return parser
+
+
+def _number(kind: Callable[[str], float], least: float, below: float = float("inf")) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = kind(text)
+        if not value >= least:
+            raise argparse.ArgumentTypeError(f"{text} is below {least:g}")
+        if not value < below:
+            raise argparse.ArgumentTypeError(f"{text} is not below {below:g}")
+        return value
+
+    return number
