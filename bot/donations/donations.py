@@ -2,40 +2,87 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import secrets
+from enum import Enum, auto
+from weakref import WeakValueDictionary
 
-from bot.donations.store import Store
+from bot.donations.metadata import strip_metadata
+from bot.donations.store import Store, StoreError
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
 
-ENDINGS = ((b"\xff\xd8", "jpg"), (b"\x89PNG", "png"), (b"GIF8", "gif"), (b"BM", "bmp"), (b"RIFF", "webp"))
-"""How a photo file starts, and what its name ends with."""
+KEY = "labelgram-key"
+"""Name of the file, outside of the classes, that the givers' pseudonyms are made with."""
+KEY_BYTES = 32
+MOST_OF_ONE = 500
+"""Photos that are kept of one person."""
+MOST = 20_000
+"""Photos that are kept in all. Of photos as Telegram makes them these are about 4 GB."""
+
+
+class Outcome(Enum):
+    """What became of a photo that was to be kept."""
+
+    KEPT = auto()
+    NO_CONSENT = auto()
+    """There was none, or it was taken back meanwhile."""
+    FULL = auto()
+    """So many photos are kept of the person, or in all, that no more are."""
 
 
 class Donations:
-    """Off where there is no store. A file's name begins with a pseudonym of its giver, so that it can be deleted."""
+    """Off where there is no store. A file's name begins with a pseudonym of its giver, so that it can be deleted.
+
+    The pseudonyms hang on a key of their own, which is made once and lies beside the photos: it lives as long as they
+    do, and bots that share a store, replicas or one with a new token, know each other's givers.
+    """
 
     def __init__(self, store: Store | None, key_values: KeyValueStore, pseudonymise: Pseudonymiser) -> None:
+        """`pseudonymise` is the bot's own, from its token: earlier versions named givers by it."""
         self._store = store
         self._key_values = key_values
         self._pseudonymise = pseudonymise
+        self._name_giver: Pseudonymiser | None = None
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # by person, while somebody waits
 
     @property
     def are_on(self) -> bool:
         return self._store is not None
 
-    async def has_consent(self, person: int) -> bool:
-        return self.are_on and await self._key_values.get(self._consent(person)) == "yes"
+    async def find_consent(self, person: int) -> str | None:
+        """A word that stands for the consent as it was given, if a person has given one. Another time it is another."""
+        consent = await self._key_values.get(self._consent(person)) if self.are_on else None
+        return consent if consent and consent.startswith("yes") else None
 
     async def set_consent(self, person: int, agreed: bool) -> None:
-        await self._key_values.set(self._consent(person), "yes" if agreed else "no")
+        await self._key_values.set(self._consent(person), f"yes {secrets.token_hex(8)}" if agreed else "no")
 
-    async def keep(self, person: int, label: str, data: bytes) -> None:
-        """Write a photo to those of its class; the same one again stays one. Raises StoreError."""
+    async def keep(self, person: int, consent: str, label: str, data: bytes) -> Outcome:
+        """Write a photo to those of its class, if `consent` still holds. The same one again stays one.
+
+        Consent is asked right before and after the write, so that /forget in another process has its way too. Raises
+        StoreError; PhotoError if the photo cannot be read.
+        """
         assert self._store
-        ending = next((ending for start, ending in ENDINGS if data.startswith(start)), "heic")
-        name = f"{self._name(person)}-{hashlib.sha256(data).hexdigest()[:16]}.{ending}"
-        await self._store.write(f"{label.replace('/', '_').lstrip('.') or '_'}/{name}", data)
+        photo, ending = await asyncio.to_thread(strip_metadata, data)
+        async with self._lock(person):
+            giver = (await self._givers(person))[0]
+            start = f"{giver}-{hashlib.sha256(data).hexdigest()[:16]}."
+            name = f"{label.replace('/', '_').lstrip('.') or '_'}/{start}{ending}"
+            names = await self._store.list_photos()
+            earlier = [kept for kept in names if _file(kept).startswith(start)]
+            if not earlier and (len(names) >= MOST or sum(_is_of(kept, [giver]) for kept in names) >= MOST_OF_ONE):
+                return Outcome.FULL
+            if await self.find_consent(person) != consent:
+                return Outcome.NO_CONSENT
+            await self._store.write(name, photo)
+            if await self.find_consent(person) != consent:
+                await self._store.delete([name])
+                return Outcome.NO_CONSENT
+            await self._store.delete([kept for kept in earlier if kept != name])  # it had another label
+            return Outcome.KEPT
 
     async def forget(self, person: int) -> int:
         """Take back the consent and delete all that a person gave; returns how many photos that were.
@@ -43,14 +90,38 @@ class Donations:
         Raises StoreError if they cannot be deleted now; the consent is taken back all the same.
         """
         await self._key_values.delete(self._consent(person))
-        return await self._store.delete(f"{self._name(person)}-") if self._store else 0
+        if self._store is None:
+            return 0
+        async with self._lock(person):
+            givers = await self._givers(person)
+            names = [name for name in await self._store.list_photos() if _is_of(name, givers)]
+            await self._store.delete(names)
+            return len(names)
 
     async def count(self) -> int:
         """Raises StoreError."""
-        return await self._store.count() if self._store else 0
+        return len(await self._store.list_photos()) if self._store else 0
 
-    def _name(self, person: int) -> str:
-        return self._pseudonymise(f"giver {person}")[:16]
+    async def _givers(self, person: int) -> list[str]:
+        """A person's pseudonyms: the one that new photos get, and the one of earlier versions. Raises StoreError."""
+        assert self._store
+        if self._name_giver is None:
+            key = await self._store.create(KEY, secrets.token_hex(KEY_BYTES).encode())
+            if len(key) != 2 * KEY_BYTES or not key.isalnum():
+                raise StoreError(f"{KEY} in {self._store.where} is damaged: put it back from a copy")
+            self._name_giver = Pseudonymiser(key.decode())
+        return [pseudonymise(f"giver {person}")[:16] for pseudonymise in (self._name_giver, self._pseudonymise)]
+
+    def _lock(self, person: int) -> asyncio.Lock:
+        return self._locks.setdefault(person, asyncio.Lock())
 
     def _consent(self, person: int) -> str:
         return f"consent:{self._pseudonymise(str(person))}"
+
+
+def _file(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _is_of(name: str, givers: list[str]) -> bool:
+    return _file(name).partition("-")[0] in givers

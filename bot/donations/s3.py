@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from xml.etree import ElementTree
@@ -34,6 +34,17 @@ WHAT_TO_DO = {
 }
 
 
+NOT_IMPLEMENTED = 501
+TAKEN = (409, 412)
+"""What a conditional PUT is answered with if the object is there, or another one is making it."""
+
+
+class _RefusedError(StoreError):
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class Bucket:
     """A connection is made for each call: donations are rare, and none has to be kept open or closed."""
 
@@ -50,17 +61,31 @@ class Bucket:
         async with self._connect() as client:
             await self._put(client, self._prefix + name, data)
 
-    async def delete(self, start: str) -> int:
+    async def list_photos(self) -> list[str]:
+        async with self._connect() as client:
+            keys = [key async for key in self._list(client, self._prefix)]
+        names = (key[len(self._prefix) :] for key in keys)
+        return [name for name in names if name.count("/") == 1]
+
+    async def delete(self, names: list[str]) -> None:
         """One by one, which all servers understand; those that are deleted stay so if a later one fails."""
         async with self._connect() as client:
-            keys = [key async for key in self._list(client, self._prefix) if key.rpartition("/")[2].startswith(start)]
-            for key in keys:
-                await self._request(client, "DELETE", key)
-        return len(keys)
+            for name in names:
+                await self._request(client, "DELETE", self._prefix + name)
 
-    async def count(self) -> int:
+    async def create(self, name: str, data: bytes) -> bytes:
+        """By a conditional PUT. A server that knows none keeps the last one: it is read back afterwards."""
+        key = self._prefix + name
         async with self._connect() as client:
-            return len([key async for key in self._list(client, self._prefix) if self._is_photo(key)])
+            if key not in [listed async for listed in self._list(client, key)]:
+                try:
+                    await self._put(client, key, data, {"If-None-Match": "*"})
+                except _RefusedError as refusal:
+                    if refusal.status == NOT_IMPLEMENTED:
+                        await self._put(client, key, data)
+                    elif refusal.status not in TAKEN:
+                        raise
+            return await self._request(client, "GET", key)
 
     async def check(self) -> None:
         key = self._prefix + PROBE
@@ -73,16 +98,14 @@ class Bucket:
         if key not in found:
             raise StoreError(f"{self.where} does not list what was written")
 
-    def _is_photo(self, key: str) -> bool:
-        return key[len(self._prefix) :].count("/") == 1
-
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[S3Client]:
         async with ClientSession(timeout=TIMEOUT) as session:
             yield S3Client(session, self._endpoint, credentials=self._credentials)
 
-    async def _put(self, client: S3Client, key: str, data: bytes) -> None:
-        await self._request(client, "PUT", key, data=data, content_sha256=hashlib.sha256(data).hexdigest())
+    async def _put(self, client: S3Client, key: str, data: bytes, headers: Mapping[str, str] = {}) -> None:
+        digest = hashlib.sha256(data).hexdigest()
+        await self._request(client, "PUT", key, data=data, content_sha256=digest, headers=headers)
 
     async def _list(self, client: S3Client, prefix: str) -> AsyncIterator[str]:
         """Keys that begin with `prefix`. The library's own listing passes over what some servers say otherwise."""
@@ -123,7 +146,7 @@ class Bucket:
                         if answer.status < 300:
                             return body
                         if (answer.status < 500 and answer.status != 429) or attempt == ATTEMPTS:
-                            raise StoreError(self._explain(answer.status, body))
+                            raise _RefusedError(self._explain(answer.status, body), answer.status)
                     await asyncio.sleep(backoff(attempt))
         except (ClientError, OSError, ValueError) as error:  # a TimeoutError too; the last for names that no host has
             text = f"{self.where} cannot be reached at {self._endpoint} ({type(error).__name__}): AWS_ENDPOINT_URL"

@@ -11,7 +11,7 @@ PROBE = "labelgram-doctor"
 
 
 class StoreError(LabelgramError):
-    """Donated photos cannot be written, deleted or counted; the message says why."""
+    """Donated photos cannot be written, deleted or listed; the message says why."""
 
 
 class Store(Protocol):
@@ -23,10 +23,14 @@ class Store(Protocol):
     async def write(self, name: str, data: bytes) -> None:
         """Keep a file; one of the same name is replaced."""
 
-    async def delete(self, start: str) -> int:
-        """Delete the files of all classes whose own names begin with `start`; returns how many that were."""
+    async def list_photos(self) -> list[str]:
+        """The names of all photos, `class/file`."""
 
-    async def count(self) -> int: ...
+    async def delete(self, names: list[str]) -> None:
+        """Delete files; those that are not there count as deleted."""
+
+    async def create(self, name: str, data: bytes) -> bytes:
+        """Write a file that is not there yet; returns what it holds. Of processes that do so at once one wins."""
 
     async def check(self) -> None:
         """Write a file that means nothing, find it, and delete it."""

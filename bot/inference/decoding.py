@@ -89,16 +89,17 @@ def fit(image: Image.Image, preprocess: Preprocess) -> NDArray[np.uint8]:
     return np.asarray(squished.crop((margin, margin, margin + preprocess.size, margin + preprocess.size)))
 
 
-def read(data: bytes) -> Image.Image:
+def read(data: bytes, whole: int = 0) -> Image.Image:
     """Decode a photo file's bytes to an upright RGB image: EXIF orientation applied, transparency on white.
 
     Of an animation the first frame counts. A JPEG comes smaller if it can with ENOUGH_JPEG pixels in width and height,
-    another photo as `load_flat` says. Raises PhotoError if the bytes are not a photo in one
-    of FORMATS, are damaged, or hold more pixels than the limits above (known from the header, before any is decoded).
+    unless it has `whole` pixels or fewer; another photo as `load_flat` says. Raises PhotoError if the bytes are not a
+    photo in one of FORMATS, are damaged, or hold more pixels than the limits above (known from the header, before any
+    is decoded).
     """
     try:
         with _open(data) as file:
-            _limit(file)
+            _limit(file, whole)
             return _upright(load_flat(file), file)
     except PhotoError:
         raise
@@ -133,15 +134,16 @@ def _open(data: bytes) -> ImageFile:
     return Image.open(_Pieces(data), formats=FORMATS)
 
 
-def _limit(file: ImageFile) -> None:
-    """Refuse what takes too much memory, and have a large JPEG decoded smaller. Nothing is decoded yet."""
+def _limit(file: ImageFile, whole: int) -> None:
+    """Refuse what takes too much memory, and have a JPEG of more than `whole` pixels decoded smaller, not yet."""
     width, height = file.size
     limit = MAX_PIXELS_WEBP if file.format == "WEBP" else MAX_PIXELS
     if file.tile and file.tile[0].codec_name == "bmp_rle":
         limit = MAX_PIXELS_RUNS
     if isinstance(file, JpegImageFile):
         channels = [across * down for _, across, down, _ in file.layer]  # how finely each is sampled
-        file.draft(None, (ENOUGH_JPEG, ENOUGH_JPEG))
+        if width * height > whole:
+            file.draft(None, (ENOUGH_JPEG, ENOUGH_JPEG))
         limit = MAX_PIXELS if file.size == (width, height) else MAX_PIXELS_JPEG
         limit = min(limit, MAX_SAMPLES_JPEG * max(channels) // sum(channels))
     if width * height > limit or max(width, height) > MAX_SIDE:

@@ -15,9 +15,11 @@ from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.telegram.access import AccessMiddleware
 from bot.telegram.albums import Albums
-from bot.telegram.handlers import commands, donations, feedback, language, owner, photos, unreadable
+from bot.telegram.feedback import Feedback
+from bot.telegram.handlers import commands, donations, explanations, feedback, language, owner, photos, unreadable
 from bot.telegram.handlers.photos import PhotoAnswer
 from bot.telegram.middlewares import LanguageMiddleware, ThrottlingMiddleware, install_middlewares
+from bot.telegram.presses import ShownButtons
 from bot.telegram.statistics import Statistics
 from bot.texts.replies import Replies
 
@@ -58,12 +60,16 @@ def build_dispatcher(
         donations=parts.donations,
         backlog=parts.backlog,
         statistics=statistics,
+        feedback=Feedback(
+            parts.classifier, parts.replies, parts.metrics, parts.key_values, parts.donations, parts.pseudonymise
+        ),
         answer=PhotoAnswer(parts.classifier, parts.replies, parts.metrics, statistics, albums),
         crash_guard=nullcontext,  # the preview delivers photos without a ledger, so it counts no crashes
     )
     if allowed:
         access = AccessMiddleware(allowed | owners, parts.key_values, parts.replies, parts.metrics, parts.pseudonymise)
         dispatcher.update.outer_middleware(access)
+    dispatcher.callback_query.outer_middleware(ShownButtons(parts.metrics))
     install_middlewares(dispatcher, LanguageMiddleware(parts.key_values, parts.pseudonymise), throttling)
     dispatcher.include_routers(
         unreadable.make_router(),
@@ -72,7 +78,9 @@ def build_dispatcher(
         language.make_router(),
         donations.make_router(),
         owner.make_router(owners),
+        explanations.make_router(),
         feedback.make_router(),
         commands.make_last_router(),
+        feedback.make_last_router(),
     )
     return dispatcher

@@ -15,6 +15,7 @@ from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.rate_limits import Rate, RateLimiter
+from bot.telegram.people import name_sender
 from bot.texts.replies import Replies
 
 SENDER = Rate(per_second=1, burst=10)
@@ -49,8 +50,9 @@ class ThrottlingMiddleware(BaseMiddleware):
             return await handler(event, data)
         user: User | None = data.get("event_from_user")
         chat: Chat | None = data.get("event_chat")
-        name = self._pseudonymise(str(user.id if user else chat.id if chat else ""))
-        kind = "sender" if isinstance(event, Message) else "presser"
+        message = event if isinstance(event, Message) else None
+        name = self._pseudonymise(name_sender(user, chat, message))
+        kind = "sender" if message else "presser"
         if await self._has_place(f"{kind}:{name}", SENDER) and (
             chat is None
             or chat.type == ChatType.PRIVATE
@@ -84,16 +86,21 @@ class LanguageMiddleware(BaseMiddleware):
         data: dict[str, Any],
     ) -> Any:
         user: User | None = data.get("event_from_user")
-        data["language"] = await self.find(user) if user else None
-        data["language_key"] = self.note(user) if user else None
+        message = event if isinstance(event, Message) else None
+        name = self._name(name_sender(user, data.get("event_chat"), message)) if user else None
+        data["language"] = await self._find(name, user) if user and name else None
+        data["language_key"] = name
         return await handler(event, data)
 
     async def find(self, user: User) -> str | None:
-        """The tag of the language to speak with them. Raises LedgerError."""
-        return await self._key_values.get(self.note(user)) or user.language_code
+        """The tag of the language to speak with a person. Raises LedgerError."""
+        return await self._find(self._name(str(user.id)), user)
 
-    def note(self, user: User) -> str:
-        return f"language:{self._pseudonymise(str(user.id))}"
+    async def _find(self, name: str, user: User) -> str | None:
+        return await self._key_values.get(name) or user.language_code
+
+    def _name(self, sender: str) -> str:
+        return f"language:{self._pseudonymise(sender)}"
 
 
 def install_middlewares(

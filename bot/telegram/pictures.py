@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from aiogram.types import Document, Message, PhotoSize, Sticker
+from aiogram.types import CallbackQuery, Document, Message, PhotoSize, Sticker
 
 from bot.inference.photo_files import SUFFIXES
 from bot.inference.variants import smallest_covering
@@ -16,11 +16,17 @@ NO_KIND = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 """Mime types that say nothing: iPhones' "Send as file" has one of them."""
 
 
+SHOWN = 640
+"""Pixels in width and height that a photo has, if it can, when it is fetched again to be shown or kept."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """What there is to look at in a message."""
 
     file: PhotoSize | Document | Sticker
+    identity: str
+    """Telegram's `file_unique_id`: of a photo that of its largest variant, of what moves its own."""
     is_frame: bool = False
     """It is the first picture of something that moves."""
 
@@ -29,15 +35,21 @@ def find_picture(message: Message | None, pixels: int) -> Picture | None:
     """The photo, image file, sticker or first frame in a message; of variants the smallest with `pixels` both ways."""
     match message:
         case Message(photo=[*sizes]) if sizes:
-            return Picture(smallest_covering(sizes, pixels))
+            return Picture(smallest_covering(sizes, pixels), _largest(sizes).file_unique_id)
         case Message(document=Document() as document) if may_be_image(document):
-            return Picture(document)
+            return Picture(document, document.file_unique_id)
         case Message(sticker=Sticker(is_animated=False, is_video=False) as sticker):
-            return Picture(sticker)
+            return Picture(sticker, sticker.file_unique_id)
     if message is None:
         return None
     moving = message.animation or message.video or message.video_note or message.sticker
-    return Picture(moving.thumbnail, is_frame=True) if moving and moving.thumbnail else None
+    return Picture(moving.thumbnail, moving.file_unique_id, is_frame=True) if moving and moving.thumbnail else None
+
+
+def find_judged_picture(callback: CallbackQuery) -> Picture | None:
+    """What the answer is a reply to that a button was pressed under, unless it was deleted."""
+    answer = callback.message
+    return find_picture(answer.reply_to_message, SHOWN) if isinstance(answer, Message) else None
 
 
 def may_be_image(document: Document) -> bool:
@@ -45,3 +57,7 @@ def may_be_image(document: Document) -> bool:
     kind = (document.mime_type or "").lower()
     suffix = PurePosixPath(document.file_name or "").suffix.lower()
     return kind.startswith("image/") or suffix in IMAGE_SUFFIXES or (kind in NO_KIND and not suffix)
+
+
+def _largest(sizes: list[PhotoSize]) -> PhotoSize:
+    return max(sizes, key=lambda size: size.width * size.height)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from aiogram.enums import ChatType
-from aiogram.types import InlineKeyboardMarkup, Message
+from aiogram.exceptions import AiogramError
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
 
 async def send_answer(message: Message, text: str, reply_markup: InlineKeyboardMarkup | None = None) -> Message:
@@ -15,3 +18,9 @@ async def send_answer(message: Message, text: str, reply_markup: InlineKeyboardM
     if message.chat.type == ChatType.PRIVATE:
         return await message.answer(text, reply_markup=reply_markup)
     return await message.reply(text, reply_markup=reply_markup, allow_sending_without_reply=True)
+
+
+async def show_toast(callback: CallbackQuery, text: str | None = None) -> None:
+    """A line over the chat that goes by itself. Telegram takes it within seconds of the press only."""
+    with suppress(AiogramError):
+        await callback.answer(text)

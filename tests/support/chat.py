@@ -23,7 +23,7 @@ def answer_to(telegram: Telegram, message: int) -> dict[str, Any]:
     return next(
         reply
         for reply in list(telegram.messages.values())
-        if (reply.get("reply_to_message") or {}).get("message_id") == message
+        if reply.get("from", {}).get("is_bot") and (reply.get("reply_to_message") or {}).get("message_id") == message
     )
 
 
@@ -31,6 +31,18 @@ def buttons(message: dict[str, Any]) -> list[str]:
     """The callback data of the buttons under a message."""
     rows = message.get("reply_markup", {}).get("inline_keyboard", [])
     return [button["callback_data"] for row in rows for button in row]
+
+
+def kinds(message: dict[str, Any]) -> list[str]:
+    """What the callback data of the buttons under a message begins with."""
+    return [data.partition(":")[0] for data in buttons(message)]
+
+
+def press_button(telegram: Telegram, message: int, kind: str, number: int = 0, **presser: Any) -> None:
+    """Press the button of a kind, the first one or that `number`, under the answer to `message`."""
+    answer = answer_to(telegram, message)
+    data = [data for data in buttons(answer) if data.partition(":")[0] == kind][number]
+    telegram.press(answer["message_id"], data, **presser)
 
 
 def toasts(telegram: Telegram) -> list[str]:

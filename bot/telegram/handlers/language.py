@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from aiogram import F, Router
-from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
+from aiogram import Router
+from aiogram.filters.callback_data import CallbackData
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
 from bot.storage.key_values import KeyValueStore
 from bot.telegram.filters import TextCommand
-from bot.telegram.keyboards import replace_question
+from bot.telegram.keyboards import make_button, replace_question
 from bot.telegram.replying import send_answer
 from bot.texts.replies import Replies
 
 AUTOMATIC = "auto"
 
 
+class Language(CallbackData, prefix="language"):
+    """A language to choose."""
+
+    tag: str
+    """Of a catalogue, or AUTOMATIC."""
+
+
 def make_router() -> Router:
     router = Router(name="language")
     router.message.register(cmd_language, TextCommand("language"))
-    router.callback_query.register(choose_language, F.data.startswith("language:"))
+    router.callback_query.register(choose_language, Language.filter())
     return router
 
 
 async def cmd_language(message: Message, replies: Replies, language: str | None) -> None:
     automatic = (replies.text("language", "automatic", language), AUTOMATIC)
     names = [(replies.text("language", "name", tag), tag) for tag in replies.languages]
-    buttons = [InlineKeyboardButton(text=text, callback_data=f"language:{tag}") for text, tag in (*names, automatic)]
+    buttons = [make_button(text, Language(tag=tag)) for text, tag in (*names, automatic)]
     rows = [buttons[start : start + 3] for start in range(0, len(buttons), 3)]
     text = replies.text("language", "choose", language)
     await send_answer(message, text, reply_markup=InlineKeyboardMarkup(inline_keyboard=rows))
 
 
 async def choose_language(
-    callback: CallbackQuery, replies: Replies, key_values: KeyValueStore, language_key: str
+    callback: CallbackQuery, callback_data: Language, replies: Replies, key_values: KeyValueStore, language_key: str
 ) -> None:
-    assert callback.data
-    tag = callback.data.partition(":")[2]
+    tag = callback_data.tag
     if tag in replies.languages:
         await key_values.set(language_key, tag)
     else:

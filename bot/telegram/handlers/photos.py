@@ -20,7 +20,8 @@ from bot.storage.ledger import LedgerError
 from bot.telegram.albums import Albums
 from bot.telegram.download import download
 from bot.telegram.filters import Addressed, TextCommand, has_picture
-from bot.telegram.keyboards import answer_buttons
+from bot.telegram.keyboards import AboutAnswer, answer_buttons, make_digest
+from bot.telegram.people import is_own_photo
 from bot.telegram.pictures import Picture, find_picture
 from bot.telegram.statistics import Statistics
 from bot.texts.replies import Replies
@@ -30,7 +31,7 @@ TYPING_AFTER = 1.0
 thought (R. B. Miller, 1968), and most photos are answered before."""
 
 TYPING_LASTS = 4.5
-"""Seconds after which it is shown anew; Telegram takes it away after 5."""
+"""Seconds after which it is shown again; Telegram takes it away after 5."""
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +54,9 @@ async def cmd_what(
     asked = message.reply_to_message
     picture = find_picture(asked, answer.pixels)
     if asked and picture:
-        await answer(asked, picture, language, crash_guard)
+        await answer(asked, picture, message, language, crash_guard)
     else:
-        await message.reply(replies.text("bot", "what", language))
+        await message.reply(replies.text("bot", "what", language), allow_sending_without_reply=True)
 
 
 async def answer_picture(
@@ -63,12 +64,12 @@ async def answer_picture(
 ) -> None:
     picture = find_picture(message, answer.pixels)
     if picture is None:
-        await message.reply(replies.text("bot", "no-picture", language))
+        await message.reply(replies.text("bot", "no-picture", language), allow_sending_without_reply=True)
     elif isinstance(picture.file, Document):
         async with answer.one_by_one:
-            await answer(message, picture, language, crash_guard)
+            await answer(message, picture, message, language, crash_guard)
     else:
-        await answer(message, picture, language, crash_guard)
+        await answer(message, picture, message, language, crash_guard)
 
 
 @dataclass
@@ -88,28 +89,40 @@ class PhotoAnswer:
         """Width and height that a photo should have at least."""
         return self.classifier.contract.preprocess.size
 
-    async def __call__(self, message: Message, picture: Picture, language: str | None, crash_guard: CrashGuard) -> None:
+    async def __call__(
+        self, message: Message, picture: Picture, asker: Message, language: str | None, crash_guard: CrashGuard
+    ) -> None:
+        """Answer the `picture` in `message` with one reply, or a line of its album's.
+
+        `asker` is the message that asks: `message` itself, or a reply to it. Whatever goes wrong with the photo is told
+        to its sender; whatever goes wrong with the sending is raised, so that it is tried again. Only what may bring
+        the process down is done under the crash guard. The answer comes before its count: a count that fails must not
+        have the answer given again.
+        """
         assert message.bot
         stopwatch = Stopwatch()
-        typing = asyncio.create_task(_show_typing(message.bot, message.chat.id))
-        found: Prediction | Reason
+        typing = asyncio.create_task(_show_typing(message.bot, message))
+        outcome: Prediction | Reason
         try:
             with stopwatch("download"):
                 data = await download(message.bot, picture.file, self.metrics)
             async with crash_guard():
-                found = await asyncio.to_thread(self._look, data, stopwatch)
-            outcome = detail = "unsure" if found.unsure else "named"
+                outcome = await asyncio.to_thread(self._look, data, stopwatch)
+            kind = detail = "unsure" if outcome.unsure else "named"
         except PhotoError as error:
-            found = error.reason
-            outcome, detail = "refused", str(error)
-            self.metrics.refusals.labels(found.value).inc()
+            outcome = error.reason
+            kind, detail = "refused", str(error)
+            self.metrics.refusals.labels(outcome.value).inc()
         finally:
             typing.cancel()
         with stopwatch("reply"):
-            await self._reply(message, found, picture.is_frame, language)
-        with suppress(LedgerError):  # the answer is out: trouble with a count must not have it given again
-            await self.statistics.add_answer(found)
-        self.metrics.count_photo(outcome, stopwatch)
+            if message.media_group_id and asker is message:
+                await self.albums.answer(message, outcome, language)
+            else:
+                await self._reply(message, picture, outcome, asker, language)
+        with suppress(LedgerError):
+            await self.statistics.add_answer(outcome)
+        self.metrics.count_photo(kind, stopwatch)
         log.info("photo answered: %s", detail, extra={"stages": stopwatch})
 
     def _look(self, data: bytes, stopwatch: Stopwatch) -> Prediction:
@@ -118,25 +131,36 @@ class PhotoAnswer:
         with stopwatch("predict"):
             return self.classifier.predict(pixels)
 
-    async def _reply(self, message: Message, found: Prediction | Reason, is_frame: bool, language: str | None) -> None:
-        if message.media_group_id:
-            await self.albums.answer(message, found, language)
-        elif isinstance(found, Reason):
-            await message.reply(self.replies.refuse(found, language), allow_sending_without_reply=True)
-        else:
-            text = self.replies.render(found, language)
-            if is_frame:
-                text = f"{self.replies.text('bot', 'first-frame', language)} {text}"
-            index = self.classifier.contract.labels.index(found.label)
-            explains = self.classifier.explains
-            markup = None if found.unsure else answer_buttons(index, self.replies, language, explains)
-            await message.reply(text, reply_markup=markup, allow_sending_without_reply=True)
+    async def _reply(
+        self, message: Message, picture: Picture, outcome: Prediction | Reason, asker: Message, language: str | None
+    ) -> None:
+        if isinstance(outcome, Reason):
+            await message.reply(self.replies.refuse(outcome, language), allow_sending_without_reply=True)
+            return
+        text = self.replies.render(outcome, language)
+        if picture.is_frame:
+            text = f"{self.replies.text('bot', 'first-frame', language)} {text}"
+        about = self._about(message, picture, outcome, asker)
+        markup = answer_buttons(about, self.replies, language, self.classifier.explains)
+        await message.reply(text, reply_markup=markup, allow_sending_without_reply=True)
+
+    def _about(self, message: Message, picture: Picture, prediction: Prediction, asker: Message) -> AboutAnswer | None:
+        """What buttons to judge the answer by are given. None: it is no answer to judge, or somebody else's photo."""
+        if prediction.unsure or asker.from_user is None or not is_own_photo(message, asker.from_user):
+            return None
+        labels = self.classifier.contract.labels
+        return AboutAnswer(
+            index=labels.index(prediction.label),
+            digest=make_digest(labels, picture.identity),
+            may_be_kept=asker is message,
+        )
 
 
-async def _show_typing(bot: Bot, chat: int) -> None:
+async def _show_typing(bot: Bot, message: Message) -> None:
     """Until it is cancelled. Not aiogram's ChatActionSender, which on its way out waits for the call in flight."""
+    topic = message.message_thread_id if message.is_topic_message else None
     await asyncio.sleep(TYPING_AFTER)
     with suppress(AiogramError):
         while True:
-            await bot.send_chat_action(chat, ChatAction.TYPING)
+            await bot.send_chat_action(message.chat.id, ChatAction.TYPING, message_thread_id=topic)
             await asyncio.sleep(TYPING_LASTS)

@@ -49,7 +49,10 @@ def test_an_albums_photos_share_an_answer_that_grows(preview: Preview) -> None:
 def test_a_verdict_takes_the_buttons_away_and_is_thanked_for(preview: Preview) -> None:
     (answer,) = preview.send(file=encode(draw("red")))
     assert labels(answer) == BUTTONS
-    changed, toast = preview.press(answer, "👎 Wrong")
+    question, choices = preview.press(answer, "👎 Wrong")
+    assert question == {"toast": "What does it show?"}
+    assert labels(choices) == [["green"], ["blue"], ["None of these"], ["Why?"]]
+    changed, toast = preview.press(choices, "blue")
     assert (changed["id"], changed["text"], labels(changed)) == (answer["id"], answer["text"], [["Why?"]])
     assert toast["toast"].startswith("Thank you!")
 

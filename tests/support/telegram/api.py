@@ -35,6 +35,9 @@ class Telegram(Chats):
         self.downloads: list[str] = []
         self.fail_downloads = 0
         """As many of the next downloads answer 404."""
+        self.hold_downloads = threading.Event()
+        """Downloads wait while it is cleared."""
+        self.hold_downloads.set()
         self.faults: Faults | None = None
         """What goes wrong; None: nothing."""
         self.blocked: set[int] = set()
@@ -149,6 +152,8 @@ class Telegram(Chats):
     async def _download(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
         self.downloads.append(path)
+        while not self.hold_downloads.is_set():
+            await asyncio.sleep(0.02)
         if self.fail_downloads:
             self.fail_downloads -= 1
             return web.Response(status=404)

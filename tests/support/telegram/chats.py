@@ -79,15 +79,14 @@ class Chats:
         """Press the button with `data` under the bot's message `number`."""
         keyboard = self.messages[number].get("reply_markup", {}).get("inline_keyboard", [])
         assert data in [button["callback_data"] for row in keyboard for button in row], keyboard
+        self.forge_press(self.messages[number], data, user, language)
+
+    def forge_press(self, message: dict[str, Any], data: str, user: int = 7, language: str = "en") -> None:
+        """Press a button that need not be there: a client may send any data, for any message."""
         sender = {"id": user, "is_bot": False, "first_name": "Ada", "language_code": language}
-        query = {
-            "id": str(number),
-            "from": sender,
-            "message": self.messages[number],
-            "chat_instance": "c",
-            "data": data,
-        }
-        self.queue.put(next(self._numbers), {"callback_query": query})
+        number = next(self._numbers)
+        query = {"id": str(number), "from": sender, "message": message, "chat_instance": "c", "data": data}
+        self.queue.put(number, {"callback_query": query})
 
     def send_again(self, update: dict[str, Any], number: int) -> None:
         """Put an update into the queue once more, under its own or another update_id."""

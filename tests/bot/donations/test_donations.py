@@ -1,0 +1,127 @@
+"""Donated photos: the key that givers are known by, consent at the very moment of the write, and earlier versions."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bot.donations.donations import KEY, Donations, Outcome
+from bot.donations.folder import Folder
+from bot.donations.store import StoreError
+from bot.storage.memory import MemoryKeyValues
+from bot.storage.pseudonyms import Pseudonymiser
+from tests.support.photos import draw, encode
+
+ADA = 7
+PHOTO = encode(draw("red"))
+
+
+class WithdrawnWhile(Folder):
+    """Another replica takes the consent back while a photo is written."""
+
+    def __init__(self, folder: Path, values: MemoryKeyValues, pseudonymise: Pseudonymiser) -> None:
+        super().__init__(folder)
+        self._other = Donations(Folder(folder), values, pseudonymise)
+
+    async def write(self, name: str, data: bytes) -> None:
+        await self._other.forget(ADA)
+        await super().write(name, data)
+
+
+def find_photos(folder: Path) -> list[str]:
+    return sorted(file.parent.name for file in folder.glob("*/*"))
+
+
+async def agree(donations: Donations, person: int = ADA) -> str:
+    await donations.set_consent(person, True)
+    consent = await donations.find_consent(person)
+    assert consent
+    return consent
+
+
+def test_replicas_that_start_at_once_make_one_key(tmp_path: Path) -> None:
+    def create(_: int) -> bytes:
+        return asyncio.run(Folder(tmp_path / "given").create(KEY, secrets.token_hex(32).encode()))
+
+    with ThreadPoolExecutor(16) as pool:
+        keys = set(pool.map(create, range(64)))
+    assert len(keys) == 1
+    assert [file.name for file in (tmp_path / "given").iterdir()] == [KEY]
+
+
+def test_what_earlier_versions_kept_under_the_tokens_names_is_deleted(tmp_path: Path) -> None:
+    pseudonymise = Pseudonymiser("123:token")
+    earlier = tmp_path / "red" / f"{pseudonymise(f'giver {ADA}')[:16]}-0123456789abcdef.jpg"
+    others = tmp_path / "red" / f"{pseudonymise('giver 8')[:16]}-0123456789abcdef.jpg"
+    earlier.parent.mkdir()
+    for file in (earlier, others):
+        file.write_bytes(PHOTO)
+    donations = Donations(Folder(tmp_path), MemoryKeyValues(), pseudonymise)
+
+    async def go() -> int:
+        consent = await agree(donations)
+        assert await donations.keep(ADA, consent, "green", PHOTO) is Outcome.KEPT
+        return await donations.forget(ADA)
+
+    assert asyncio.run(go()) == 2
+    assert find_photos(tmp_path) == ["red"]
+    assert others.exists()
+
+
+def test_a_consent_that_another_replica_takes_back_meanwhile_leaves_no_photo(tmp_path: Path) -> None:
+    values, pseudonymise = MemoryKeyValues(), Pseudonymiser("123:token")
+    donations = Donations(WithdrawnWhile(tmp_path, values, pseudonymise), values, pseudonymise)
+
+    async def go() -> Outcome:
+        return await donations.keep(ADA, await agree(donations), "red", PHOTO)
+
+    assert asyncio.run(go()) is Outcome.NO_CONSENT
+    assert find_photos(tmp_path) == []
+
+
+def test_a_new_consent_is_not_the_one_that_a_photo_was_judged_under(tmp_path: Path) -> None:
+    donations = Donations(Folder(tmp_path), MemoryKeyValues(), Pseudonymiser("123:token"))
+
+    async def go() -> Outcome:
+        consent = await agree(donations)
+        await donations.forget(ADA)
+        await agree(donations)
+        return await donations.keep(ADA, consent, "red", PHOTO)
+
+    assert asyncio.run(go()) is Outcome.NO_CONSENT
+    assert find_photos(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 64, b"0123"])
+def test_a_damaged_key_keeps_no_photo_and_says_so(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / KEY).write_bytes(content)
+    donations = Donations(Folder(tmp_path), MemoryKeyValues(), Pseudonymiser("123:token"))
+
+    async def go() -> None:
+        with pytest.raises(StoreError, match=KEY):
+            await donations.keep(ADA, await agree(donations), "red", PHOTO)
+        with pytest.raises(StoreError, match=KEY):
+            await donations.forget(ADA)
+        assert await donations.find_consent(ADA) is None
+
+    asyncio.run(go())
+    assert find_photos(tmp_path) == []
+
+
+@pytest.mark.parametrize("label", ["../../etc", ".hidden", "a/b", "x\0y", "\ud800", "l" * 300])
+def test_a_class_of_any_name_stays_in_the_folder(tmp_path: Path, label: str) -> None:
+    folder = tmp_path / "given"
+    donations = Donations(Folder(folder), MemoryKeyValues(), Pseudonymiser("123:token"))
+
+    async def go() -> bool:
+        try:
+            return await donations.keep(ADA, await agree(donations), label, PHOTO) is Outcome.KEPT
+        except StoreError:
+            return False
+
+    assert asyncio.run(go()) == bool(find_photos(folder))
+    assert [file.name for file in tmp_path.iterdir()] == ["given"]
