@@ -51,7 +51,8 @@ def test_a_verdict_takes_the_buttons_away_and_is_thanked_for(preview: Preview) -
     assert labels(answer) == BUTTONS
     question, choices = preview.press(answer, "👎 Wrong")
     assert question == {"toast": "What does it show?"}
-    assert labels(choices) == [["green"], ["blue"], ["None of these"], ["Why?"]]
+    assert sorted(labels(choices)[:2]) == [["blue"], ["green"]]
+    assert labels(choices)[2:] == [["None of these"], ["Why?"]]
     changed, toast = preview.press(choices, "blue")
     assert (changed["id"], changed["text"], labels(changed)) == (answer["id"], answer["text"], [["Why?"]])
     assert toast["toast"].startswith("Thank you!")
