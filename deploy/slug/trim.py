@@ -6,6 +6,7 @@ import csv
 import os
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,13 @@ class Entry:
     """Patterns of paths in site-packages, whose * crosses folders."""
     strip: tuple[str, ...]
     """Of libraries that lose their symbols for debuggers."""
+    last_python: tuple[int, ...] | None
+    """The last version of Python whose packages have any of it; None: all have."""
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether packages for this Python have any of it."""
+        return self.last_python is None or sys.version_info[:2] <= self.last_python
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ def find_stale(site_packages: Path, entries: Iterable[Entry]) -> list[str]:
     return [
         f"{pattern!r} of {entry.name!r} matches nothing in the installed packages"
         for entry in entries
+        if entry.is_expected
         for pattern in entry.remove + entry.strip
         if not any(fnmatchcase(name, pattern) for name in names)
     ]
@@ -79,8 +88,11 @@ def recorded(package: Distribution) -> Iterator[str]:
             yield row[0]
 
 
-def _read_entry(name: str, reason: str, remove: Iterable[str] = (), strip: Iterable[str] = ()) -> Entry:
-    return Entry(name, reason, tuple(remove), tuple(strip))
+def _read_entry(
+    name: str, reason: str, remove: Iterable[str] = (), strip: Iterable[str] = (), last_python: str | None = None
+) -> Entry:
+    last = tuple(map(int, last_python.split("."))) if last_python else None
+    return Entry(name, reason, tuple(remove), tuple(strip), last)
 
 
 def _match(site_packages: Path, patterns: tuple[str, ...]) -> list[Path]:
