@@ -245,7 +245,7 @@ def test_the_ledger_names_nobody(telegram: Telegram, start_bot: StartBot, tmp_pa
     kept = b"".join(file.read_bytes() for file in (tmp_path / "state").iterdir())
     assert len(kept) > 1000
     assert b"123123123" not in kept
-    with sqlite3.connect(tmp_path / "state" / "ledger.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "state" / "ledger.sqlite", isolation_level=None)) as database:
         ((key, answered),) = database.execute("SELECT key, answered FROM updates").fetchall()
     assert (len(key), answered) == (32, 1)
 

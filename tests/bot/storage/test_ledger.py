@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,7 @@ def test_what_is_older_than_two_days_is_forgotten_at_the_start(tmp_path: Path) -
         await state.ledger.finish("old")
         await state.ledger.finish("new")
         await state.close()
-        with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
+        with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as database:
             database.execute("UPDATE updates SET at = at - 48 * 3600 - 10 WHERE key = 'old'")
         state = await open_sqlite(tmp_path, BOT)
         assert [(await state.ledger.claim(key)).is_answered for key in ("old", "new")] == [False, True]
@@ -128,7 +129,7 @@ def test_what_is_older_than_two_days_is_forgotten_at_the_start(tmp_path: Path) -
 
 
 def test_outcomes_that_an_earlier_version_kept_are_known(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as database:
         database.execute("CREATE TABLE outcomes (key TEXT PRIMARY KEY, failures INTEGER, at INTEGER) WITHOUT ROWID")
         rows = [("answered", -1), ("failed", 2)]
         database.executemany("INSERT INTO outcomes VALUES (?, ?, strftime('%s', 'now'))", rows)
@@ -231,7 +232,7 @@ def test_values_of_versions_without_the_bots_number_are_read_and_deleted(tmp_pat
         await state.close()
 
     async def both() -> None:
-        with sqlite3.connect(tmp_path / "notes.sqlite") as database:
+        with closing(sqlite3.connect(tmp_path / "notes.sqlite", isolation_level=None)) as database:
             database.execute("CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT, until REAL) WITHOUT ROWID")
             database.executemany("INSERT INTO notes VALUES (?, ?, NULL)", [("consent:a", "yes"), ("count", "5")])
         await go(await open_sqlite(tmp_path, BOT))
