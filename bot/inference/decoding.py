@@ -16,7 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from bot.errors import LabelgramError
 from bot.inference.contract import Preprocess
 from bot.inference.flattening import load_flat
-from bot.inference.photo_parts import find_excess
+from bot.inference.photo_parts import PACKED, UNPACKED, find_excess
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 """The formats that are opened, by Pillow's names; of the others that it knows some start other programs."""
@@ -24,7 +24,7 @@ HEIC = find_spec("pillow_heif") is not None
 """Whether HEIC is opened too: where requirements-heic.txt is installed."""
 HEIC_STARTS = frozenset({b"ftypheic", b"ftypheix", b"ftypheim", b"ftypheis", b"ftypmif1"})
 
-# Limits that keep the decoding of any one file below 300 MB, on a server of 512 MB. test_hostile_photos.py measures.
+# Limits that keep the decoding of any one file below 180 MB. test_hostile_photos.py measures.
 MAX_PIXELS = 25_000_000
 """Largest width x height that is decoded in full: 4 bytes a pixel, and above what phones' cameras save by default."""
 MAX_PIXELS_JPEG = 50_000_000
@@ -32,9 +32,13 @@ MAX_PIXELS_JPEG = 50_000_000
 MAX_SAMPLES_JPEG = 75_000_000
 """In all channels: of a progressive JPEG all are held, 2 bytes each. 50 million pixels at 4:2:0, 25 at 4:4:4."""
 MAX_PIXELS_WEBP = 12_500_000
-"""Of WebP, whose decoder holds two canvases and hands over a copy: 16 bytes a pixel."""
+"""Of WebP, whose decoder holds two canvases and hands over a copy: 12 bytes a pixel."""
+BYTES, BYTES_WEBP = 5, 12
+"""Memory that a pixel takes while it is decoded, but for JPEG's."""
 MAX_PIXELS_RUNS = 5_000_000
 """Of a run-length encoded BMP, which Pillow unpacks pixel by pixel in Python."""
+MAX_MEMORY = 160_000_000
+"""Bytes that decoding may take, by the estimate from what the header says."""
 MAX_SIDE = 65_535
 """Pixels, JPEG's own limit: a filter's weights for the squeezing of a row of millions take gigabytes."""
 MAX_PIECES = 250_000
@@ -111,6 +115,15 @@ def read(data: bytes, whole: int = 0) -> Image.Image:
         raise PhotoError(Reason.DAMAGED, f"the photo is damaged: {error}") from error
 
 
+def estimate_memory(data: bytes) -> int:
+    """Bytes that decoding a photo file's bytes takes at most, beside these. 0 if it will be refused."""
+    try:
+        with _open(data) as file:
+            return _limit(file) + UNPACKED * sum(map(data.count, PACKED))
+    except Exception:  # decoding meets the same, and says what it is
+        return 0
+
+
 class _Pieces(io.BytesIO):
     """A file that is not read in more than MAX_PIECES pieces."""
 
@@ -134,9 +147,13 @@ def _open(data: bytes) -> ImageFile:
     return Image.open(_Pieces(data), formats=FORMATS)
 
 
-def _limit(file: ImageFile, whole: int) -> None:
-    """Refuse what takes too much memory, and have a JPEG of more than `whole` pixels decoded smaller, not yet."""
+def _limit(file: ImageFile, whole: int = 0) -> int:
+    """Refuse what takes too much memory, and have a JPEG of more than `whole` pixels decoded smaller, not yet.
+
+    Returns the bytes that decoding takes at most.
+    """
     width, height = file.size
+    memory = (BYTES_WEBP if file.format == "WEBP" else BYTES) * width * height
     limit = MAX_PIXELS_WEBP if file.format == "WEBP" else MAX_PIXELS
     if file.tile and file.tile[0].codec_name == "bmp_rle":
         limit = MAX_PIXELS_RUNS
@@ -146,9 +163,11 @@ def _limit(file: ImageFile, whole: int) -> None:
             file.draft(None, (ENOUGH_JPEG, ENOUGH_JPEG))
         limit = MAX_PIXELS if file.size == (width, height) else MAX_PIXELS_JPEG
         limit = min(limit, MAX_SAMPLES_JPEG * max(channels) // sum(channels))
-    if width * height > limit or max(width, height) > MAX_SIDE:
+        memory = 4 * file.width * file.height + 2 * width * height * sum(channels) // max(channels)
+    if width * height > limit or max(width, height) > MAX_SIDE or memory > MAX_MEMORY:
         found = f"{width}x{height} pixels; of this kind at most {limit / 1_000_000:g} million are read"
         raise PhotoError(Reason.TOO_MANY_PIXELS, found)
+    return memory
 
 
 def _upright(image: Image.Image, file: ImageFile) -> Image.Image:

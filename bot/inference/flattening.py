@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 LARGE = 12_500_000
 """Pixels above which a photo is made smaller before it is squished; phones' usual 12 million are not."""
@@ -16,6 +17,8 @@ LEVELS = {"L;2": 85, "L;4": 17}
 
 def load_flat(file: ImageFile) -> Image.Image:
     """Decode an opened photo to RGB. One of more than LARGE pixels comes smaller if it can with ENOUGH both ways."""
+    if isinstance(file, WebPImageFile):
+        return _convert(_load_webp(file))
     raw_mode = file.tile[0].args if file.tile else None
     box = file.tile[0].extents if file.tile and file.format == "GIF" else None
     file.load()
@@ -23,11 +26,19 @@ def load_flat(file: ImageFile) -> Image.Image:
     rgb = _convert(file)
     if box and box != (0, 0, *file.size):  # outside of a GIF's first frame there is nothing, though Pillow fills it
         page = Image.new("RGB", rgb.size, "white")
-        factor = -(-file.width // rgb.width)
-        left, top, right, bottom = (side // factor for side in box)
+        left, right = (side * rgb.width // file.width for side in (box[0], box[2]))
+        top, bottom = (side * rgb.height // file.height for side in (box[1], box[3]))
         page.paste(rgb.crop((left, top, right, bottom)), (left, top))
         return page
     return rgb
+
+
+def _load_webp(file: WebPImageFile) -> Image.Image:
+    """The first frame, without Pillow's second copy of it: 12 bytes a pixel at the peak, not 16."""
+    decoder, file._decoder = file._decoder, None  # two canvases, which go before the frame is converted
+    pixels, _ = decoder.get_next()
+    mode = "RGBA" if file.mode == "RGBA" else "RGBX"
+    return Image.frombuffer(mode, file.size, pixels, "raw", mode, 0, 1)
 
 
 def _mend_transparency(file: ImageFile, raw_mode: object) -> None:
@@ -45,15 +56,20 @@ def _mend_transparency(file: ImageFile, raw_mode: object) -> None:
 
 
 def _convert(image: Image.Image) -> Image.Image:
-    """In strips, so that no second image of its size is needed."""
+    """In strips, so that no second image of its size is needed. A long and narrow one loses length alone."""
     width, height = image.size
-    factor = max(1, min(width, height) // ENOUGH) if width * height > LARGE else 1
-    if factor == 1 and image.mode == "RGB" and not image.has_transparency_data:
+    if width * height <= LARGE:
+        across = down = 1
+    elif (factor := min(width, height) // ENOUGH) > 1:
+        across = down = factor
+    else:
+        across, down = (max(1, side // (2 * ENOUGH)) for side in image.size)
+    if across == down == 1 and image.mode == "RGB" and not image.has_transparency_data:
         return image
-    rgb = Image.new("RGB", (-(-width // factor), -(-height // factor)))
-    for top in range(0, height, 16 * factor):
-        strip = _flatten(image.crop((0, top, width, min(top + 16 * factor, height))))
-        rgb.paste(strip.reduce(factor), (0, top // factor))
+    rgb = Image.new("RGB", (-(-width // across), -(-height // down)))
+    for top in range(0, height, 16 * down):
+        strip = _flatten(image.crop((0, top, width, min(top + 16 * down, height))))
+        rgb.paste(strip.reduce((across, down)), (0, top // down))
     return rgb
 
 

@@ -10,8 +10,8 @@ MAX_PARTS = 250_000
 """
 MAX_SCANS = 40
 """Of a JPEG. A progressive one has ten; each goes over all pixels, and takes 65 bytes."""
-MAX_PACKED = 30
-"""Packed texts and profiles of a PNG: each takes a kilobyte, and unpacks to a megabyte."""
+MAX_PACKED, UNPACKED = 12, 4_000_000
+"""Packed texts and profiles of a PNG: each takes a kilobyte, and so many bytes of memory when unpacked."""
 
 PACKED = frozenset({b"iCCP", b"iTXt", b"zTXt"})
 SOI, EOI, SOS, TEM = b"\xd8", b"\xd9", b"\xda", b"\x01"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiogram import Dispatcher
 
@@ -15,6 +15,7 @@ from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.telegram.access import AccessMiddleware
 from bot.telegram.albums import Albums
+from bot.telegram.budget import MemoryBudget
 from bot.telegram.feedback import Feedback
 from bot.telegram.handlers import commands, donations, explanations, feedback, language, owner, photos, unreadable
 from bot.telegram.handlers.photos import PhotoAnswer
@@ -36,6 +37,7 @@ class Parts:
     pseudonymise: Pseudonymiser
     backlog: Backlog | None = None
     """Of updates that wait; the preview has none."""
+    budget: MemoryBudget = field(default_factory=MemoryBudget)
 
 
 def build_dispatcher(
@@ -60,10 +62,11 @@ def build_dispatcher(
         donations=parts.donations,
         backlog=parts.backlog,
         statistics=statistics,
+        budget=parts.budget,
         feedback=Feedback(
             parts.classifier, parts.replies, parts.metrics, parts.key_values, parts.donations, parts.pseudonymise
         ),
-        answer=PhotoAnswer(parts.classifier, parts.replies, parts.metrics, statistics, albums),
+        answer=PhotoAnswer(parts.classifier, parts.replies, parts.metrics, statistics, albums, parts.budget),
         crash_guard=nullcontext,  # the preview delivers photos without a ledger, so it counts no crashes
     )
     if allowed:

@@ -4,23 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aiogram.exceptions import AiogramError, TelegramBadRequest
+from aiogram.types import PhotoSize
 from aiohttp import ClientError
 
 from bot.backoff import backoff
-from bot.inference.decoding import PhotoError, Reason
+from bot.inference.decoding import PhotoError, Reason, estimate_memory
 from bot.monitoring.metrics import Metrics
+from bot.telegram.budget import MemoryBudget
 
 if TYPE_CHECKING:
     from aiogram import Bot
-    from aiogram.types import Document, PhotoSize, Sticker
+    from aiogram.types import Document, Sticker
 
 MAX_BYTES = 20_000_000
 """Largest file that Telegram lets a bot fetch (Bot API, getFile)."""
 TRIES = 8
 TRY_SECONDS = 20.0
+
+
+@asynccontextmanager
+async def fetch(
+    bot: Bot, file: PhotoSize | Document | Sticker, metrics: Metrics, budget: MemoryBudget
+) -> AsyncIterator[bytes]:
+    """A file's bytes, which may be decoded once for as long as the block lasts. Waits for room in `budget`.
+
+    Raises PhotoError where `download` does.
+    """
+    if (file.file_size or 0) > MAX_BYTES:
+        raise _too_many_bytes()
+    async with budget.files.hold(MAX_BYTES if file.file_size is None else file.file_size):
+        data = await download(bot, file, metrics)
+        is_small = isinstance(file, PhotoSize)  # made by Telegram, with at most 2560 pixels in width and height
+        memory = 0 if is_small else await asyncio.to_thread(estimate_memory, data)
+        async with budget.decoding.hold(memory):
+            yield data
 
 
 async def download(bot: Bot, file: PhotoSize | Document | Sticker, metrics: Metrics) -> bytes:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 
 from aiogram import Bot, F, Router
 from aiogram.enums import ChatAction, ChatType
 from aiogram.exceptions import AiogramError
-from aiogram.types import Document, Message
+from aiogram.types import Message
 
 from bot.delivery.at_least_once import CrashGuard
 from bot.inference.classifier import Classifier, Prediction
@@ -18,7 +18,8 @@ from bot.inference.decoding import PhotoError, Reason, decode
 from bot.monitoring.metrics import Metrics, Stopwatch
 from bot.storage.ledger import LedgerError
 from bot.telegram.albums import Albums
-from bot.telegram.download import download
+from bot.telegram.budget import MemoryBudget
+from bot.telegram.download import fetch
 from bot.telegram.filters import Addressed, TextCommand, has_picture
 from bot.telegram.keyboards import AboutAnswer, answer_buttons, make_digest
 from bot.telegram.people import is_own_photo
@@ -65,9 +66,6 @@ async def answer_picture(
     picture = find_picture(message, answer.pixels)
     if picture is None:
         await message.reply(replies.text("bot", "no-picture", language), allow_sending_without_reply=True)
-    elif isinstance(picture.file, Document):
-        async with answer.one_by_one:
-            await answer(message, picture, message, language, crash_guard)
     else:
         await answer(message, picture, message, language, crash_guard)
 
@@ -81,8 +79,7 @@ class PhotoAnswer:
     metrics: Metrics
     statistics: Statistics
     albums: Albums
-    one_by_one: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """For images sent as files: up to 20 MB, and hundreds once decoded. Photos are small."""
+    budget: MemoryBudget
 
     @property
     def pixels(self) -> int:
@@ -104,10 +101,13 @@ class PhotoAnswer:
         typing = asyncio.create_task(_show_typing(message.bot, message))
         outcome: Prediction | Reason
         try:
-            with stopwatch("download"):
-                data = await download(message.bot, picture.file, self.metrics)
-            async with crash_guard():
-                outcome = await asyncio.to_thread(self._look, data, stopwatch)
+            async with AsyncExitStack() as stack:
+                with stopwatch("download"):
+                    photo = fetch(message.bot, picture.file, self.metrics, self.budget)
+                    data = await stack.enter_async_context(photo)
+                async with crash_guard():
+                    outcome = await asyncio.to_thread(self._look, data, stopwatch)
+                del data
             kind = detail = "unsure" if outcome.unsure else "named"
         except PhotoError as error:
             outcome = error.reason
