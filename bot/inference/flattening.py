@@ -35,7 +35,7 @@ def load_flat(file: ImageFile) -> Image.Image:
 
 def _load_webp(file: WebPImageFile) -> Image.Image:
     """The first frame, without Pillow's second copy of it: 12 bytes a pixel at the peak, not 16."""
-    decoder, file._decoder = file._decoder, None  # two canvases, which go before the frame is converted
+    decoder, file._decoder = file._decoder, None  # noqa: SLF001  its canvases go before the frame is converted
     pixels, _ = decoder.get_next()
     mode = "RGBA" if file.mode == "RGBA" else "RGBX"
     return Image.frombuffer(mode, file.size, pixels, "raw", mode, 0, 1)

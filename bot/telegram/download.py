@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aiogram.exceptions import AiogramError, TelegramBadRequest
@@ -13,6 +13,7 @@ from aiogram.types import PhotoSize
 from aiohttp import ClientError
 
 from bot.backoff import backoff
+from bot.delivery.slots import Cause, current_slot
 from bot.inference.decoding import PhotoError, Reason, estimate_memory
 from bot.monitoring.metrics import Metrics
 from bot.telegram.budget import MemoryBudget
@@ -37,12 +38,14 @@ async def fetch(
     """
     if (file.file_size or 0) > MAX_BYTES:
         raise _too_many_bytes()
-    async with budget.files.hold(MAX_BYTES if file.file_size is None else file.file_size):
-        data = await download(bot, file, metrics)
-        is_small = isinstance(file, PhotoSize)  # made by Telegram, with at most 2560 pixels in width and height
-        memory = 0 if is_small else await asyncio.to_thread(estimate_memory, data)
-        async with budget.decoding.hold(memory):
-            yield data
+    async with AsyncExitStack() as held:
+        async with current_slot().lent(Cause.DOWNLOAD):
+            await held.enter_async_context(budget.files.hold(MAX_BYTES if file.file_size is None else file.file_size))
+            data = await download(bot, file, metrics)
+            is_small = isinstance(file, PhotoSize)  # made by Telegram, with at most 2560 pixels in width and height
+            memory = 0 if is_small else await asyncio.to_thread(estimate_memory, data)
+            await held.enter_async_context(budget.decoding.hold(memory))
+        yield data
 
 
 async def download(bot: Bot, file: PhotoSize | Document | Sticker, metrics: Metrics) -> bytes:
