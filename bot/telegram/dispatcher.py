@@ -64,7 +64,13 @@ def build_dispatcher(
         statistics=statistics,
         budget=parts.budget,
         feedback=Feedback(
-            parts.classifier, parts.replies, parts.metrics, parts.key_values, parts.donations, parts.pseudonymise
+            parts.classifier,
+            parts.replies,
+            parts.metrics,
+            parts.key_values,
+            parts.donations,
+            parts.pseudonymise,
+            parts.budget,
         ),
         answer=PhotoAnswer(parts.classifier, parts.replies, parts.metrics, statistics, albums, parts.budget),
         crash_guard=nullcontext,  # the preview delivers photos without a ledger, so it counts no crashes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 
 from aiogram.exceptions import TelegramBadRequest
@@ -19,7 +19,8 @@ from bot.inference.decoding import PhotoError
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
-from bot.telegram.download import download
+from bot.telegram.budget import MemoryBudget
+from bot.telegram.download import fetch
 from bot.telegram.keyboards import AboutAnswer, class_buttons, make_digest, why_buttons
 from bot.telegram.people import is_own_photo
 from bot.telegram.pictures import find_judged_picture
@@ -46,6 +47,7 @@ class Feedback:
     key_values: KeyValueStore
     donations: Donations
     pseudonymise: Pseudonymiser
+    budget: MemoryBudget
     _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -105,7 +107,8 @@ class Feedback:
         if consent is None or photo is None or not (about.may_be_kept and is_own_photo(photo, person)):
             return "thanks"
         try:
-            return TEXTS[await self.donations.keep(person.id, consent, label, await self._download(callback))]
+            async with self._fetch(callback) as data:
+                return TEXTS[await self.donations.keep(person.id, consent, label, data)]
         except (PhotoError, StoreError) as error:
             log.warning("a donated photo could not be kept: %s", error)
             return "not-kept"
@@ -113,19 +116,18 @@ class Feedback:
     async def _rank(self, callback: CallbackQuery, crash_guard: CrashGuard) -> list[int]:
         """The numbers of all classes, the likeliest first; in the model's order if the photo cannot be read."""
         try:
-            data = await self._download(callback)
-            async with crash_guard():
+            async with self._fetch(callback) as data, crash_guard():
                 prediction = await asyncio.to_thread(self.classifier.classify, data)
         except PhotoError:
             return list(range(len(self.labels)))
         return [self.labels.index(label) for label, _ in rank(prediction)]
 
-    async def _download(self, callback: CallbackQuery) -> bytes:
+    def _fetch(self, callback: CallbackQuery) -> AbstractAsyncContextManager[bytes]:
         """The judged photo, fetched again by its id. Raises PhotoError."""
         picture = find_judged_picture(callback)
         assert picture
         assert callback.bot
-        return await download(callback.bot, picture.file, self.metrics)
+        return fetch(callback.bot, picture.file, self.metrics, self.budget)
 
 
 async def _edit_buttons(callback: CallbackQuery, rows: list[list[InlineKeyboardButton]]) -> None:

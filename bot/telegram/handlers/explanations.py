@@ -13,7 +13,8 @@ from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError
 from bot.inference.explain import explain
 from bot.monitoring.metrics import Metrics
-from bot.telegram.download import download
+from bot.telegram.budget import MemoryBudget
+from bot.telegram.download import fetch
 from bot.telegram.keyboards import Why
 from bot.telegram.pictures import find_judged_picture
 from bot.telegram.replying import show_toast
@@ -31,6 +32,7 @@ async def show_why(
     classifier: Classifier,
     replies: Replies,
     metrics: Metrics,
+    budget: MemoryBudget,
     language: str | None,
     crash_guard: CrashGuard,
 ) -> None:
@@ -46,8 +48,7 @@ async def show_why(
     await show_toast(callback)  # ends the button's waiting
     assert callback.bot
     try:
-        data = await download(callback.bot, picture.file, metrics)
-        async with crash_guard():
+        async with fetch(callback.bot, picture.file, metrics, budget) as data, crash_guard():
             explanation = await asyncio.to_thread(explain, data, classifier)
     except PhotoError:
         await answer.reply(replies.text("why", "gone", language))
