@@ -17,6 +17,6 @@ ENV STATE_DIR=/state METRICS_PORT=9090 PYTHONDONTWRITEBYTECODE=1
 USER 1000:1000
 WORKDIR /state
 EXPOSE 8080 9090
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "-c", \
-    "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"METRICS_PORT\"]}/healthz', timeout=4)"]
+# podman builds images without it unless told --format docker.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "/labelgram/bot/monitoring/probe.py"]
 ENTRYPOINT ["/labelgram/run"]

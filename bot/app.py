@@ -128,7 +128,7 @@ async def _serve_monitoring(stack: AsyncExitStack, app: _App) -> None:
     site = web.Application()
     add_health(site, app.health)
     add_metrics(site, app.parts.metrics)
-    await listen(stack, site, app.settings.host, app.settings.metrics_port, "METRICS_PORT")
+    await listen(stack, site, app.settings.metrics_host, app.settings.metrics_port, "METRICS_PORT")
 
 
 async def _poll(app: _App, stopped: asyncio.Event) -> None:

@@ -71,6 +71,7 @@ class Settings:
     log_format: str
     metrics_port: int | None
     """Where /metrics, /healthz and /readyz are served; None: the first not at all, the others with the webhook."""
+    metrics_host: str
     aiogram_import: str
     """One of AIOGRAM_IMPORTS: see bot.startup.lazy_aiogram."""
     owners: frozenset[int]
@@ -110,6 +111,7 @@ class Settings:
             log_level=_choice(values, "LOG_LEVEL", "INFO", LOG_LEVELS),
             log_format=_choice(values, "LOG_FORMAT", "text", LOG_FORMATS),
             metrics_port=_count(values, "METRICS_PORT", default=0) if "METRICS_PORT" in values else None,
+            metrics_host=values.get("METRICS_HOST", "127.0.0.1"),
             aiogram_import=_choice(values, "AIOGRAM_IMPORT", "deferred", AIOGRAM_IMPORTS),
             owners=_numbers(values, "OWNER_IDS", PERSON, "people, such as 12345,67890"),
             allowed=_numbers(values, "ALLOWED_IDS", PERSON_OR_GROUP, "people and groups, such as 12345,-1001234567890"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 
 from aiohttp import web
 
+from bot.monitoring.connections import Door
 from bot.monitoring.health import Health
 from bot.monitoring.metrics import Metrics
 from bot.settings import SettingsError
@@ -35,11 +37,15 @@ def add_metrics(app: web.Application, metrics: Metrics) -> None:
 
 
 async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: int, setting: str) -> None:
-    """Serve `app` until `stack` is closed. Raises SettingsError, naming the port's setting, if it cannot be had."""
+    """Serve `app` until `stack` is closed. Raises SettingsError, naming the port's setting, if that fails."""
+    door = Door()
+    app.middlewares.append(door.attend)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
+    assert runner.server
     try:
-        await web.TCPSite(runner, host, port).start()
+        server = await asyncio.get_running_loop().create_server(door.make_factory(runner.server), host, port)
     except (OSError, OverflowError) as error:
-        raise SettingsError(f"port {port} cannot be had ({error}). {setting} chooses another.") from error
+        raise SettingsError(f"cannot listen on port {port} of {host} ({error}). {setting} chooses another.") from error
+    stack.callback(server.close)

@@ -4,15 +4,46 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+
+MINUTE = 60.0
+SAME = 60
+"""Characters of a line by which it is the same one."""
+REMEMBERED = 1000
+"""Different lines."""
 
 
 def set_up_logging(level: str, form: str, secret: str | None) -> None:
     """Log from `level` on, as `text` or `json`; wherever `secret` would stand in a line or a traceback, `***` does."""
     handler = logging.StreamHandler()
+    handler.addFilter(OnceAMinute())
     handler.setFormatter(_Json(secret) if form == "json" else _Text(secret))
     logging.basicConfig(level=level, handlers=[handler])
     if level == "INFO":
         logging.getLogger("aiogram.event").setLevel("WARNING")  # a second line for each update
+
+
+class OnceAMinute:
+    """Drops what a library logs again within a minute: what strangers send must not fill the disk."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+        """By logger and start of the line: when it was logged, and how often it was dropped since."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] in ("bot", "root"):
+            return True
+        key = record.name, record.getMessage().partition("\n")[0][:SAME]
+        at, dropped = self._seen.get(key, (-math.inf, 0))
+        if record.created - at < MINUTE:
+            self._seen[key] = at, dropped + 1
+            return False
+        if len(self._seen) >= REMEMBERED:
+            self._seen.clear()
+        self._seen[key] = record.created, 0
+        if dropped:
+            record.msg, record.args = f"{record.getMessage()} (and {dropped} times more in the last minute)", ()
+        return True
 
 
 class _Text(logging.Formatter):

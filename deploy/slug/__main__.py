@@ -17,7 +17,7 @@ from pathlib import Path
 
 from deploy.slug import SlugError
 from deploy.slug.install import copy_installed, install
-from deploy.slug.pack import VERSION, add_bot, archive, compile_bytecode
+from deploy.slug.pack import VERSION, add_bot, archive, compile_bytecode, make_readable
 from deploy.slug.report import MB, show_cuts, show_packages, weigh, weigh_packages
 from deploy.slug.trim import find_stale, read_entries, trim
 
@@ -64,6 +64,7 @@ def _build(options: argparse.Namespace) -> int:
     sources = weigh(slug)
     if not compile_bytecode(slug):
         raise SlugError("a module is not Python; it is named above")
+    make_readable(slug)
     unpacked = weigh(slug)
     print(show_packages(before, after), show_cuts(cuts), sep="\n\n", end="\n\n")
     print(f"{(unpacked - sources) / MB:6.2f} MB of bytecode, {options.model.stat().st_size / MB:.2f} MB of model")

@@ -34,6 +34,12 @@ def add_bot(root: Path, model: Path, slug: Path) -> None:
     (slug / "run").chmod(0o755)
 
 
+def make_readable(folder: Path) -> None:
+    """Whoever runs the bot may read it, whatever the umask of who made it."""
+    for file in (folder, *folder.rglob("*")):
+        file.chmod(0o755 if file.is_dir() or file.stat().st_mode & 0o100 else 0o644)
+
+
 def compile_bytecode(folder: Path) -> bool:
     """Compile all modules, so that none is at every start where the folder cannot be written; False if one cannot be.
 
