@@ -94,6 +94,9 @@ class Waits:
     async def turn(self) -> None:
         """Return when the update before it in its lane is answered, or is not waited for. Raises PutDown."""
 
+    def let_pass(self) -> None:
+        """Have later updates of its lane not wait for it, though it is not answered. It is not lost by that."""
+
 
 class Slot(Waits):
     """One update's place among those that compute or send. For one event loop."""
@@ -113,7 +116,7 @@ class Slot(Waits):
         self.passed = asyncio.Event()
         """Later updates of its lane need not wait for it."""
         self.on_stall: Callable[[], None] | None = None
-        """Called where a webhook's download stalls."""
+        """Called where later updates are let pass that a webhook brings."""
         self._places = places
         self._predecessor = predecessor
         self._has_place = False
@@ -168,7 +171,7 @@ class Slot(Waits):
         loop = asyncio.get_running_loop()
         timers = [loop.call_later(after, self.give_back)]
         if cause is Cause.DOWNLOAD:
-            timers.append(loop.call_later(PATIENCE, self._stall))
+            timers.append(loop.call_later(PATIENCE, self.let_pass))
         self._depth += 1
         try:
             yield
@@ -218,8 +221,8 @@ class Slot(Waits):
             await self._places.acquire()
             self._has_place, self._outside_since = True, None
 
-    def _stall(self) -> None:
-        """A picture does not come: it is put down where Telegram would hold the chat's other updates for it."""
+    def let_pass(self) -> None:
+        """It is put down where Telegram would hold the chat's other updates for it, and goes on all the same."""
         self.passed.set()
         if self.policy is Policy.RESEND and self.on_stall:
             self.on_stall()

@@ -1,7 +1,8 @@
 """An album gets one answer, which grows by a line for each of its photos.
 
 Telegram sends the photos of an album as messages of their own and says nowhere how many there are; to a webhook it
-sends the next one when the one before is answered. So the first photo is answered at once, and the answer is edited.
+sends the next one when the one before is taken in. So the first photo is answered at once, and the answer is edited:
+seldom, since edits count as messages, and a group may be sent 20 a minute.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import Message
 
-from bot.delivery.slots import current_slot
+from bot.delivery.slots import Cause, current_slot
 from bot.inference.classifier import Prediction
 from bot.inference.decoding import Reason
 from bot.storage.key_values import KeyValueStore
@@ -24,36 +26,93 @@ from bot.texts.replies import Replies
 
 LIFE = 3600.0
 """Seconds after which an album is over."""
+PAUSES = (1.0, 3.0, 6.0)
+"""Seconds for which lines are gathered before the first edit, the second, and all later ones."""
+
+
+@dataclass(eq=False)
+class _Album:
+    """One album, while a photo of it is in work."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: dict[str, str] = field(default_factory=dict)
+    """Lines that are not in the answer yet, by message_id."""
+    edit: asyncio.Event | None = None
+    """The edit that gathers lines now: set when it is over, well or not."""
+
+
+@dataclass
+class _Answer:
+    """What the key-values hold of an album."""
+
+    answer: int | None = None
+    """The message_id of the bot's message."""
+    lines: dict[str, str] = field(default_factory=dict)
+    """In it, by message_id of the photos."""
+    edits: int = 0
 
 
 class Albums:
-    """The answers to albums; what was said of which photo is kept in the key_values, for the other photos' lines."""
+    """The answers to albums; what was said of which photo is kept in the key-values, for the other photos' lines."""
 
     def __init__(self, key_values: KeyValueStore, replies: Replies, pseudonymise: Pseudonymiser) -> None:
         self._key_values = key_values
         self._replies = replies
         self._pseudonymise = pseudonymise
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # each while somebody holds it
+        self._albums: WeakValueDictionary[str, _Album] = WeakValueDictionary()
 
-    async def answer(self, message: Message, found: Prediction | Reason, language: str | None) -> None:
-        """Return when the album's answer has the photo's line."""
+    async def answer(self, message: Message, outcome: Prediction | Reason, language: str | None) -> None:
+        """Return when the album's answer has the photo's line.
+
+        Photos of an album wait for one edit together. The one that began it makes it; if that fails, the next one
+        tries. A photo that waits lets later ones pass, else there would never be two to gather.
+        """
         name = f"album:{self._pseudonymise(f'{message.chat.id}:{message.media_group_id}')}"
-        lock = self._locks.setdefault(name, asyncio.Lock())
-        await current_slot().turn()  # before the lock: who has it is not waited for by the photo before
-        async with lock:
-            await self._add(name, message, found, language)
+        number, line = str(message.message_id), self._replies.album_line(outcome, language)
+        album = self._albums.setdefault(name, _Album())
+        slot = current_slot()
+        await slot.turn()  # before the lock: who has it is not waited for by the photo before
+        album.waiting[number] = line
+        async with album.lock:
+            known = await self._read(name)
+            if known.answer is None:
+                await self._publish(name, album, message, language)
+        if known.lines.get(number) == line:  # the update has come again
+            album.waiting.pop(number, None)
+        if number in album.waiting:
+            slot.let_pass()
+        while number in album.waiting:
+            if album.edit:
+                async with slot.lent(Cause.CHAT):
+                    await album.edit.wait()
+                continue
+            album.edit = asyncio.Event()
+            try:
+                if slot.is_patient:
+                    async with slot.lent(Cause.CHAT):
+                        await asyncio.sleep(PAUSES[min(known.edits, len(PAUSES) - 1)])
+                async with album.lock:
+                    await self._publish(name, album, message, language)
+            finally:
+                album.edit.set()
+                album.edit = None
 
-    async def _add(self, name: str, message: Message, found: Prediction | Reason, language: str | None) -> None:
-        known = json.loads(await self._key_values.get(name) or "{}")
-        lines: dict[str, str] = known.get("lines", {})
-        lines[str(message.message_id)] = self._replies.album_line(found, language)
+    async def _publish(self, name: str, album: _Album, message: Message, language: str | None) -> None:
+        """Have the answer hold all lines that wait. It is a new message if there is none, or it was deleted."""
+        known = await self._read(name)
+        lines = known.lines | album.waiting
+        published = dict(album.waiting)
         text = self._replies.render_album([lines[number] for number in sorted(lines, key=int)], language)
-        answer = known.get("answer")
-        if answer is None or not await self._edit(message, answer, text):
+        if known.answer is not None and await self._edit(message, known.answer, text):
+            known.edits += 1
+        else:
             sent = await message.reply(text, allow_sending_without_reply=True)
-            answer = sent.message_id
+            known.answer = sent.message_id
+        known.lines = lines
+        for number in published:
+            album.waiting.pop(number, None)
         with suppress(LedgerError):  # the answer is out: the next photo gets its own rather than this one a second
-            await self._key_values.set(name, json.dumps({"answer": answer, "lines": lines}), LIFE)
+            await self._key_values.set(name, json.dumps(vars(known)), LIFE)
 
     async def _edit(self, message: Message, answer: int, text: str) -> bool:
         """Whether the answer is still there, and has the text now."""
@@ -63,3 +122,6 @@ class Albums:
         except TelegramBadRequest as error:
             return "not modified" in error.message  # the line was there: the update came twice
         return True
+
+    async def _read(self, name: str) -> _Answer:
+        return _Answer(**json.loads(await self._key_values.get(name) or "{}"))

@@ -14,6 +14,7 @@ from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.telegram.access import AccessMiddleware
+from bot.telegram.album_mentions import AlbumMentions
 from bot.telegram.albums import Albums
 from bot.telegram.budget import MemoryBudget
 from bot.telegram.feedback import Feedback
@@ -63,6 +64,7 @@ def build_dispatcher(
         backlog=parts.backlog,
         statistics=statistics,
         budget=parts.budget,
+        album_mentions=AlbumMentions(parts.key_values, parts.pseudonymise),
         feedback=Feedback(
             parts.classifier,
             parts.replies,

@@ -5,25 +5,56 @@ from __future__ import annotations
 from typing import Any
 
 from aiogram import Bot
-from aiogram.enums import ChatType
+from aiogram.enums import ChatType, ContentType, MessageEntityType
 from aiogram.filters import BaseFilter, Command
-from aiogram.types import Message
+from aiogram.types import Message, User
 
 from bot.delivery.updates.identity import mentions
+from bot.telegram.album_mentions import AlbumMentions
 from bot.telegram.pictures import may_be_image
+from bot.texts.replies import COMMANDS, DONATING
+
+SPOKEN = frozenset(
+    {
+        *(ContentType.TEXT, ContentType.DOCUMENT, ContentType.AUDIO, ContentType.VOICE, ContentType.CONTACT),
+        *(ContentType.LOCATION, ContentType.VENUE, ContentType.POLL, ContentType.DICE, ContentType.GAME),
+    }
+)
+"""What a person says to the bot that is no picture. All else is Telegram's own news of the chat, such as a pin."""
 
 
 class Addressed(BaseFilter):
-    """In a private chat or a channel every message is for the bot; in a group one that mentions or replies to it."""
+    """In a private chat or a channel every message is for the bot; in a group one that mentions or replies to it.
 
-    async def __call__(self, message: Message, bot: Bot) -> bool:
+    A photo with a command of the bot's as its caption is too, and so are all photos of an album with one that is.
+    """
+
+    async def __call__(self, message: Message, bot: Bot, album_mentions: AlbumMentions) -> bool:
         if message.chat.type in (ChatType.PRIVATE, ChatType.CHANNEL):
             return True
         me = await bot.me()
-        replied = message.reply_to_message
-        if replied and replied.from_user and replied.from_user.id == me.id:
+        is_addressed = _is_reply_to(message, me) or mentions(message, me) or _is_commanded(message, me)
+        if message.media_group_id is None:
+            return is_addressed
+        if is_addressed:
+            await album_mentions.mark(message)
             return True
-        return mentions(message, me)
+        return await album_mentions.is_meant(message)
+
+
+def _is_reply_to(message: Message, me: User) -> bool:
+    """Not in a topic that the bot has made: there every message is a reply to the topic's first."""
+    replied = message.reply_to_message
+    return bool(replied and replied.from_user and replied.from_user.id == me.id and not replied.forum_topic_created)
+
+
+def _is_commanded(message: Message, me: User) -> bool:
+    """Whether the caption begins with a command of the bot's: /what, or /what@name."""
+    first = next(iter(message.caption_entities or ()), None)
+    if first is None or first.type != MessageEntityType.BOT_COMMAND or first.offset != 0:
+        return False
+    command, _, name = first.extract_from(message.caption or "").removeprefix("/").partition("@")
+    return name.lower() == (me.username or "").lower() if name else command in (*COMMANDS, *DONATING)
 
 
 class LostPicture(BaseFilter):
@@ -36,7 +67,13 @@ class LostPicture(BaseFilter):
 async def has_picture(message: Message) -> bool:
     """A filter for what may be looked at. No magic one: those aiogram takes to a thread and back, for every message."""
     image = message.document and may_be_image(message.document)
-    return bool(message.photo or image or message.sticker or message.animation or message.video or message.video_note)
+    moving = message.animation or message.video or message.video_note
+    return bool(message.photo or image or message.sticker or moving or message.story or message.paid_media)
+
+
+async def is_spoken(message: Message) -> bool:
+    """A filter for what a person says to the bot in a private chat."""
+    return message.chat.type == ChatType.PRIVATE and message.content_type in SPOKEN
 
 
 class TextCommand(Command):

@@ -10,7 +10,6 @@ from aiogram.enums import ChatType
 from aiogram.types import Chat, Message, TelegramObject, User
 
 from bot.delivery.at_least_once import Admission
-from bot.delivery.pacing import GROUP
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
@@ -22,6 +21,13 @@ SENDER = Rate(per_second=1, burst=10)
 """Messages taken from one person. Not more than a chat may be sent at once: what has been taken is then answered
 without waiting, and holds nobody else up (Telegram shows a poller 100 updates, and the next only when these are done).
 """
+
+GROUP = Rate(per_second=15 / 60, burst=20)
+"""Messages taken from all people of a group: as many as Telegram lets the bot answer in a minute, which then takes so
+long. Limits are for floods."""
+
+ALBUM = 10
+"""Photos that an album has at most (Bot API, sendMediaGroup): each counts as such a part of a message."""
 
 NOTICE = Rate(per_second=1 / 60, burst=1)
 """Times that a person is told to slow down."""
@@ -53,10 +59,11 @@ class ThrottlingMiddleware(BaseMiddleware):
         message = event if isinstance(event, Message) else None
         name = self._pseudonymise(name_sender(user, chat, message))
         kind = "sender" if message else "presser"
-        if await self._has_place(f"{kind}:{name}", SENDER) and (
+        is_part = message is not None and message.media_group_id is not None
+        if await self._has_place(f"{kind}:{name}", SENDER, is_part) and (
             chat is None
             or chat.type == ChatType.PRIVATE
-            or await self._has_place(f"group:{self._pseudonymise(str(chat.id))}", GROUP)
+            or await self._has_place(f"group:{self._pseudonymise(str(chat.id))}", GROUP, is_part)
         ):
             if admission:
                 admission.is_granted = True
@@ -68,7 +75,10 @@ class ThrottlingMiddleware(BaseMiddleware):
             await event.reply(self._replies.text("bot", "slow-down", data.get("language")))
         return None
 
-    async def _has_place(self, name: str, rate: Rate) -> bool:
+    async def _has_place(self, name: str, rate: Rate, is_part: bool = False) -> bool:
+        """Whether there is room in the bucket `name`, taken then; a photo of an album takes a part of a place."""
+        if is_part:  # the same bucket, in smaller places: it is full after as many seconds
+            rate = Rate(rate.per_second * ALBUM, (rate.burst - 1) * ALBUM + 1)
         return (await self._rate_limiter.reserve(name, rate, at_most=0)).taken
 
 

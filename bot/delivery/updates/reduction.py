@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.delivery.updates.parsing import HIDDEN, MESSAGES
 
-MESSAGE = ("message_id", "date", "media_group_id")
+MESSAGE = ("message_id", "date", "media_group_id", "message_thread_id", "is_topic_message", "is_automatic_forward")
 FILE = ("file_id", "file_unique_id", "width", "height", "file_size", "mime_type", "duration", "length")
 STICKER = ("type", "is_animated", "is_video")
 FILES = ("document", "sticker", "animation", "video", "video_note")
@@ -32,6 +32,8 @@ def _reduce_message(message: dict[str, Any], depth: int = 0) -> dict[str, Any]:
         reduced["from"] = _reduce_user(sender)
     if sender := message.get("sender_chat"):
         reduced["sender_chat"] = _pick(sender, "id", "type")
+    if bot := message.get("via_bot"):
+        reduced["via_bot"] = _reduce_user(bot)
     if message.get("forward_origin"):  # that it was forwarded is kept, from whom is not
         reduced["forward_origin"] = dict(HIDDEN)
     if photo := message.get("photo"):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from aiogram import F, Router
-from aiogram.enums import ChatType
+from aiogram import Router
 from aiogram.types import Message
 
 from bot.donations.donations import Donations
 from bot.inference.classifier import Classifier
-from bot.telegram.filters import TextCommand
+from bot.telegram.filters import TextCommand, is_spoken
 from bot.telegram.replying import send_answer
 from bot.texts.replies import Replies
 
@@ -24,7 +23,7 @@ def make_router() -> Router:
 def make_last_router() -> Router:
     """For what no other router takes."""
     router = Router(name="last")
-    router.message.register(hint, F.chat.type == ChatType.PRIVATE)
+    router.message.register(hint, is_spoken)
     return router
 
 

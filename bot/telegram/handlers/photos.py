@@ -17,6 +17,7 @@ from bot.inference.classifier import Classifier, Prediction
 from bot.inference.decoding import PhotoError, Reason, decode
 from bot.monitoring.metrics import Metrics, Stopwatch
 from bot.storage.ledger import LedgerError
+from bot.telegram.album_mentions import AlbumMentions
 from bot.telegram.albums import Albums
 from bot.telegram.budget import MemoryBudget
 from bot.telegram.download import fetch
@@ -61,13 +62,20 @@ async def cmd_what(
 
 
 async def answer_picture(
-    message: Message, answer: PhotoAnswer, replies: Replies, language: str | None, crash_guard: CrashGuard
+    message: Message,
+    answer: PhotoAnswer,
+    album_mentions: AlbumMentions,
+    replies: Replies,
+    language: str | None,
+    crash_guard: CrashGuard,
 ) -> None:
-    picture = find_picture(message, answer.pixels)
-    if picture is None:
-        await message.reply(replies.text("bot", "no-picture", language), allow_sending_without_reply=True)
-    else:
-        await answer(message, picture, message, language, crash_guard)
+    """Answer a message's picture, and those of its album that came before it was known that the album is meant."""
+    for meant in (message, *album_mentions.find_passed(message)):
+        picture = find_picture(meant, answer.pixels)
+        if picture is None:
+            await meant.reply(replies.text("bot", "no-picture", language), allow_sending_without_reply=True)
+        else:
+            await answer(meant, picture, meant, language, crash_guard)
 
 
 @dataclass

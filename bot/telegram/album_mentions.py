@@ -1,0 +1,65 @@
+"""In a group an album is meant as a whole if one of its photos mentions the bot, whichever that is."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from aiogram.types import Message
+
+from bot.storage.key_values import KeyValueStore
+from bot.storage.pseudonyms import Pseudonymiser
+
+LIFE = 3600.0
+"""Seconds for which later photos of a mentioned album are meant too."""
+WAIT = 60.0
+"""Seconds for which photos are remembered, in memory alone, that came before the one with the mention."""
+MOST = 100
+"""Albums whose photos are remembered."""
+
+
+@dataclass
+class _Passed:
+    """Photos of an album that did not mention the bot."""
+
+    since: float = field(default_factory=time.monotonic)
+    messages: dict[int, Message] = field(default_factory=dict)
+
+
+class AlbumMentions:
+    """Telegram brings an album's photos one by one, and groups tell a bot of all of them only if they let it read.
+
+    A photo is remembered before it asks whether its album is meant, and an album is marked before its photos are
+    looked for: of two that come at once, one sees the other.
+    """
+
+    def __init__(self, key_values: KeyValueStore, pseudonymise: Pseudonymiser) -> None:
+        self._key_values = key_values
+        self._pseudonymise = pseudonymise
+        self._passed: dict[str, _Passed] = {}
+
+    async def mark(self, message: Message) -> None:
+        """The album of `message` is meant. Raises LedgerError."""
+        await self._key_values.set(self._name(message), "yes", LIFE)
+
+    async def is_meant(self, message: Message) -> bool:
+        """Whether another photo of the album has mentioned the bot; if not, `message` is remembered."""
+        name = self._name(message)
+        self._passed.setdefault(name, _Passed()).messages[message.message_id] = message
+        while len(self._passed) > MOST or time.monotonic() - next(iter(self._passed.values())).since > WAIT:
+            del self._passed[next(iter(self._passed))]
+            if not self._passed:
+                break
+        return await self._key_values.get(name) is not None
+
+    def find_passed(self, message: Message) -> list[Message]:
+        """The other photos of the album that came before it was known to be meant, if `message` has an album."""
+        if message.media_group_id is None:
+            return []
+        passed = self._passed.get(self._name(message))
+        if passed is None or time.monotonic() - passed.since > WAIT:
+            return []
+        return [other for other in passed.messages.values() if other.message_id != message.message_id]
+
+    def _name(self, message: Message) -> str:
+        return f"meant:{self._pseudonymise(f'{message.chat.id}:{message.media_group_id}')}"

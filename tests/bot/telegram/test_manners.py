@@ -1,0 +1,181 @@
+"""Captions, albums, groups, topics and what Telegram itself writes: the real process against the double."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.bot_process import StartBot, kill
+from tests.support.chat import answer_to, kinds, text
+from tests.support.photos import COLORS, draw
+from tests.support.telegram import Telegram
+
+GROUP = -5
+MENTION = {"caption": "@test_bot", "caption_entities": [{"type": "mention", "offset": 0, "length": 9}]}
+
+
+def command(word: str, field: str = "text") -> dict[str, Any]:
+    entities = [{"type": "bot_command", "offset": 0, "length": len(word.partition(" ")[0])}]
+    return {field: word, "entities" if field == "text" else "caption_entities": entities}
+
+
+def album_answers(telegram: Telegram) -> list[str]:
+    """The texts of the bot's messages as they stand now."""
+    return [message["text"] for message in telegram.messages.values() if message.get("from", {}).get("is_bot")]
+
+
+def edits(telegram: Telegram) -> int:
+    return sum(method == "editMessageText" for method, _ in list(telegram.calls))
+
+
+@pytest.mark.parametrize("word", ["/what", "/start", "/help", "/start@test_bot", "/forget"])
+@pytest.mark.parametrize("chat", [7, GROUP])
+def test_a_photo_with_a_command_as_its_caption_is_a_photo(
+    telegram: Telegram, start_bot: StartBot, word: str, chat: int
+) -> None:
+    start_bot()
+    photo = telegram.send({"photo": telegram.files.keep_photo(draw("red"))} | command(word, "caption"), chat=chat)
+    other = telegram.send(
+        {"photo": telegram.files.keep_photo(draw("red"))} | command("/what@other_bot", "caption"), chat=GROUP
+    )
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.answers().keys() == {photo}
+    assert telegram.answers()[photo].startswith("I see: red.")
+    assert other not in telegram.answers()
+
+
+@pytest.mark.parametrize("mentioned", [0, 1, 2])
+def test_in_a_group_an_album_with_one_mention_is_meant_as_a_whole(
+    telegram: Telegram, start_bot: StartBot, mentioned: int
+) -> None:
+    start_bot()
+    for number, color in enumerate(COLORS):
+        extra = MENTION if number == mentioned else {}
+        photo = telegram.files.keep_photo(draw(color))
+        telegram.send({"photo": photo, "media_group_id": "album"} | extra, chat=GROUP)
+    unmeant = {"photo": telegram.files.keep_photo(draw("red")), "media_group_id": "another"}
+    telegram.send(unmeant, chat=GROUP)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    (answer,) = album_answers(telegram)
+    assert answer.splitlines()[:4] == ["3 photos:", "1. red, 99%", "2. green, 99%", "3. blue, 99%"]
+
+
+@pytest.mark.parametrize("webhook", [False, True])
+def test_an_album_of_ten_in_a_group_gets_ten_lines_in_three_edits(
+    telegram: Telegram, start_bot: StartBot, free_port: int, webhook: bool
+) -> None:
+    telegram.enforce_limits = True
+    start_bot(**({"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "PORT": str(free_port)} if webhook else {}))
+    own = telegram.send({"photo": telegram.files.keep_photo(draw("red"))} | MENTION, chat=GROUP)
+    telegram.wait_until(lambda: own in telegram.answers())
+    reply = {"reply_to_message": answer_to(telegram, own)}
+    for _ in range(10):
+        photo = {"photo": telegram.files.keep_photo(draw("blue")), "media_group_id": "album"}
+        telegram.send(photo | reply, chat=GROUP)
+    telegram.wait_until(lambda: album_answers(telegram)[-1].startswith("10 photos:"), seconds=60)
+    assert len(album_answers(telegram)) == 2
+    assert edits(telegram) <= 3
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+
+
+def test_an_album_whose_process_is_killed_meanwhile_gets_all_its_lines(telegram: Telegram, start_bot: StartBot) -> None:
+    process = start_bot()
+    for color in COLORS:
+        telegram.send({"photo": telegram.files.keep_photo(draw(color)), "media_group_id": "album"})
+    telegram.wait_until(lambda: bool(telegram.sent))
+    kill(process)
+    start_bot()
+    for color in COLORS:
+        telegram.send({"photo": telegram.files.keep_photo(draw(color)), "media_group_id": "album"})
+    telegram.wait_until(lambda: telegram.unconfirmed == 0, seconds=60)
+    lines = [line.partition(" ")[2] for text in album_answers(telegram) for line in text.splitlines() if ". " in line]
+    assert sorted(set(lines)) == ["blue, 99%", "green, 99%", "red, 99%"]
+    assert len(lines) >= 6
+
+
+def test_a_photo_of_an_album_can_be_asked_about(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    album = [
+        telegram.send({"photo": telegram.files.keep_photo(draw(color)), "media_group_id": "album"}) for color in COLORS
+    ]
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert album_answers(telegram)[0].splitlines()[-1] == text("bot", "album-how")
+    telegram.send(command("/what") | {"reply_to_message": telegram.messages[album[2]]})
+    telegram.wait_until(lambda: album[2] in telegram.answers())
+    assert telegram.answers()[album[2]].startswith("I see: blue.")
+    assert kinds(answer_to(telegram, album[2])) == ["why", "right", "wrong"]
+
+
+def test_eight_people_with_a_photo_each_in_a_group_get_eight_answers(telegram: Telegram, start_bot: StartBot) -> None:
+    telegram.enforce_limits = True
+    start_bot()
+    photo = {"photo": telegram.files.keep_photo(draw("red"))} | MENTION
+    sent = {telegram.send(photo, chat=GROUP, user=user) for user in range(1, 9)}
+    telegram.wait_until(lambda: telegram.answers().keys() == sent, seconds=60)
+    assert text("bot", "slow-down") not in telegram.texts()
+
+
+def test_a_flood_by_one_groups_anonymous_admin_silences_no_other_groups(
+    telegram: Telegram, start_bot: StartBot
+) -> None:
+    start_bot()
+
+    def send(chat: int) -> int:
+        admin = {
+            "from": {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"},
+            "sender_chat": {"id": chat, "type": "supergroup", "title": "Friends"},
+        }
+        return telegram.send({"photo": telegram.files.keep_photo(draw("red"))} | MENTION | admin, chat=chat)
+
+    for _ in range(15):
+        send(GROUP)
+    other = send(-6)
+    telegram.wait_until(lambda: other in telegram.answers())
+    assert telegram.answers()[other].startswith("I see: red.")
+
+
+@pytest.mark.parametrize("word", ["/start", "/help", "/privacy", "/language", "/donate", "/forget", "/what"])
+def test_an_answer_in_the_comments_stays_in_their_thread(telegram: Telegram, start_bot: StartBot, word: str) -> None:
+    start_bot()
+    asked = telegram.send(command(word) | {"message_thread_id": 42}, chat=GROUP)
+    telegram.wait_until(lambda: asked in telegram.answers())
+
+
+def test_in_a_topic_that_the_bot_made_not_every_message_is_for_it(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    topic = {
+        "message_id": 4,
+        "date": 1,
+        "chat": {"id": GROUP, "type": "supergroup", "title": "Friends"},
+        "from": {"id": 123456, "is_bot": True, "first_name": "Test", "username": "test_bot"},
+        "forum_topic_created": {"name": "Photos", "icon_color": 1},
+    }
+    thread = {"message_thread_id": 4, "is_topic_message": True, "reply_to_message": topic}
+    telegram.send({"photo": telegram.files.keep_photo(draw("red"))} | thread, chat=GROUP)
+    asked = telegram.send({"photo": telegram.files.keep_photo(draw("red"))} | thread | MENTION, chat=GROUP)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.answers().keys() == {asked}
+
+
+def test_what_telegram_itself_writes_gets_no_hint(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    chat = {"id": 7, "type": "private", "first_name": "Ada"}
+    pinned = {"message_id": 1, "date": 1, "chat": chat, "text": "hello"}
+    news: list[dict[str, Any]] = [
+        {"pinned_message": pinned},
+        {"new_chat_photo": telegram.files.keep_photo(draw("red"))},
+        {"message_auto_delete_timer_changed": {"message_auto_delete_time": 60}},
+        {"write_access_allowed": {}},
+        {"users_shared": {"request_id": 1, "users": []}},
+        {"something_of_tomorrow": {"x": 1}},
+    ]
+    for message in news:
+        telegram.send(message)
+    story = telegram.send({"story": {"chat": chat, "id": 1}})
+    paid = telegram.send({"paid_media": {"star_count": 1, "paid_media": [{"type": "preview"}]}})
+    telegram.send_text("what is this?", user=8)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.answers() == {story: text("bot", "no-picture"), paid: text("bot", "no-picture")}
+    assert telegram.texts().count(text("bot", "hint")) == 1
+    assert len(telegram.texts()) == 3
