@@ -5,7 +5,7 @@ const ENDS_LIST = /^(#{1,5} |```|\|)/;
 const STARTS = /^(#{1,5} |```|\||- )/; // of a block, which ends the paragraph before it
 
 export function render(markdown) {
-  const lines = markdown.split(/\r?\n/);
+  const lines = markdown.replace(/^---\r?\n.*?\n---\r?\n/s, "").split(/\r?\n/); // without its front matter
   const blocks = [];
   while (lines.length) blocks.push(takeBlock(lines));
   return blocks;

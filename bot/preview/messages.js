@@ -28,12 +28,13 @@ export function addMessage(side, words, { photos = [], asked } = {}) {
   const message = createMessage(side, words);
   const bubble = message.querySelector(".bubble");
   message.querySelector("time").textContent = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  message.querySelector(".photos").append(...photos.map((photo) => createPhoto(photo, message)));
+  message.querySelector(".photos").append(...enumerate(photos.map((photo) => createPhoto(photo, message))));
   if (asked) bubble.prepend(createQuote(asked));
   const reply = message.querySelector(".reply");
   bubble.id = `message-${(made += 1)}`;
   reply.setAttribute("aria-describedby", bubble.id);
   reply.addEventListener("click", () => chooseReply(message));
+  showOnLongPress(message);
   messages.insertBefore(message, typing ?? null);
   message.scrollIntoView({ block: "end" });
   return message;
@@ -49,6 +50,16 @@ function createPhoto({ address, name, alt = "your-photo" }, message) {
   image.addEventListener("load", () => messages.lastElementChild.scrollIntoView({ block: "end" }));
   [image.className, image.src, image.dataset.alt, image.alt] = ["photo", address, alt, say(alt)];
   return image;
+}
+
+// An album's photos have the numbers that the lines of its answer have.
+function enumerate(photos) {
+  return photos.length < 2 ? photos : photos.map((photo) => {
+    const frame = document.createElement("span");
+    frame.className = "numbered";
+    frame.append(photo);
+    return frame;
+  });
 }
 
 // The bot knows the message by this number; an album by those of its photos, and is replied to by the first.
@@ -94,6 +105,20 @@ function createButton(id, { text, data }) {
   button.textContent = text;
   button.addEventListener("click", () => press(button, id, data));
   return button;
+}
+
+// On a touch screen the arrow shows after half a second; with a mouse or a keyboard by hover and focus (page.css).
+function showOnLongPress(message) {
+  let timer;
+  const end = () => clearTimeout(timer);
+  message.addEventListener("pointerdown", ({ pointerType }) => {
+    if (pointerType !== "touch") return;
+    timer = setTimeout(() => {
+      document.querySelector(".message.held")?.classList.remove("held");
+      message.classList.add("held");
+    }, 500);
+  });
+  for (const event of ["pointerup", "pointercancel", "pointermove"]) message.addEventListener(event, end);
 }
 
 // Not disabled meanwhile, which would take the focus away.

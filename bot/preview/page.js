@@ -1,9 +1,9 @@
 // The preview's page: what is typed, picked from the menu, and told about the bot.
 
 import "./camera.js";
-import "./photos.js";
 import { render } from "./card.js";
 import { addMessage, send } from "./messages.js";
+import { sendFiles } from "./photos.js";
 import { takeReply } from "./reply.js";
 import { speak } from "./texts.js";
 
@@ -43,13 +43,39 @@ function createCommand({ name, does }) {
   return item;
 }
 
+// Before anything is sent: what the model is, and photos to try it on.
+function welcome({ description, model, examples }) {
+  const section = document.querySelector("#welcome");
+  if (!section) return;
+  section.querySelector("#description").textContent = description;
+  const classes = [...model.classes, ...(model.more ? [`+${model.more}`] : [])].join(" · ");
+  const [name, list] = section.querySelector("#model").children;
+  [name.textContent, list.textContent] = [model.name, classes];
+  const headline = section.querySelector("#headline");
+  [headline.textContent, headline.hidden] = [model.headline ?? "", !model.headline];
+  const box = section.querySelector("#examples");
+  box.hidden = examples.length === 0;
+  box.lastElementChild.replaceChildren(...examples.map(createExample));
+}
+
+function createExample(name) {
+  const [button, image] = [document.createElement("button"), document.createElement("img")];
+  [button.type, image.src] = ["button", `/examples/${encodeURIComponent(name)}`];
+  image.alt = name.replace(/\.\w+$/, "").replace(/^\d+-/, "").replaceAll("-", " ");
+  button.append(image);
+  button.addEventListener("click", async () => {
+    const photo = await (await fetch(image.src)).blob();
+    sendFiles([new File([photo], name, { type: photo.type })]);
+  });
+  return button;
+}
+
 // In the browser's language, as Telegram has them in its own, or in that which was chosen with /language.
 async function introduce() {
   const response = await fetch(`/about?language=${encodeURIComponent(navigator.language)}`);
   const about = await response.json();
   speak(about);
-  const words = document.querySelector("#welcome p");
-  if (words) words.textContent = about.description;
+  welcome(about);
   const commands = about.commands.map(createCommand);
   commands[0].firstElementChild.autofocus = true; // when the menu opens
   menu.querySelector("ul").replaceChildren(...commands);

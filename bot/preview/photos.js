@@ -26,6 +26,8 @@ files.addEventListener("change", () => {
   files.value = "";
 });
 
+document.querySelector("#invitation").addEventListener("click", () => files.click());
+
 document.addEventListener("paste", (event) => sendFiles(event.clipboardData.files));
 
 // Elements under the pointer enter and leave one after the other, so both are counted.

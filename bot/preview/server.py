@@ -15,6 +15,7 @@ from aiogram import Bot, Dispatcher
 from aiogram.types import Update
 from aiohttp import web
 
+from bot.preview.about import About
 from bot.preview.chat import Chat
 from bot.preview.exchange import TOKEN, Exchange
 from bot.preview.forms import Form, read_form
@@ -22,7 +23,6 @@ from bot.preview.updates import Updates, person, read_variants
 from bot.settings import Settings, SettingsError
 from bot.telegram.dispatcher import Parts, build_dispatcher
 from bot.telegram.middlewares import LanguageMiddleware
-from bot.texts.replies import COMMANDS, DONATING
 
 HOST = "127.0.0.1"
 LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?", re.ASCII)
@@ -30,12 +30,6 @@ LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?", re.ASCII)
 FOLDER = Path(__file__).parent
 SCRIPTS = ("page.js", "messages.js", "photos.js", "camera.js", "card.js", "reply.js", "texts.js")
 PAGE = {"/": "page.html"} | {f"/{name}": name for name in ("page.css", *SCRIPTS)}
-TEXTS = (
-    *("direction", "title", "tagline", "card", "close", "chat", "drop-here", "drop", "start", "commands", "choose"),
-    *("camera", "take", "cancel", "message", "send", "reply", "in-reply", "buttons", "typing"),
-    *("your-photo", "bot-photo", "failed", "unreachable", "no-camera"),
-)
-"""What the page says by itself, in its language: keys in bot/texts."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -49,8 +43,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def serve(parts: Parts, settings: Settings, port: int, open_browser: bool) -> None:
     """Serve the preview until SIGINT or SIGTERM. Raises SettingsError if the port is taken."""
     dispatcher = build_dispatcher(parts, settings.owners, settings.channel_posts)
-    card = settings.model.with_suffix(".md")
-    runner = web.AppRunner(_build_app(dispatcher, parts, card), access_log=None, shutdown_timeout=1)
+    about = About(settings.model, parts)
+    runner = web.AppRunner(_build_app(dispatcher, parts, about), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         try:
@@ -74,7 +68,7 @@ def _has_screen() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _build_app(dispatcher: Dispatcher, parts: Parts, card: Path) -> web.Application:
+def _build_app(dispatcher: Dispatcher, parts: Parts, about: About) -> web.Application:
     chat = Chat()
     updates = Updates(chat)
     languages = LanguageMiddleware(parts.key_values, parts.pseudonymise)
@@ -84,8 +78,11 @@ def _build_app(dispatcher: Dispatcher, parts: Parts, card: Path) -> web.Applicat
 
     async def describe(request: web.Request) -> web.StreamResponse:
         language = await languages.find(person(request.query.get("language")))
-        about = _describe(parts, language) | {"card": _read_card(card)}
-        return web.json_response(about, headers=HEADERS)
+        return web.json_response(about.describe(language), headers=HEADERS)
+
+    async def show_example(request: web.Request) -> web.StreamResponse:
+        example = about.examples.get(request.match_info["name"])
+        return web.FileResponse(example, headers=HEADERS) if example else web.Response(status=404)
 
     async def answer(request: web.Request) -> web.StreamResponse:
         update = await _make_update(await read_form(request), updates)
@@ -97,6 +94,7 @@ def _build_app(dispatcher: Dispatcher, parts: Parts, card: Path) -> web.Applicat
     app = web.Application(middlewares=[_refuse_strangers])
     app.router.add_routes([web.get(path, show) for path in PAGE])
     app.router.add_get("/about", describe)
+    app.router.add_get("/examples/{name}", show_example)
     app.router.add_post("/messages", answer)
     return app
 
@@ -121,23 +119,3 @@ async def _make_update(form: Form, updates: Updates) -> Update:
             return updates.from_press(number, data, form.language)
         case _:
             raise web.HTTPBadRequest(text="the message has neither text nor a file, and is no press of a button")
-
-
-def _describe(parts: Parts, language: str | None) -> dict[str, object]:
-    """What Telegram shows of a bot beside its messages: its profile's text, its commands. And the page's own texts."""
-    replies = parts.replies
-    names = (*COMMANDS, *DONATING) if parts.donations.are_on else COMMANDS
-    return {
-        "language": replies.resolve_language(language),
-        "texts": {name: replies.text("preview", name, language) for name in TEXTS},
-        "description": replies.text("profile", "description", language),
-        "commands": [{"name": f"/{name}", "does": replies.text("command", name, language)} for name in names],
-    }
-
-
-def _read_card(file: Path) -> str | None:
-    """What `python -m export` wrote beside the model, in Markdown, if it is there."""
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None

@@ -14,7 +14,12 @@ export function speak(about) {
   [document, template].forEach(fill);
 }
 
+// Where nothing can be dropped, since there is no mouse, an element may have other words.
+const isTouched = matchMedia("(hover: none) and (pointer: coarse)").matches;
+
 function fill(part) {
   for (const [place, property] of PLACES)
     for (const element of part.querySelectorAll(`[data-${place}]`)) element[property] = say(element.dataset[place]);
+  if (isTouched)
+    for (const element of part.querySelectorAll("[data-touch]")) element.textContent = say(element.dataset.touch);
 }

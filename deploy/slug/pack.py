@@ -27,9 +27,10 @@ def add_bot(root: Path, model: Path, slug: Path) -> None:
     for file in (model, model.with_suffix(".md")):
         if file.exists():
             shutil.copy(file, slug / "artifacts")
-    replies = model.with_name(f"{model.stem}-replies")
-    if replies.is_dir():
-        shutil.copytree(replies, slug / "artifacts" / replies.name)
+    for beside in ("replies", "examples"):
+        folder = model.with_name(f"{model.stem}-{beside}")
+        if folder.is_dir():
+            shutil.copytree(folder, slug / "artifacts" / folder.name)
     (slug / "run").write_text(START.format(model=f"artifacts/{model.name}", version=VERSION))
     (slug / "run").chmod(0o755)
 

@@ -19,7 +19,13 @@ from tests.support.chat import text
 from tests.support.paths import ROOT
 from tests.support.sockets import find_port
 
-CARD = """# colors.onnx
+CARD = """---
+license: mit
+---
+# colors.onnx
+
+**On photos of a source that it never
+saw expect 91.2% right.** More below.
 
 Names photos: `red`, **by `mean` colour**. See [the docs](https://example.com/x), <b>not</b>
 [this](javascript:alert(1)).

@@ -22,6 +22,11 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 def preview(color_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preview]:
     model = Path(shutil.copy(color_model, tmp_path_factory.mktemp("carded")))
     model.with_suffix(".md").write_text(CARD)
+    examples = model.with_name(f"{model.stem}-examples")
+    examples.mkdir()
+    for number, color in enumerate(COLORS):
+        draw(color).save(examples / f"{number}-{color}.png")
+    draw("red").save(examples / "9-one-too-many.png")
     with start_preview(model, tmp_path_factory.mktemp("home")) as preview:
         yield preview
 

@@ -141,7 +141,9 @@ def test_the_models_card_is_shown(page: webdriver.Chrome) -> None:
     opener.click()
     card = page.find_element(By.CSS_SELECTOR, "#card [tabindex]")
     assert card.get_property("innerHTML") == (
-        "<h2>colors.onnx</h2><p>Names photos: <code>red</code>, <strong>by <code>mean</code> colour</strong>. See "
+        "<h2>colors.onnx</h2><p>"
+        "<strong>On photos of a source that it never saw expect 91.2% right.</strong> More below.</p>"
+        "<p>Names photos: <code>red</code>, <strong>by <code>mean</code> colour</strong>. See "
         '<a href="https://example.com/x" target="_blank" rel="noreferrer">the docs</a>, '
         "&lt;b&gt;not&lt;/b&gt; [this](javascript:alert(1)).</p><h3>Figures</h3>"
         '<table><thead><tr><th scope="col">photos</th><th scope="col">right</th></tr></thead>'
@@ -208,3 +210,32 @@ def test_a_second_click_on_the_camera_leaves_none_running(page: webdriver.Chrome
     page.find_element(By.CSS_SELECTOR, "dialog [value=cancel]").click()
     states = "return tracks.map((track) => track.readyState)"
     WebDriverWait(page, 30).until(lambda _: set(page.execute_script(states)) == {"ended"})
+
+
+def test_an_example_is_answered_when_it_is_clicked(page: webdriver.Chrome) -> None:
+    words = page.find_element(By.ID, "welcome").text
+    assert "colors red · green · blue" in words
+    assert "expect 91.2% right" in words
+    examples = page.find_elements(By.CSS_SELECTOR, "#examples img")
+    assert [image.get_attribute("alt") for image in examples] == ["red", "green", "blue"]
+    page.find_elements(By.CSS_SELECTOR, "#examples button")[1].send_keys(Keys.ENTER)
+    assert "green" in answers(page, 1)[0]
+
+
+def test_an_albums_photos_are_numbered_without_an_empty_quarter(page: webdriver.Chrome, photos: list[str]) -> None:
+    choose(page, *photos[:3])
+    answers(page, 1)
+    script = "return [...document.querySelectorAll('.numbered')].map(one => [one.offsetLeft, one.offsetWidth])"
+    (left, half), (_, second), (last_left, whole) = page.execute_script(script)
+    assert half == second
+    assert (last_left, whole >= 2 * half) == (left, True)
+
+
+def test_the_reply_arrow_shows_by_hover_and_focus_alone(page: webdriver.Chrome, photos: list[str]) -> None:
+    choose(page, photos[0])
+    answers(page, 1)
+    arrow = page.find_element(By.CSS_SELECTOR, ".bot .reply")
+    page.execute_script("document.activeElement.blur()")
+    assert arrow.value_of_css_property("opacity") == "0"
+    page.execute_script("arguments[0].focus()", arrow)
+    assert arrow.value_of_css_property("opacity") == "1"

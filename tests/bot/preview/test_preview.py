@@ -9,15 +9,15 @@ from pathlib import Path
 import polib
 from PIL import Image
 
+from bot.preview.about import TEXTS
 from bot.preview.chat import FILES
-from bot.preview.server import TEXTS
 from bot.texts.replies import TEXTS as CATALOGUES
 from tests.support.bot_process import RunBot
 from tests.support.paths import ROOT
 from tests.support.photos import COLORS, draw, draw_corner, encode
 from tests.support.preview import ALBUM_HOW, BUTTONS, CARD, UNREADABLE, Preview, labels
 
-USES = re.compile(r'(?:\bdata-(?:text|label|tip|hint|alt)=|\bsay\(|\balt = |\balt: )"([\w-]+)"')
+USES = re.compile(r'(?:\bdata-(?:text|label|tip|hint|alt|touch)=|\bsay\(|\balt = |\balt: )"([\w-]+)"')
 """Where the page names one of its texts."""
 
 
@@ -110,6 +110,19 @@ def test_the_bot_is_described_in_the_browsers_language(preview: Preview) -> None
     assert (english["language"], french["language"], english["card"]) == ("en", "fr", CARD)
     for about in ("commands", "description", "texts"):
         assert english[about] != french[about]
+
+
+def test_the_page_knows_the_model_its_headline_and_three_examples(preview: Preview) -> None:
+    about = preview.get("/about")
+    assert about["model"] == {
+        "name": "colors",
+        "classes": ["red", "green", "blue"],
+        "more": 0,
+        "headline": "On photos of a source that it never saw expect 91.2% right.",
+    }
+    assert about["examples"] == ["0-red.png", "1-green.png", "2-blue.png"]
+    for name in ("9-one-too-many.png", "..%2Fcolors.onnx", "gone.png"):
+        assert preview.get(f"/examples/{name}") == 404
 
 
 def test_other_sites_are_refused(preview: Preview) -> None:
