@@ -59,7 +59,7 @@ def prepare_torch(pickle: Path, threads: int) -> Load:
     """The net in PyTorch alone, under `torch.inference_mode`."""
     import torch
 
-    from export.graph import PixelsToProbabilities
+    from export.graph.build import PixelsToProbabilities
     from training.data.photos import DataError
     from training.fitting.dataloaders import get_labels
     from training.runs import read_learner

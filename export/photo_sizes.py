@@ -1,6 +1,6 @@
 """What the bot loses by fetching a small variant of a photo instead of Telegram's largest.
 
-    python -m export.photo_sizes artifacts/NAME.onnx DIR
+    python -m export photo-sizes artifacts/NAME.onnx DIR
 
 Every photo in DIR (a folder a class) above 320 px is scaled as Telegram does; for each rule of choice it prints on how
 many photos the answer stays what it is on the largest variant, the accuracy, and the mean size of the download.
@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.errors import LabelgramError
 from bot.inference.classifier import Classifier, Prediction
-from bot.inference.contract import ModelError
 from bot.inference.decoding import PhotoError, read
 from bot.inference.photo_files import find_photos, read_photo
 from bot.inference.variants import BOXES, make_variants, smallest_covering
@@ -69,25 +69,26 @@ def describe(rows: list[list[Choice]]) -> Iterator[str]:
         yield f"{name:>8}  {same / len(rows):>10.2%}  {change:>14.3f}  {accuracy:>8.2%}  {kilobytes:>5.0f} kB"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m export.photo_sizes", description=__doc__.partition("\n")[0])
+def main(arguments: list[str]) -> int:
+    """Exit status: 0 the table is printed, 1 there is nothing to print, 2 the file cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m export photo-sizes", description=__doc__.partition("\n")[0])
     parser.add_argument("model", type=Path, metavar="artifacts/NAME.onnx")
     parser.add_argument("photos", type=Path, metavar="DIR")
     options = parser.parse_args(arguments)
     try:
         classifier = Classifier(options.model, threads=2)
         rows = [row for file in find_photos(options.photos) if (row := choose(file, classifier))]
-    except ModelError as error:
-        print(f"photo_sizes: {error}", file=sys.stderr)
-        return 1
+    except LabelgramError as error:
+        print(f"photo-sizes: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     if not rows:
-        print(f"photo_sizes: no photo above {BOXES[1]} px in {options.photos}", file=sys.stderr)
+        print(f"photo-sizes: no photo above {BOXES[1]} px in {options.photos}", file=sys.stderr)
         return 1
     print(*describe(rows), sep="\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit("`python -m export.photo_sizes` has a new name: python -m export photo-sizes artifacts/NAME.onnx DIR")

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.photos import LabelledPhoto
+from bot.errors import LabelgramError
+from export.metadata import TrainedOn, list_photos
+from training.data.photos import DataError, LabelledPhoto
+from training.evaluation.left_out import LeftOut
 from training.fitting.dataloaders import get_labels
-from training.runs import Run, load_run
+from training.report.figures import find_left_out
+from training.runs import Metrics, Run, load_run, read_metrics
+
+WEIGHTS = {
+    "imagenet": "torchvision's ImageNet weights (BSD-3-Clause licence)",
+    "none": "random weights",
+}
+"""What the recipe's field `weights` means; else it is the name of a file."""
 
 
-class ExportError(Exception):
+class ExportError(LabelgramError):
     """The net cannot be exported; the message says what is wrong and what to do. Nothing was written."""
 
 
 @dataclass(frozen=True)
-class Source(Run):
-    """A training run, with its photos on both sides of the split."""
+class TrainingRun(Run):
+    """A training run, with its photos on both sides of the split and what it says of left-out collections."""
+
+    metrics: Metrics
+    left_out: LeftOut | None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -29,26 +41,50 @@ class Source(Run):
         return get_labels(self.learner.dls)
 
     @property
+    def outsiders(self) -> bool:
+        """The net has an output for something else."""
+        return len(self.learner.dls.vocab) > len(self.labels)
+
+    @property
     def held_out(self) -> list[LabelledPhoto]:
         return [photo for photo in self.photos if photo.held_out]
 
     @property
-    def targets(self) -> NDArray[np.int64]:
-        """The class numbers of the held-out photos, `[photos]`."""
-        return np.array([self.labels.index(photo.label) for photo in self.held_out])
-
-    @property
-    def trained_on(self) -> list[LabelledPhoto]:
+    def learned(self) -> list[LabelledPhoto]:
         return [photo for photo in self.photos if not photo.held_out]
 
+    @property
+    def checked(self) -> list[LabelledPhoto]:
+        """The photos that the file is checked on: those held out, or all where the net learned from all."""
+        return self.held_out or self.photos
 
-def load(pickle: Path, data: Path | None) -> Source:
-    """`load_run`, for the export. Raises DataError."""
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """The class numbers of the `checked` photos, `[photos]`."""
+        return np.array([self.labels.index(photo.label) for photo in self.checked], np.int64)
+
+    def describe(self, about: str = "", weights: str = "") -> TrainedOn:
+        """What the file is to say of it; the texts are for people, in Markdown."""
+        collections = Counter(photo.collection for photo in self.learned)
+        return TrainedOn(
+            photos={label: sum(photo.label == label for photo in self.learned) for label in self.labels},
+            collections=dict(sorted(collections.items())) if len(collections) > 1 else {},
+            split=self.facts.split,
+            recipe=self.facts.recipe,
+            breakdown=self.facts.breakdown,
+            about=about,
+            weights=weights or WEIGHTS.get(self.recipe.weights, Path(self.recipe.weights).name),
+            learned=list_photos(photo.path.read_bytes() for photo in self.learned),
+            held_out=list_photos(photo.path.read_bytes() for photo in self.held_out),
+        )
+
+
+def load(pickle: Path, data: Path | None) -> TrainingRun:
+    """`load_run`, with the figures of its report. Raises DataError."""
     run = load_run(pickle, data)
-    return Source(run.learner, run.metrics, run.photos, run.folder)
-
-
-def digest(photos: Iterable[LabelledPhoto], folder: Path) -> str:
-    """A name for a set of photos below `folder`: the same 16 hexadecimal digits for the same paths."""
-    paths = sorted(photo.path.relative_to(folder).as_posix() for photo in photos)
-    return hashlib.sha256("\n".join(paths).encode()).hexdigest()[:16]
+    try:
+        metrics = read_metrics(run.report)
+    except ValueError as error:
+        raise DataError(f"{run.report} is of another version of Labelgram: {error}. Train again.") from error
+    left_out = find_left_out(run.report, run.photos, run.folder)
+    return TrainingRun(run.learner, run.facts, run.photos, run.folder, run.report, metrics, left_out)

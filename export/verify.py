@@ -2,40 +2,33 @@
 
     python -m export verify artifacts/NAME.onnx --data DIR [--outsiders DIR]
 
-If DIR holds the photos of the training run, those it held out are measured, and every figure has to come out as
-claimed, but for one photo: processors round differently. Any other photos are new to the net: all are measured, and a
-claim fails where it is above what is found by more than chance does in 95 % of cases, so many photos as there are.
+The file's own list says which photos it learned from: those are not judged. Of those that it held out every figure has
+to come out as claimed, but for one photo: processors round differently. All others are new to it. They are held against
+the figures of left-out collections, where there are some, since those tell what a stranger's photo meets. A claim about
+other photos fails where it is above what is found by more than chance does in 95 % of cases.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from bot.errors import LabelgramError
 from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
 from export import card
-from export import metrics as figures
-from export.card import Facts
-from export.training_run import digest
-from training.data.loading import load_photos
-from training.data.photos import DataError
-from training.evaluation.calibration import expected_calibration_error, reliability
-from training.evaluation.out_of_distribution import draw_unseen
-from training.evaluation.size_shortcut import copy_at_size, draw_sizes
-from training.evaluation.subgroups import wilson
-from training.recipe import Recipe
-from training.runs import read_recipe
-
-RESAMPLES = 1000
-"""Draws with replacement for the interval of the calibration error."""
+from export.labelled import KnownPhotos, find_known
+from export.measure import evaluate_file
+from export.metadata import DIGITS, FileMetrics, read_metrics, read_trained_on
+from training.data.photos import LabelledPhoto
+from training.evaluation.calibration import Calibration
+from training.evaluation.evaluate import HELD_OUT, Evaluation, Scores, judge
+from training.evaluation.intervals import Share, limit_claim
+from training.evaluation.left_out import LeftOut
+from training.recipe import Recipe, read_fields
 
 
 @dataclass(frozen=True)
@@ -55,7 +48,7 @@ class Check:
 
     def __str__(self) -> str:
         verdict = "holds" if self.holds else "CLAIMS TOO MUCH"
-        return f"{self.name:42} claimed {self.claimed:8.2%}  found {self.found:8.2%}  {verdict}"
+        return f"{self.name:48} claimed {self.claimed:8.2%}  found {self.found:8.2%}  {verdict}"
 
 
 def main(arguments: list[str]) -> int:
@@ -64,7 +57,7 @@ def main(arguments: list[str]) -> int:
     try:
         checks = verify(options.model, options.data, options.outsiders)
         wrong = check_card(options.model)
-    except (ModelError, DataError) as error:
+    except LabelgramError as error:
         print(f"verify: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -80,34 +73,26 @@ def main(arguments: list[str]) -> int:
     return 1 if failed or wrong else 0
 
 
-def verify(model: Path, data: Path, outsiders: str | None) -> list[Check]:
+def verify(model: Path, data: Path, outsiders: str | None = None) -> list[Check]:
     """Every claim of a file that `python -m export` wrote. Raises ModelError, DataError."""
     classifier = Classifier(model, threads=2)
-    claims, source = (_read(field) for field in (classifier.contract.metrics, classifier.contract.trained_on))
-    photos = load_photos(data, source["split_seed"]).photos
-    labels, rule = classifier.contract.labels, classifier.contract.unsure
-    strange = sorted({photo.label for photo in photos} - set(labels))
-    if strange:
-        raise DataError(f"the model does not know {', '.join(strange)}, only {', '.join(labels)}.")
-    same = digest([photo for photo in photos if photo.held_out], data) == source["held_out"]
-    judged = [photo for photo in photos if photo.held_out or not same]
-    print(f"{len(judged)} photos, {'those held out from training' if same else 'all of them new to this model'}")
-    targets = np.array([labels.index(photo.label) for photo in judged])
-    sizes = dict(zip(photos, draw_sizes(photos, source["split_seed"]), strict=True))
-
-    answers = figures.ask(classifier, (photo.path.read_bytes() for photo in judged))
-    copies = figures.ask(classifier, (copy_at_size(photo, sizes[photo]) for photo in judged))
-    checks = []
-    for name, said, found in (("", claims, answers), ("neutral copies: ", claims["neutral"], copies)):
-        right, of = found.labels == targets, None if same else said["photos"]
-        checks.append(_share(f"{name}accuracy", said["accuracy"], right, of))
-        if same:
-            for number, label in enumerate(labels):
-                checks.append(_share(f"{name}recall {label}", said["recall"][label], right[targets == number], of))
-        checks.append(_share(f"{name}no label", said["unsure"], found.unsure(rule), of, small=True))
-    checks.append(_calibration(claims["calibration"]["error"], answers, targets, same))
-    if "rejection" in claims:
-        checks += _rejection(claims["rejection"], classifier, source, outsiders)
+    claims, trained_on = read_metrics(classifier.contract), read_trained_on(classifier.contract)
+    photos = find_known(data, classifier.contract.labels, trained_on)
+    recipe = read_fields(trained_on.recipe)
+    recipe = replace(recipe, outsiders=outsiders) if outsiders else recipe
+    print(
+        f"{len(photos.held_out)} photos held out from training, {len(photos.new)} new to this model, "
+        f"{len(photos.learned)} that it learned from are not judged"
+    )
+    checks: list[Check] = []
+    if photos.held_out and claims.evaluation.judged_by == HELD_OUT:
+        found = _evaluate(classifier, photos.held_out, photos, data, recipe)
+        checks += list(_check_own(claims.evaluation, found, photos.complete))
+    if photos.new:
+        found = _evaluate(classifier, photos.new, photos, data, recipe)
+        checks += list(_check_new(claims, found))
+    if not checks:
+        raise ModelError("the model learned from all of these photos. --data names photos that it did not learn from.")
     return checks
 
 
@@ -116,56 +101,78 @@ def check_card(model: Path) -> str | None:
     file = model.with_suffix(".md")
     if not file.is_file() or file.read_text(encoding="utf-8") == card.render(model):
         return None
-    return f"{file} is not the card of {model}: it was edited, or belongs to another file. Export again."
-
-
-def _share(name: str, claimed: float, hits: NDArray[np.bool_], of: int | None, small: bool = False) -> Check:
-    """`of`: how many other photos the claim was measured on; None: it was on these."""
-    found = float(hits.mean())
-    sign = -1 if small else 1
-    if of is None:
-        slack = 1 / len(hits) + 10**-figures.DIGITS  # one photo, and the rounding of the claim
-        return Check(name, claimed, found, found + sign * slack, small)
-    # Chance is on both sides: the 95 % interval of a difference of two shares (Newcombe 1998, method 10).
-    ours, theirs = wilson(int(hits.sum()), len(hits)), wilson(round(min(max(claimed, 0.0), 1.0) * of), of)
-    slack = (
-        math.hypot(found - ours[0], theirs[1] - claimed) if small else math.hypot(ours[1] - found, claimed - theirs[0])
+    return (
+        f"{file} is not the card of {model}: it was edited, or belongs to another file. "
+        "`python -m export remeasure` writes it again."
     )
-    return Check(name, claimed, found, found + sign * slack, small)
 
 
-def _calibration(claimed: float, answers: figures.Answers, targets: NDArray[np.int64], same: bool) -> Check:
-    found = expected_calibration_error(reliability(answers.probabilities, targets))
-    if same:
-        limit = found - 1 / len(targets) - 10**-figures.DIGITS
+def _evaluate(
+    classifier: Classifier, judged: list[LabelledPhoto], photos: KnownPhotos, data: Path, recipe: Recipe
+) -> Evaluation:
+    # Neutral copies get sizes of the photos of the training run, as they did when the claims were made.
+    own = photos.complete and judged[0].held_out
+    known = sorted([*photos.learned, *photos.held_out], key=lambda photo: photo.path) if own else judged
+    temperature = read_metrics(classifier.contract).temperature
+    return evaluate_file(classifier, judge(known, judged, data, recipe.split_seed), recipe, temperature)
+
+
+def _check_own(claims: Evaluation, found: Evaluation, exact: bool) -> Iterator[Check]:
+    """`exact`: all photos of the claims are there."""
+    yield from _check_scores("", claims.scores, found.scores, exact)
+    yield from _check_scores("neutral copies: ", claims.neutral, found.neutral, exact)
+    for factor, padded in claims.padded.items():
+        name = f"in surroundings {factor} times as wide: "
+        again = found.padded[factor]
+        yield _check_share(f"{name}accuracy", padded.scores.right, again.scores.right, exact)
+        yield _check_share(f"{name}same label", padded.unchanged, again.unchanged, exact)
+    yield _check_calibration("", claims.calibration.error, found.calibration, found.scores.right.photos, exact)
+    for name, part in claims.collections.items():
+        if exact and name in found.collections:
+            yield _check_share(f"{name}: accuracy", part.scores.right, found.collections[name].scores.right, exact)
+    if claims.rejection and found.rejection:
+        for kind, share in claims.rejection.kinds.items():
+            if kind in found.rejection.kinds:
+                yield _check_share(f"no label, {kind}", share, found.rejection.kinds[kind], exact=True)
+
+
+def _check_new(claims: FileMetrics, found: Evaluation) -> Iterator[Check]:
+    """Against the worst left-out collection; without one, against what the file's own photos scored."""
+    scores, error = _claim_for_strangers(claims.left_out, claims.evaluation)
+    yield from _check_scores("new photos: ", scores, found.scores, exact=False)
+    yield _check_share("new photos, neutral copies: accuracy", scores.right, found.neutral.right, exact=False)
+    yield _check_calibration("new photos: ", error, found.calibration, found.scores.right.photos, exact=False)
+    for name, part in found.collections.items():
+        yield _check_share(f"new photos, {name}: accuracy", scores.right, part.scores.right, exact=False)
+        yield _check_share(f"new photos, {name}: no label", scores.unsure, part.scores.unsure, exact=False, small=True)
+
+
+def _claim_for_strangers(left_out: LeftOut | None, evaluation: Evaluation) -> tuple[Scores, float]:
+    if left_out is None:
+        return evaluation.scores, evaluation.calibration.error
+    worst = left_out.collections[left_out.worst]
+    return worst.scores, max(part.calibration_error for part in left_out.collections.values())
+
+
+def _check_scores(name: str, claimed: Scores, found: Scores, exact: bool) -> Iterator[Check]:
+    yield _check_share(f"{name}accuracy", claimed.right, found.right, exact)
+    for label in claimed.recall if exact else ():
+        yield _check_share(f"{name}recall {label}", claimed.recall[label], found.recall[label], exact)
+    yield _check_share(f"{name}no label", claimed.unsure, found.unsure, exact, small=True)
+
+
+def _check_share(name: str, claimed: Share, found: Share, exact: bool, small: bool = False) -> Check:
+    if exact:
+        slack = 1 / found.photos + 10**-DIGITS  # one photo, and the rounding of the claim
+        limit = found.share - slack if small else found.share + slack
     else:
-        draw = np.random.default_rng(0)
-        picks = (draw.integers(0, len(targets), len(targets)) for _ in range(RESAMPLES))
-        errors = [expected_calibration_error(reliability(answers.probabilities[p], targets[p])) for p in picks]
-        limit = float(np.quantile(errors, 0.025))
-    return Check("expected calibration error", claimed, found, limit, small=True)
+        limit = limit_claim(claimed, found, small)
+    return Check(name, claimed.share, found.share, limit, small)
 
 
-def _rejection(claims: Facts, classifier: Classifier, source: Facts, folder: str | None) -> list[Check]:
-    recipe = read_recipe(dict(source))
-    if recipe.outsiders != Recipe().outsiders and folder is None:
-        print("outsiders are not measured: --outsiders names their folder")
-        return []
-    checks = []
-    for kind, pictures in draw_unseen(replace(recipe, outsiders=folder or recipe.outsiders)).items():
-        hits = figures.ask(classifier, pictures).unsure(classifier.contract.unsure)
-        checks.append(_share(f"no label, {kind}", claims["kinds"][kind]["rejected"], hits, of=None))
-    return checks
-
-
-def _read(text: str) -> Facts:
-    try:
-        facts = json.loads(text)
-    except ValueError:
-        facts = None
-    if not isinstance(facts, dict) or not {"accuracy", "split_seed"} & facts.keys():
-        raise ModelError("the model makes no claims that could be verified. Make the file with `python -m export`.")
-    return facts
+def _check_calibration(name: str, claimed: float, found: Calibration, photos: int, exact: bool) -> Check:
+    limit = found.error - 1 / photos - 10**-DIGITS if exact else found.interval[0]
+    return Check(f"{name}expected calibration error", claimed, found.error, limit, small=True)
 
 
 def _parser() -> argparse.ArgumentParser:

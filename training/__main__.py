@@ -19,7 +19,7 @@ COMMANDS = {
     "fetch": "training.data.fetch",
     "collect": "training.data.collect",
     "neutral": "training.evaluation.size_shortcut",
-    "report": "training.report.__main__",
+    "report": "training.report.command",
     "compare": "training.report.compare",
 }
 """Name of a command -> the module whose `main(arguments)` it is. Without a name it is `training.command`."""

@@ -30,7 +30,8 @@ from training.fitting.distributed import alone
 from training.fitting.learner import Trained, train
 from training.options import make_parser
 from training.recipe import Recipe
-from training.report.__main__ import describe_run, read_options, write_report
+from training.report.command import read_options
+from training.report.write import describe_run, write_report
 from training.runs import SPLIT_FILE
 
 SHOWN_SKIPPED = 20
@@ -90,12 +91,12 @@ def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argpars
     """Everything that goes into the report's folder."""
     write_split(photos.photos, options.data, folder / SPLIT_FILE)
     write_skipped(photos.skipped, options.data, folder / SKIPPED_FILE)
-    facts = describe_run(trained, photos, recipe, trained.seconds, options.data)
-    metrics = write_report(trained.learner, photos.photos, facts, folder, read_options(options))
+    facts = describe_run(trained, photos, recipe, options.data, read_options(options))
+    evaluation = write_report(trained.learner, photos.photos, facts, folder).evaluation
     print(
-        f"accuracy {metrics['accuracy']:.2%} on {sum(photos.count(held_out=True).values())} held-out photos, "
-        f"{metrics['neutral']['accuracy']:.2%} on copies of them whose size says nothing "
-        f"(width and height alone: {metrics['size_only_accuracy']:.2%})"
+        f"accuracy {evaluation.scores.right.share:.2%} on {evaluation.scores.right.photos} {evaluation.judged_by}, "
+        f"{evaluation.neutral.right.share:.2%} on copies of them whose size says nothing "
+        f"(width and height alone: {evaluation.size_only_accuracy:.2%})"
     )
 
 

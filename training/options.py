@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.data.folders import CLASS_FOLDERS
 from training.recipe import AUGMENTATIONS, Recipe
-from training.report.__main__ import add_options
+from training.report.command import add_options
 
 EPILOG = (
     "Other commands: fetch (bring the tutorial's photos), collect (gather pictures of something else), neutral (copy "

@@ -10,10 +10,15 @@ from typing import Any
 
 from fastai.learner import Learner, load_learner
 
+from bot.inference.contract import Unsure
 from training.data.photos import DataError, LabelledPhoto
 from training.data.split import read_split
-from training.evaluation.subgroups import Breakdown
+from training.evaluation.evaluate import Evaluation
+from training.evaluation.out_of_distribution import ScoreComparison
+from training.evaluation.subgroups import NO_MORE, Breakdown
+from training.fitting.callbacks import Epoch
 from training.recipe import Recipe, read_fields
+from training.records import from_json, to_json
 
 METRICS_FILE = "metrics.json"
 SPLIT_FILE = "split.csv"
@@ -21,24 +26,61 @@ SPLIT_FILE = "split.csv"
 
 
 @dataclass(frozen=True)
+class SplitFacts:
+    """How near-duplicates were found, and what a split that overlooks them would have done."""
+
+    grouped_by: str
+    near_duplicates: int
+    naive_twins: int
+    naive_held_out: int
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What is known of a training run and cannot be measured again."""
+
+    photos: dict[str, dict[str, int]]
+    """Photos of each label, in `train` and in `valid`."""
+    skipped: int
+    split: SplitFacts
+    recipe: dict[str, Any]
+    interrupted: bool
+    history: list[Epoch]
+    seconds: float
+    versions: dict[str, str]
+    data: str
+    """The photos' folder."""
+    breakdown: Breakdown = NO_MORE
+    left_out: str | None = None
+    """The folder, or COLUMN=VALUE, whose photos are the held-out ones."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What `metrics.json` holds: the run's facts, and what was measured of its net."""
+
+    run: RunFacts
+    evaluation: Evaluation
+    rule: Unsure
+    """The limits of "not sure" that the judged photos' answers give."""
+    scores: ScoreComparison | None
+    """None: trained without pictures of something else."""
+
+
+@dataclass(frozen=True)
 class Run:
     """A trained learner with the facts and the photos of its training."""
 
     learner: Learner
-    metrics: dict[str, Any]
+    facts: RunFacts
     photos: list[LabelledPhoto]
     folder: Path
     """Where the photos are."""
+    report: Path
 
     @property
     def recipe(self) -> Recipe:
-        return read_recipe(self.metrics)
-
-    @property
-    def breakdown(self) -> Breakdown:
-        """By what the report breaks figures down, beside what the photos themselves tell."""
-        found = self.metrics["breakdown"]
-        return Breakdown(tuple(found["columns"]), found["faces"])
+        return read_fields(self.facts.recipe)
 
 
 def load_run(pickle: Path, data: Path | None) -> Run:
@@ -51,15 +93,15 @@ def load_run(pickle: Path, data: Path | None) -> Run:
         if not needed.is_file():
             raise DataError(f"{needed} is not there. `python -m training` writes NAME.pkl and NAME-report/.")
     learner = read_learner(pickle)
-    metrics = read_metrics(report)
-    folder = data or Path(metrics["data"])
+    facts = read_facts(report)
+    folder = data or Path(facts.data)
     photos = read_split(folder, report / SPLIT_FILE)
     gone = [photo.path for photo in photos if not photo.path.is_file()]
     if gone:
         raise DataError(
             f"{len(gone)} photos of the training run are not there, the first is {gone[0]}. --data names their folder."
         )
-    return Run(learner, metrics, photos, folder)
+    return Run(learner, facts, photos, folder, report)
 
 
 def find_report(pickle: Path) -> Path:
@@ -77,12 +119,20 @@ def read_learner(pickle: Path) -> Learner:
         raise DataError(f"{pickle} is not a learner that this version can load: {error}") from error
 
 
-def read_metrics(report: Path) -> dict[str, Any]:
-    """The figures in a report. Raises OSError if it is not there."""
-    metrics: dict[str, Any] = json.loads((report / METRICS_FILE).read_text(encoding="utf-8"))
-    return metrics
+def read_facts(report: Path) -> RunFacts:
+    """The facts of a run, which no figure of its report needs. Raises OSError, DataError for another version's."""
+    metrics = json.loads((report / METRICS_FILE).read_text(encoding="utf-8"))
+    try:
+        return from_json(RunFacts, metrics["run"])
+    except (ValueError, KeyError) as error:
+        raise DataError(f"{report / METRICS_FILE} is of another version of Labelgram: {error}. Train again.") from error
 
 
-def read_recipe(metrics: dict[str, Any]) -> Recipe:
-    """The recipe in metrics.json, or in the metadata of a file."""
-    return read_fields(metrics["recipe"])
+def read_metrics(report: Path) -> Metrics:
+    """The figures in a report. Raises OSError if it is not there, ValueError if it is of another version."""
+    return from_json(Metrics, json.loads((report / METRICS_FILE).read_text(encoding="utf-8")))
+
+
+def write_metrics(metrics: Metrics, report: Path) -> None:
+    text = json.dumps(to_json(metrics), indent=2, ensure_ascii=False)
+    (report / METRICS_FILE).write_text(f"{text}\n", encoding="utf-8")

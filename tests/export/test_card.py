@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 import pytest
 
+from bot.inference.classifier import Classifier
+from bot.inference.contract import Contract, Unsure
 from export import card
-from tests.support.datasets import draw_photos
+from export.metadata import FileMetrics, read_metrics, write_json
+from export.training_run import load
+from tests.support.datasets import CLASSES, draw_photo, draw_photos
 from tests.support.warm import run
+from training.evaluation.intervals import Share
+from training.evaluation.left_out import LeftOut, LeftOutCollection
 
 
 @pytest.fixture
@@ -21,28 +28,61 @@ def copied(int8: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(int8, tmp_path))
 
 
-def claim(file: Path, **changed: object) -> None:
+def claim(file: Path, change: Callable[[FileMetrics], FileMetrics]) -> None:
     """Let the file say something else of itself, and write the card for it."""
     model = onnx.load(file)
     properties = {entry.key: entry.value for entry in model.metadata_props}
-    properties["metrics"] = json.dumps(json.loads(properties["metrics"]) | changed)
-    onnx.helper.set_model_props(model, properties)
+    metrics = change(read_metrics(Contract.from_metadata(properties)))
+    onnx.helper.set_model_props(model, properties | {"metrics": write_json(metrics)})
     onnx.save(model, file)
     file.with_suffix(".md").write_text(card.render(file))
 
 
 def test_the_card_tells_the_figures_of_the_file(int8: Path) -> None:
     text = int8.with_suffix(".md").read_text()
-    facts = json.loads({p.key: p.value for p in onnx.load(int8).metadata_props}["metrics"])
-    for part in ("## Photos", "## Accuracy", "## Calibration", "## Photos of something else", "## Groups", "## Size"):
-        assert part in text
-    assert f"{100 * facts['accuracy']:.2f} % right" in text
-    assert f"temperature of {facts['temperature']}" in text
+    metrics = read_metrics(Classifier(int8, threads=1).contract)
+    evaluation = metrics.evaluation
+    for part in (
+        "Photos",
+        "Photos of its own collections",
+        "Calibration",
+        "Photos of something else",
+        "Groups",
+        "Size",
+    ):
+        assert f"\n## {part}\n" in text
+    assert f"{100 * evaluation.scores.right.share:.2f} % right" in text
+    assert "No collection was left out, so nobody knows what photos of another source meet." in text
+    assert f"temperature of {metrics.temperature}" in text
     assert "int8 against float32" in text
     assert "`red`" in text
-    assert "--start-epochs 3 --start-size 48" in text
-    for kind, one in facts["rejection"]["kinds"].items():
-        assert f"| {kind} | {one['pictures']} | {100 * one['rejected']:.2f} % |" in text
+    assert "--size 96" in text
+    assert text.startswith("---\nlicense: mit\n")
+    for factor, padded in evaluation.padded.items():
+        assert f"it is the same on {100 * padded.unchanged.share:.2f} % at {factor} times" in text or factor != "1.5"
+    assert evaluation.rejection
+    for kind, share in evaluation.rejection.kinds.items():
+        assert f"| {kind} | {share.photos} | {100 * share.share:.2f} % |" in text
+    for line in text.splitlines():
+        assert not line.startswith("| ") or line.count("|") > 3
+    assert "\n\n\n" not in text
+
+
+def test_the_worst_left_out_collection_leads_the_card(copied: Path) -> None:
+    """Figures of nets that are not in the file come first, and are said to be."""
+
+    def leave_out(metrics: FileMetrics) -> FileMetrics:
+        scores = metrics.evaluation.scores
+        worse = replace(scores, right=Share(200, 0.75, (0.69, 0.8)))
+        parts = {name: LeftOutCollection(one, 0.02, None, []) for name, one in (("near", scores), ("far", worse))}
+        return replace(metrics, left_out=LeftOut(1.0, Unsure(0.5), parts, {}))
+
+    claim(copied, leave_out)
+    text = copied.with_suffix(".md").read_text()
+    first = text[text.index("Names photos") : text.index("## Photos")]
+    assert first.index("expect 75.00 % right") < first.index("of its own collections")
+    assert "`far`, 200 photos" in first
+    assert "These nets are not in the file" in text
 
 
 def test_the_words_about_the_photos_are_the_owners(trained: Path, tmp_path: Path) -> None:
@@ -60,15 +100,22 @@ def test_the_words_about_the_photos_are_the_owners(trained: Path, tmp_path: Path
 def test_true_claims_hold_on_the_photos_that_were_held_out(trained: Path, copied: Path) -> None:
     done = run("export", "verify", str(copied), "--data", str(trained / "photos"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "those held out from training" in done.stdout
+    assert "photos held out from training, 0 new to this model" in done.stdout
     assert "accuracy" in done.stdout
     assert "no label, " in done.stdout  # of outsiders
     assert "CLAIMS TOO MUCH" not in done.stdout
 
 
 def test_a_claim_above_what_is_found_fails(trained: Path, copied: Path) -> None:
-    model = json.loads({p.key: p.value for p in onnx.load(copied).metadata_props}["metrics"])
-    claim(copied, accuracy=model["accuracy"] + 0.2, unsure=model["unsure"] - 0.2)
+    def exaggerate(metrics: FileMetrics) -> FileMetrics:
+        scores = metrics.evaluation.scores
+        right, unsure = scores.right, scores.unsure
+        scores = replace(
+            scores, right=replace(right, share=right.share + 0.2), unsure=replace(unsure, share=unsure.share - 0.2)
+        )
+        return replace(metrics, evaluation=replace(metrics.evaluation, scores=scores))
+
+    claim(copied, exaggerate)
     done = run("export", "verify", str(copied), "--data", str(trained / "photos"))
     assert done.returncode == 1
     lines = [line for line in done.stdout.splitlines() if "CLAIMS TOO MUCH" in line]
@@ -84,18 +131,55 @@ def test_a_card_written_by_hand_fails(trained: Path, copied: Path) -> None:
     assert "it was edited, or belongs to another file" in done.stderr
 
 
-def test_other_photos_are_all_measured(copied: Path, tmp_path: Path) -> None:
+def test_new_photos_are_judged_by_collection_however_few(copied: Path, tmp_path: Path) -> None:
     """Of the same classes, drawn alike: what holds for the held-out photos holds for them, within chance."""
-    other = draw_photos(tmp_path / "other", each=12, twins=0)
+    other = tmp_path / "other"
+    for collection, each in (("home", 12), ("street", 4)):
+        for number, (label, color) in enumerate(CLASSES.items()):
+            (other / collection / label).mkdir(parents=True)
+            for index in range(each):
+                photo = draw_photo(color, seed=5000 + 1000 * number + index + each)
+                photo.save(other / collection / label / f"{index}.png")
     done = run("export", "verify", str(copied), "--data", str(other))
-    assert "36 photos, all of them new to this model" in done.stdout
+    assert "0 photos held out from training, 48 new to this model" in done.stdout
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "new photos, home: accuracy" in done.stdout
+    assert "new photos, street: accuracy" in done.stdout
     swapped = tmp_path / "swapped"
     for old, new in (("red", "green"), ("green", "blue"), ("blue", "red")):
-        shutil.copytree(other / old, swapped / new)
+        shutil.copytree(other / "home" / old, swapped / new)
     done = run("export", "verify", str(copied), "--data", str(swapped))
     assert done.returncode == 1
     assert "accuracy" in next(line for line in done.stdout.splitlines() if "CLAIMS TOO MUCH" in line)
+
+
+def test_photos_that_it_learned_from_are_known_when_they_were_moved(
+    trained: Path, copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file's own list says so, not the split of a folder."""
+    run_photos = load(trained / "toy.pkl", None).learned
+    for number, photo in enumerate(run_photos[:6]):
+        (tmp_path / "moved" / photo.label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(photo.path, tmp_path / "moved" / photo.label / f"renamed-{number}{photo.path.suffix}")
+    done = run("export", "verify", str(copied), "--data", str(tmp_path / "moved"))
+    assert done.returncode == 2
+    assert "6 that it learned from are not judged" in done.stdout
+    assert "the model learned from all of these photos" in done.stderr
+
+
+def test_claims_are_written_again_from_the_file_and_the_photos_alone(
+    trained: Path, copied: Path, tmp_path: Path
+) -> None:
+    before = copied.with_suffix(".md").read_text()
+    claim(copied, lambda metrics: replace(metrics, evaluation=replace(metrics.evaluation, size_only_accuracy=0.0)))
+    assert copied.with_suffix(".md").read_text() != before
+    done = run("export", "remeasure", str(copied), "--data", str(trained / "photos"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert copied.with_suffix(".md").read_text() == before
+    shutil.copytree(trained / "photos" / "red", tmp_path / "part" / "red")
+    done = run("export", "remeasure", str(copied), "--data", str(tmp_path / "part"))
+    assert done.returncode == 2
+    assert "lacks photos of the training run" in done.stderr
 
 
 def test_what_cannot_be_verified_is_refused(copied: Path, trained: Path, tmp_path: Path) -> None:

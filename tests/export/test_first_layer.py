@@ -10,9 +10,9 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
-from export import first_layer
-from export.graph import build_graph
-from export.quantize import quantize
+from export.graph import first_layer
+from export.graph.build import build_graph
+from export.graph.quantize import quantize
 from export.training_run import load
 
 NOISE = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)

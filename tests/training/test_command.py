@@ -41,18 +41,18 @@ def test_it_leaves_a_learner_and_a_report(trained: Path) -> None:
 
 def test_the_metrics_add_up(trained: Path) -> None:
     metrics = json.loads((trained / "toy-report" / "metrics.json").read_text())
-    assert metrics["error_rate"] == pytest.approx(1 - metrics["accuracy"])
-    photos = metrics["photos"]
+    facts, evaluation = metrics["run"], metrics["evaluation"]
+    photos, right = facts["photos"], evaluation["scores"]["right"]
     assert sum(photos["train"].values()) + sum(photos["valid"].values()) == 75
-    assert metrics["skipped"] == 2
-    assert {"accuracy", "recall", "precision"} <= set(metrics["neutral"])
-    assert 0 <= metrics["size_only_accuracy"] <= 1
-    weighted = sum(metrics["recall"][label] * count for label, count in photos["valid"].items())
-    assert weighted / sum(photos["valid"].values()) == pytest.approx(metrics["accuracy"])
-    assert [epoch["size"] for epoch in metrics["history"]] == [96] * 7
-    assert metrics["recipe"]["seed"] == 42
-    assert metrics["seconds"] > 0
-    assert {"fastai", "torch", "python"} <= set(metrics["versions"])
+    assert facts["skipped"] == 2
+    assert 0 <= evaluation["size_only_accuracy"] <= 1
+    weighted = sum(evaluation["scores"]["recall"][label]["share"] * count for label, count in photos["valid"].items())
+    assert weighted / right["photos"] == pytest.approx(right["share"])
+    assert right["photos"] == evaluation["neutral"]["right"]["photos"] == sum(photos["valid"].values())
+    assert [epoch["size"] for epoch in facts["history"]] == [96] * 7
+    assert facts["recipe"]["seed"] == 42
+    assert facts["seconds"] > 0
+    assert {"fastai", "torch", "python"} <= set(facts["versions"])
 
 
 def test_it_says_what_it_skips_and_what_a_naive_split_would_have_leaked(trained: Path) -> None:

@@ -1,10 +1,9 @@
-"""How sure the answers are allowed to be: a temperature for the logits, and how far probabilities miss the truth."""
+"""How sure the answers may be: a temperature for the logits, limits for "not sure", and how far probabilities miss."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,21 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
+from bot.inference.contract import Unsure
+from training.evaluation.answers import Answers
+from training.evaluation.intervals import Interval
+
 BINS = 15
 """Bins of equal width, as in "On Calibration of Modern Neural Networks" (Guo et al. 2017)."""
+RESAMPLES = 400
 BOUNDS = 0.2, 10.0
 """Of the temperature. A net that is right on every photo would drive it to 0, and call all answers certain."""
+UNCERTAIN, STRANGE = 0.004, 0.008
+"""Shares of the photos that get no label: the least certain, and the least like photos of the classes."""
+THRESHOLD_AT_MOST = 0.9
+"""The bot is never unsure between classes when one of them has this probability or more."""
+OUTSIDER_AT_LEAST = 0.05
+"""No photo is turned away as something else below this probability, however clear the photos are."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +90,51 @@ def calibrate_unseen(
     return probabilities
 
 
-def calibration_facts(logits: NDArray[np.float32], targets: NDArray[np.int64], groups: Sequence[str]) -> dict[str, Any]:
-    """The temperature for held-out photos with its errors and bins, for `metrics.json`."""
-    temperature = fit_temperature(logits, targets)
-    bins = reliability(softmax(logits / np.float32(temperature), axis=1), targets)
-    facts = {
-        "temperature": temperature,
-        "expected_calibration_error": expected_calibration_error(bins),
-        "bins": [asdict(one) for one in bins],
-    }
-    if min(np.bincount(targets)) > 1 and len(set(groups)) > 1:  # else there are no two halves
-        unseen = reliability(calibrate_unseen(logits, targets, groups).astype(np.float32), targets)
-        facts["expected_calibration_error_cross_fitted"] = expected_calibration_error(unseen)
-    return facts
+@dataclass(frozen=True)
+class Calibration:
+    """How far probabilities miss the truth on judged photos."""
+
+    temperature: float
+    """Divides the logits."""
+    error: float
+    """Expected calibration error, 0 to 1."""
+    interval: Interval
+    """Of the error, 95 %, from RESAMPLES draws of the photos with replacement."""
+    error_cross_fitted: float | None
+    """The same with each half's temperature fitted on the other half; None where there are no two halves."""
+    bins: list[Bin]
+
+
+def measure_calibration(
+    answers: Answers, targets: NDArray[np.int64], groups: Sequence[str], temperature: float
+) -> Calibration:
+    """Of answers that were made with `temperature`; `groups` keep near-duplicates in one half."""
+    bins = reliability(answers.probabilities, targets)
+    crossed = None
+    if min(np.bincount(targets)[np.unique(targets)]) > 1 and len(set(groups)) > 1:
+        halves = calibrate_unseen(answers.logits, targets, groups).astype(np.float32)
+        crossed = expected_calibration_error(reliability(halves, targets))
+    return Calibration(
+        temperature, expected_calibration_error(bins), _resample(answers.probabilities, targets), crossed, bins
+    )
+
+
+def _resample(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> Interval:
+    draw, count = np.random.default_rng(0), len(targets)
+    picks = (draw.integers(0, count, count) for _ in range(RESAMPLES))
+    errors = [expected_calibration_error(reliability(probabilities[pick], targets[pick])) for pick in picks]
+    low, high = np.quantile(errors, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def choose_unsure(answers: Answers, uncertain: float = UNCERTAIN, strange: float = STRANGE) -> Unsure:
+    """The rule under which a share of the photos gets no label.
+
+    These are the `uncertain` ones with the lowest best probability, and the `strange` ones that are most probably
+    something else.
+    """
+    threshold = min(float(np.quantile(answers.probabilities.max(axis=1), uncertain)), THRESHOLD_AT_MOST)
+    if np.isnan(answers.outsider).any():
+        return Unsure(round(threshold, 4))
+    outsider = max(float(np.quantile(answers.outsider, 1 - strange)), OUTSIDER_AT_LEAST)
+    return Unsure(round(threshold, 4), round(outsider, 4))

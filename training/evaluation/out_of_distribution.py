@@ -1,13 +1,14 @@
-"""Which score tells pictures of other things from photos of the classes: measured on kinds never trained on.
+"""Pictures of something else: how many get no label, and which score tells them best from photos of the classes.
 
-Each score is higher for an outsider. Its limit is set where SHARE of the held-out photos would be turned away, and what
-counts is how many outsiders of unseen kinds lie above it.
+What counts are kinds that were never trained on. Each score is higher for something else. Its limit is set where SHARE
+of the held-out photos would be turned away; what counts is how many pictures of unseen kinds lie above it.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
+from bot.inference.contract import Unsure
 from training.data.outsiders import TEST_PICTURES, find_kinds, part_kinds
 from training.data.photos import LabelledPhoto
+from training.evaluation.answers import Answers, AskLogits
+from training.evaluation.intervals import Share, count_share
 from training.fitting.dataloaders import get_labels
-from training.fitting.learner import compute_logits
 from training.recipe import Recipe
 
 SHARE = 0.02
@@ -40,38 +43,67 @@ def draw_unseen(recipe: Recipe) -> dict[str, list[bytes]]:
     return {kind.name: [_encode(image) for image in kind.sample(TEST_PICTURES, recipe.split_seed)] for kind in unseen}
 
 
-def measure_rejection(learner: Learner, photos: Sequence[LabelledPhoto], recipe: Recipe) -> dict[str, Any] | None:
-    """Compare the scores on the held-out photos and on outsiders of unseen kinds, for `metrics.json`.
+@dataclass(frozen=True)
+class Rejection:
+    """How many pictures of something else get no label."""
 
-    None if the net was trained without outsiders.
+    pictures: Share
+    kinds: dict[str, Share]
+
+
+@dataclass(frozen=True)
+class ScoreQuality:
+    """How well one score tells pictures of something else from photos of the classes."""
+
+    auroc: float
+    rejected: float
+    """Share of the pictures above the limit."""
+
+
+@dataclass(frozen=True)
+class ScoreComparison:
+    scores: dict[str, ScoreQuality]
+    chosen: str
+    share_of_photos: float
+    """Of the held-out photos, turned away at each score's limit."""
+
+
+def measure_rejection(answers: Mapping[str, Answers], rule: Unsure) -> Rejection | None:
+    """Which share of the pictures of each kind gets no label under a rule, and of all of them; None without any."""
+    unsure = {kind: said.unsure(rule) for kind, said in answers.items()}
+    if not unsure:
+        return None
+    return Rejection(
+        count_share(np.concatenate(list(unsure.values()))), {kind: count_share(hits) for kind, hits in unsure.items()}
+    )
+
+
+def compare_scores(
+    learner: Learner, ask: AskLogits, photos: Sequence[LabelledPhoto], unseen: Mapping[str, list[bytes]]
+) -> ScoreComparison | None:
+    """The scores on held-out photos and on pictures of unseen kinds; None if the net was trained without outsiders.
+
+    `ask` gives the learner's own logits.
     """
     labels = len(get_labels(learner.dls))
-    if labels == len(learner.dls.vocab):
-        return None
-    unseen = draw_unseen(recipe)
     held_out = [photo.path.read_bytes() for photo in photos if photo.held_out]
+    if labels == len(learner.dls.vocab) or not unseen or not held_out:
+        return None
     trained_on = [photo for photo in photos if not photo.held_out]
     fitted = [trained_on[i] for i in np.linspace(0, len(trained_on) - 1, min(MAX_FITTED, len(trained_on)), dtype=int)]
     classes = np.array([list(learner.dls.vocab).index(photo.label) for photo in fitted])
-    distance = fit_distance(_look(learner, [photo.path.read_bytes() for photo in fitted])[1], classes)
-    inside_logits, inside_features = _look(learner, held_out)
-    outside = {kind: _look(learner, pictures) for kind, pictures in unseen.items()}
-
-    methods, kinds = {}, {}
+    distance = fit_distance(_look(learner.model, ask, [photo.path.read_bytes() for photo in fitted])[1], classes)
+    inside_logits, inside_features = _look(learner.model, ask, held_out)
+    outside = [_look(learner.model, ask, pictures) for pictures in unseen.values()]
+    qualities = {}
     for name, score in _scores(labels, distance).items():
         inside = score(inside_logits, inside_features)
-        limit = float(np.quantile(inside, 1 - SHARE))
-        scores = {kind: score(*look) for kind, look in outside.items()}
-        others = np.concatenate(list(scores.values()))
+        others = np.concatenate([score(*look) for look in outside])
         truth = np.repeat([0, 1], [len(inside), len(others)])
-        methods[name] = {
-            "auroc": float(roc_auc_score(truth, np.concatenate([inside, others]))),
-            "rejected": float((others > limit).mean()),
-        }
-        if name == CHOSEN:
-            for kind, found in scores.items():
-                kinds[kind] = {"pictures": len(found), "rejected": float((found > limit).mean())}
-    return {"methods": methods, "kinds": kinds, "share_of_photos": SHARE, "chosen": CHOSEN}
+        limit = float(np.quantile(inside, 1 - SHARE))
+        auroc = float(roc_auc_score(truth, np.concatenate([inside, others])))
+        qualities[name] = ScoreQuality(auroc, float((others > limit).mean()))
+    return ScoreComparison(qualities, CHOSEN, SHARE)
 
 
 Score = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.floating[Any]]]
@@ -108,13 +140,13 @@ def fit_distance(
     return distance
 
 
-def _look(learner: Learner, pictures: list[bytes]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _look(net: nn.Module, ask: AskLogits, pictures: list[bytes]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Logits `[pictures, classes + 1]`, and the features `[pictures, features]` that the last layer makes them of."""
     features = []
-    last = [layer for layer in learner.model.modules() if isinstance(layer, nn.Linear)][-1]
+    last = [layer for layer in net.modules() if isinstance(layer, nn.Linear)][-1]
     hook = last.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].detach().float().cpu()))
     try:
-        logits = compute_logits(learner, pictures)
+        logits = ask(pictures)
     finally:
         hook.remove()
     return logits, torch.cat(features).numpy()

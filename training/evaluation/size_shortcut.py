@@ -1,10 +1,11 @@
-"""Copies of photos whose width and height say nothing of their label.
+"""Copies of photos in another frame, which should change no answer: neutral sizes, and wider surroundings.
 
     python -m training neutral --data DIR --out DIR
 
 In many data sets the classes were collected in different ways, and a photo's size alone gives its label away. Each
-copy is squished to the size of a photo drawn from the whole set without looking at labels, and all are JPEGs of one
-quality. A net that scores worse on the copies was looking at the frame, not at what is in it.
+neutral copy is squished to the size of a photo drawn from the whole set without looking at labels, and all are JPEGs of
+one quality. A padded copy is the photo in the middle of its own blurred surroundings. A net that scores worse on the
+copies was looking at the frame, not at what is in it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from fastprogress.fastprogress import progress_bar
-from PIL import Image
+from PIL import Image, ImageFilter
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.tree import DecisionTreeClassifier
 
@@ -29,6 +30,10 @@ from training.data.photos import DataError, LabelledPhoto
 
 JPEG_QUALITY = 90
 FOLDS = 5
+PADDINGS = (1.5, 2.0, 3.0)
+"""Widths and heights of the padded copies, in those of the photo."""
+PADDED_SIDE = 768
+"""Pixels of a padded copy's longer side at most: three times what the net sees."""
 
 
 def draw_sizes(photos: Sequence[LabelledPhoto], seed: int) -> list[tuple[int, int]]:
@@ -43,10 +48,16 @@ def copy_at_size(photo: LabelledPhoto, size: tuple[int, int]) -> bytes:
     return buffer.getvalue()
 
 
-def copy_held_out(photos: Sequence[LabelledPhoto], seed: int) -> list[bytes]:
-    """Neutral copies, as JPEG, of those photos that are held out, in their order."""
-    drawn = zip(photos, draw_sizes(photos, seed), strict=True)
-    return [copy_at_size(photo, size) for photo, size in drawn if photo.held_out]
+def copy_padded(photo: LabelledPhoto, factor: float) -> bytes:
+    """The photo, as JPEG, in the middle of its own blurred picture, `factor` times as wide and high as itself."""
+    image = read(photo.path.read_bytes())
+    image.thumbnail((PADDED_SIDE / factor, PADDED_SIDE / factor))
+    width, height = (max(1, round(side * factor)) for side in image.size)
+    ground = image.resize((width, height), Image.Resampling.BILINEAR)
+    ground = ground.filter(ImageFilter.GaussianBlur(max(width, height) / 20))
+    ground.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
+    ground.save(buffer := io.BytesIO(), "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()
 
 
 def score_sizes(photos: Sequence[LabelledPhoto], seed: int) -> float:

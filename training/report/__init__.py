@@ -1,1 +1,1 @@
-"""Measured figures in, the report out."""
+"""A trained net in, a folder out: figures as JSON, pictures, one page, and runs side by side."""

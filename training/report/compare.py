@@ -50,23 +50,24 @@ def read_run(folder: Path) -> Run:
     try:
         metrics = read_metrics(folder)
         split = read_split(Path(), folder / SPLIT_FILE)
-        folders = metrics.get("by_folder", {})
-        return Run(
-            name=folder.resolve().name.removesuffix("-report") + (" (stopped)" if metrics.get("interrupted") else ""),
-            recipe=dict(metrics["recipe"]),
-            figures={
-                "accuracy": float(metrics["accuracy"]),
-                "neutral copies": float(metrics["neutral"]["accuracy"]),
-                **{f"{name}/": float(figures["accuracy"]) for name, figures in folders.items()},
-                "validation loss": float(metrics["history"][-1]["valid_loss"]),
-                "minutes": float(metrics["seconds"]) / 60,
-            },
-            held_out={photo.path.as_posix(): photo.label for photo in split if photo.held_out},
-        )
     except OSError as error:
         raise CompareError(f"{folder} is no report: {error.strerror}, {error.filename}.") from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise CompareError(f"{folder} is no report of this version: {type(error).__name__} {error}.") from error
+    except (ValueError, KeyError) as error:
+        raise CompareError(f"{folder} is no report of this version: {error}.") from error
+    run, evaluation = metrics.run, metrics.evaluation
+    collections = {f"{name}/": part.scores.right.share for name, part in evaluation.collections.items()}
+    return Run(
+        name=folder.resolve().name.removesuffix("-report") + (" (stopped)" if run.interrupted else ""),
+        recipe=run.recipe,
+        figures={
+            "accuracy": evaluation.scores.right.share,
+            "neutral copies": evaluation.neutral.right.share,
+            **collections,
+            **({"validation loss": run.history[-1].valid_loss} if run.history else {}),
+            "minutes": run.seconds / 60,
+        },
+        held_out={photo.path.as_posix(): photo.label for photo in split if photo.held_out},
+    )
 
 
 def compare(runs: Sequence[Run]) -> str:

@@ -19,8 +19,12 @@ from sklearn.metrics import confusion_matrix
 
 from bot.inference.decoding import read
 from training.data.photos import LabelledPhoto
-from training.evaluation.grad_cam import Answer, choose_samples, compute_heat
+from training.evaluation.calibration import Bin
+from training.evaluation.examples import Answer, choose_samples
+from training.evaluation.grad_cam import compute_heat
+from training.fitting.callbacks import Epoch
 from training.fitting.dataloaders import get_labels
+from training.runs import Metrics
 
 MAX_NUMBERED_CLASSES = 40
 """Up to here the confusion matrix has numbers; beyond, colours alone."""
@@ -28,18 +32,18 @@ WORST = 9
 """Worst mistakes that are shown."""
 
 
-def write_pictures(learner: Learner, answers: Sequence[Answer], metrics: dict[str, Any], folder: Path) -> None:
+def write_pictures(learner: Learner, answers: Sequence[Answer], metrics: Metrics, folder: Path) -> None:
     """Write the report's PNGs: explanations, confusion matrix, worst mistakes, calibration, losses.
 
-    `answers` are those to the held-out photos.
+    `answers` are those to the judged photos.
     """
     labels = get_labels(learner.dls)
     figures = {
         "explanations": draw_explanations(learner, choose_samples(answers, labels), len(labels)),
         "confusion-matrix": draw_confusion(answers, labels),
         "worst-mistakes": draw_worst(answers),
-        "reliability": draw_reliability(metrics["calibration"]["bins"]),
-        "losses": draw_losses(metrics["history"]),
+        "reliability": draw_reliability(metrics.evaluation.calibration.bins),
+        "losses": draw_losses(metrics.run.history),
     }
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=100, bbox_inches="tight")
@@ -111,32 +115,32 @@ def draw_confusion(answers: Sequence[Answer], labels: Sequence[str]) -> Figure:
     return figure
 
 
-def draw_reliability(bins: Sequence[dict[str, Any]]) -> Figure:
+def draw_reliability(bins: Sequence[Bin]) -> Figure:
     """Accuracy by probability of the best label: on the diagonal the net is as sure as it is right."""
-    filled = [one for one in bins if one["photos"]]
+    filled = [one for one in bins if one.photos]
     figure = Figure(figsize=(5.2, 5), layout="constrained")
     axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color="grey", linestyle="--", label="as sure as right")
-    lows, widths = [one["low"] for one in filled], [one["high"] - one["low"] for one in filled]
-    axis.bar(lows, [one["accuracy"] for one in filled], widths, align="edge", color="#a9c7f0", edgecolor="white")
-    axis.plot([one["confidence"] for one in filled], [one["accuracy"] for one in filled], "o", color="#2266cc")
+    lows, widths = [one.low for one in filled], [one.high - one.low for one in filled]
+    axis.bar(lows, [one.accuracy for one in filled], widths, align="edge", color="#a9c7f0", edgecolor="white")
+    axis.plot([one.confidence for one in filled], [one.accuracy for one in filled], "o", color="#2266cc")
     for one in filled:
-        axis.annotate(f"{one['photos']}", (one["low"] / 2 + one["high"] / 2, 0.02), ha="center", fontsize=8)
+        axis.annotate(f"{one.photos}", (one.low / 2 + one.high / 2, 0.02), ha="center", fontsize=8)
     axis.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="probability of the best label", ylabel="accuracy")
     axis.set_title("Reliability (numbers: photos)")
     axis.legend(loc="upper left")
     return figure
 
 
-def draw_losses(history: Sequence[dict[str, Any]]) -> Figure:
+def draw_losses(history: Sequence[Epoch]) -> Figure:
     epochs = range(1, len(history) + 1)
     figure = Figure(figsize=(8, 5), layout="constrained")
     axis = figure.subplots()
-    axis.plot(epochs, [epoch["train_loss"] for epoch in history], label="training loss")
-    axis.plot(epochs, [epoch["valid_loss"] for epoch in history], label="validation loss")
-    axis.plot(epochs, [1 - epoch["accuracy"] for epoch in history], label="validation error rate", linestyle=":")
+    axis.plot(epochs, [epoch.train_loss for epoch in history], label="training loss")
+    axis.plot(epochs, [epoch.valid_loss for epoch in history], label="validation loss")
+    axis.plot(epochs, [1 - epoch.accuracy for epoch in history], label="validation error rate", linestyle=":")
     # A validation loss can shoot up for an epoch while the learning rate is high; it would flatten all the rest.
-    top = 1.3 * max(epoch["train_loss"] for epoch in history)
+    top = 1.3 * max(epoch.train_loss for epoch in history)
     axis.set(xlabel="epoch", ylabel="cross-entropy, error rate", title="Losses", ylim=(0, top))
     axis.legend()
     return figure

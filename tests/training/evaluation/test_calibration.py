@@ -7,12 +7,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from training.evaluation.answers import Answers
 from training.evaluation.calibration import (
     BINS,
     calibrate_unseen,
-    calibration_facts,
+    choose_unsure,
     expected_calibration_error,
     fit_temperature,
+    measure_calibration,
     reliability,
 )
 
@@ -62,8 +64,34 @@ def test_no_photo_is_judged_by_a_temperature_it_helped_to_fit() -> None:
     assert 0.7 < unseen.max(axis=1).min() < 0.95  # by the half with 40
 
 
-def test_facts_of_too_few_photos_leave_the_halves_out() -> None:
-    facts = calibration_facts(np.array([[2, 0], [0, 2]], np.float32), np.array([0, 1]), ["a", "b"])
-    assert "expected_calibration_error_cross_fitted" not in facts
-    facts = calibration_facts(*draw(100), [str(index) for index in range(100)])
-    assert facts["expected_calibration_error_cross_fitted"] >= 0
+def say(logits: NDArray[np.float32], outsider: list[float] | None = None) -> Answers:
+    rows = softmax(logits, axis=1).astype(np.float32)
+    return Answers(rows, np.array(outsider or [np.nan] * len(rows), np.float32))
+
+
+def test_too_few_photos_have_no_halves() -> None:
+    few = measure_calibration(say(np.array([[2, 0], [0, 2]], np.float32)), np.array([0, 1]), ["a", "b"], 1.0)
+    assert few.error_cross_fitted is None
+    logits, targets = draw(100)
+    many = measure_calibration(say(logits), targets, [str(index) for index in range(100)], 1.5)
+    assert many.error_cross_fitted is not None
+    assert many.interval[0] <= many.error <= many.interval[1]
+    assert many.temperature == 1.5
+
+
+def tell(probabilities: list[float], outsider: list[float] | None = None) -> Answers:
+    """Answers about two classes, from the first one's probabilities."""
+    rows = np.array([[first, 1 - first] for first in probabilities], np.float32)
+    return Answers(rows, np.array(outsider or [np.nan] * len(rows), np.float32))
+
+
+def test_one_in_a_hundred_photos_is_unsure() -> None:
+    best = np.linspace(0.5, 1, 1001).tolist()
+    assert choose_unsure(tell(best)).threshold == pytest.approx(0.502, abs=1e-3)
+    assert choose_unsure(tell(best)).outsider is None
+    assert choose_unsure(tell([0.999] * 100)).threshold == 0.9
+    answers = tell(best, np.linspace(1, 0, 1001).tolist())
+    rule = choose_unsure(answers)
+    assert rule.outsider == pytest.approx(0.992, abs=1e-3)
+    assert 0.007 <= answers.unsure(rule).mean() <= 0.013
+    assert choose_unsure(tell(best, [0.0] * 1001)).outsider == 0.05

@@ -6,14 +6,15 @@ import csv
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from bot.inference.decoding import read
 from tests.support.datasets import CLASSES, draw_photo
 from tests.support.paths import MASKS
-from tests.support.warm import run
 from training.data.loading import load_photos
-from training.evaluation.size_shortcut import copy_held_out, draw_sizes, score_sizes
+from training.evaluation.size_shortcut import copy_at_size, copy_padded, draw_sizes, main, score_sizes
 
 
 @pytest.fixture
@@ -29,8 +30,7 @@ def telling(tmp_path: Path) -> Path:
 
 def test_the_copies_are_all_photos_in_sizes_that_tell_nothing(telling: Path, tmp_path: Path) -> None:
     out = tmp_path / "copies"
-    done = run("training", "neutral", "--data", str(telling), "--out", str(out))
-    assert done.returncode == 0, done.stderr
+    assert main(["--data", str(telling), "--out", str(out)]) == 0
     before, after = (load_photos(folder, 42).photos for folder in (telling, out))
     assert [photo.path.relative_to(telling).as_posix() + ".jpg" for photo in before] == [
         photo.path.relative_to(out).as_posix() for photo in after
@@ -48,19 +48,27 @@ def test_the_copies_are_all_photos_in_sizes_that_tell_nothing(telling: Path, tmp
 def test_the_seed_decides_the_sizes(telling: Path) -> None:
     photos = load_photos(telling, 42).photos
     assert draw_sizes(photos, 1) == draw_sizes(photos, 1) != draw_sizes(photos, 2)
-    copies = copy_held_out(photos, 1)
-    assert len(copies) == sum(photo.held_out for photo in photos)
-    assert copies == copy_held_out(photos, 1)
+    assert copy_at_size(photos[0], (50, 60)) == copy_at_size(photos[0], (50, 60))
 
 
-def test_a_folder_that_is_there_is_not_written_into(telling: Path) -> None:
-    done = run("training", "neutral", "--data", str(telling), "--out", str(telling))
-    assert done.returncode == 2
-    assert "is there already" in done.stderr
+@pytest.mark.parametrize("factor", [1.5, 3.0])
+def test_a_padded_copy_is_the_photo_in_the_middle_of_its_blurred_self(telling: Path, factor: float) -> None:
+    photo = load_photos(telling, 42).photos[0]
+    image, copy = read(photo.path.read_bytes()), read(copy_padded(photo, factor))
+    width, height = image.size
+    assert copy.size == (round(width * factor), round(height * factor))
+    left, top = (copy.width - width) // 2, (copy.height - height) // 2
+    middle = copy.crop((left, top, left + width, top + height))
+    assert np.abs(np.asarray(middle, int) - np.asarray(image, int)).mean() < 3  # compressed once more
+    assert np.asarray(copy.crop((0, 0, left, copy.height))).std() < np.asarray(image).std()
+
+
+def test_a_folder_that_is_there_is_not_written_into(telling: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--data", str(telling), "--out", str(telling)]) == 2
+    assert "is there already" in capsys.readouterr().err
     shutil.rmtree(telling)
-    done = run("training", "neutral", "--data", str(telling), "--out", str(telling))
-    assert done.returncode == 2
-    assert "there is no folder" in done.stderr
+    assert main(["--data", str(telling), "--out", str(telling)]) == 2
+    assert "there is no folder" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not MASKS.is_dir(), reason="the mask photos are not beside the repository")

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from bot.benchmark.statistics import wilson
 from training.data.photos import DataError, LabelledPhoto
 from training.evaluation.subgroups import (
     BRIGHTNESS,
+    COLLECTION,
     FACE_SCALE,
-    FOLDER,
     SIZE,
     SKIN_TONE,
     UNKNOWN,
     Breakdown,
+    Group,
     break_down,
     find_traits,
     find_worst,
     name_skin_tone,
     read_columns,
-    wilson,
 )
+from training.records import from_json, to_json
 
 Color = tuple[int, int, int]
 BLUE: Color = (40, 60, 200)
@@ -43,7 +44,9 @@ def save(folder: Path, name: str, image: Image.Image) -> LabelledPhoto:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path)
-    return LabelledPhoto(path, path.parent.name, size=image.size)
+    return LabelledPhoto(
+        path, path.parent.name, size=image.size, collection=name.split("/")[-3] if name.count("/") > 1 else ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def test_traits_are_read_off_the_photos(tmp_path: Path) -> None:
     assert traits == {
         SIZE: ["128 to 255 px", "512 px and more", "under 128 px"],
         BRIGHTNESS: ["dark", "bright", "medium"],
-        FOLDER: ["far", "near", "near"],
+        COLLECTION: ["far", "near", "near"],
     }
     faces = find_traits(photos, tmp_path, Breakdown(faces=True))
     assert faces[SKIN_TONE] == ["intermediate", UNKNOWN, "intermediate"]
@@ -97,7 +100,7 @@ def test_traits_are_read_off_the_photos(tmp_path: Path) -> None:
 
 def test_class_folders_side_by_side_are_no_trait(tmp_path: Path) -> None:
     photos = [save(tmp_path, f"{label}/1.png", paint(BLUE)) for label in ("cat", "dog")]
-    assert FOLDER not in find_traits(photos, tmp_path)
+    assert COLLECTION not in find_traits(photos, tmp_path)
 
 
 def test_columns_are_read_by_path_and_a_wrong_one_is_named(tmp_path: Path) -> None:
@@ -121,15 +124,26 @@ def test_figures_are_those_of_each_group() -> None:
     targets = np.array([0, 1, 0, 0, 1, 1])
     values = ["dark", "dark", "dark", "bright", "bright", "bright"]
     dark, bright = break_down(right, targets, ["cat", "dog"], {BRIGHTNESS: values})
-    assert (dark.value, dark.photos) == ("dark", 3)
-    assert dark.accuracy == pytest.approx(2 / 3)
-    assert dark.interval == wilson(2, 3)
-    assert {label: (found.photos, found.recall) for label, found in dark.recall.items()} == {
+    assert (dark.value, dark.right.photos) == ("dark", 3)
+    assert dark.right.share == pytest.approx(2 / 3)
+    assert dark.right.interval == wilson(2, 3)
+    assert {label: (found.photos, found.share) for label, found in dark.recall.items()} == {
         "cat": (2, 0.5),
         "dog": (1, 1.0),
     }
-    assert (bright.recall["dog"].photos, bright.recall["dog"].recall) == (2, 0.0)
-    assert json.loads(json.dumps(asdict(bright)))["recall"]["dog"]["interval"][0] == pytest.approx(0)
+    assert (bright.recall["dog"].photos, bright.recall["dog"].share) == (2, 0.0)
+    assert from_json(Group, json.loads(json.dumps(to_json(bright)))) == bright
+
+
+def test_faces_of_groups_csv_are_broken_down_unasked(tmp_path: Path) -> None:
+    photos = [save(tmp_path, f"cat/{number}.png", paint(BLUE)) for number in range(4)]
+    with (tmp_path / "groups.csv").open("w", newline="") as handle:
+        faces = zip(("1", "2", "7", ""), ("0.1", "0.15", "0.5", ""), strict=True)
+        rows = [(f"cat/{number}.png", "cat", "a", *both) for number, both in enumerate(faces)]
+        csv.writer(handle).writerows([("path", "label", "group", "faces", "face_height"), *rows])
+    traits = find_traits(photos, tmp_path)
+    assert traits["faces"] == ["1", "2", "3 and more", UNKNOWN]
+    assert traits["face_height"] == ["under 0.15", "0.15 to 0.3", "0.5 and more", UNKNOWN]
 
 
 def test_bins_keep_their_order_and_columns_are_sorted() -> None:
@@ -143,8 +157,7 @@ def test_a_group_too_small_is_never_the_worst() -> None:
     values = ["few"] * 49 + ["many"] * 60 + ["most"] * 91
     right = np.array([False] * 49 + [True] * 54 + [False] * 6 + [True] * 91)
     groups = break_down(right, np.zeros(200, np.int64), ["cat"], {"light": values})
-    worst = find_worst(groups, accuracy=0.95)
+    worst = find_worst(groups)
     assert worst
-    assert (worst.value, worst.photos, worst.accuracy) == ("many", 60, 0.9)
-    assert worst.gap == pytest.approx(5)
-    assert find_worst(groups[:1], accuracy=0.95) is None
+    assert (worst.value, worst.right.photos, worst.right.share) == ("many", 60, 0.9)
+    assert find_worst(groups[:1]) is None

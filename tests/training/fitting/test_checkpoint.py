@@ -55,7 +55,7 @@ def test_a_killed_training_ends_as_one_that_was_never_stopped(photos: Path, tmp_
     done = start_training(photos, tmp_path / "out", *OPTIONS, *BATCHES, "--resume").wait(300)
     assert done.returncode == 0, done.stderr
     assert_equal(load_weights(tmp_path / "out.pkl"), whole.learner.model.state_dict())
-    metrics = json.loads((tmp_path / "out-report" / "metrics.json").read_text())
+    metrics = json.loads((tmp_path / "out-report" / "metrics.json").read_text())["run"]
     assert [epoch["valid_loss"] for epoch in metrics["history"]] == [epoch.valid_loss for epoch in whole.history]
     assert not list((tmp_path / "out-report").glob("checkpoint*"))
 
@@ -68,7 +68,7 @@ def test_ctrl_c_keeps_the_best_epoch_so_far_and_the_training_can_go_on(photos: P
     done = process.wait(120)
     assert done.returncode == 0, done.stderr
     assert "keeping the best epoch so far. The same command with --resume goes on instead." in done.stdout
-    metrics = json.loads((tmp_path / "out-report" / "metrics.json").read_text())
+    metrics = json.loads((tmp_path / "out-report" / "metrics.json").read_text())["run"]
     assert metrics["interrupted"]
     assert 2 <= len(metrics["history"]) < 6
     assert (tmp_path / "out.pkl").exists()

@@ -82,7 +82,7 @@ def test_two_processes_train_one_net_each_on_its_half(photos: Path, tmp_path: Pa
     assert done.stdout.count("reading the photos in") == 1
     assert done.stdout.count("on copies of them whose size says nothing") == 1
     assert done.stdout.count(f"wrote {tmp_path / 'out'}.pkl") == 1
-    metrics = json.loads((tmp_path / "out-report" / "metrics.json").read_text())
+    metrics = json.loads((tmp_path / "out-report" / "metrics.json").read_text())["run"]
     assert [epoch["size"] for epoch in metrics["history"]] == [64, 64]
     assert (tmp_path / "out.pkl").exists()
     assert not list((tmp_path / "out-report").glob("checkpoint*"))

@@ -2,28 +2,66 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
+from bot.inference.contract import Unsure
+from training.evaluation.calibration import Calibration
+from training.evaluation.evaluate import HELD_OUT, CollectionScores, Evaluation, Scores
+from training.evaluation.intervals import Share
+from training.fitting.callbacks import Epoch
 from training.report.compare import main
+from training.runs import Metrics, RunFacts, SplitFacts, write_metrics
 
 BASE = {"arch": "resnet18", "ema": 0.0, "seed": 42, "unseen": []}
 
 
+def count(share: float) -> Share:
+    return Share(100, share, (0.0, 1.0))
+
+
 def write_report(
-    folder: Path, accuracy: float, recipe: dict[str, object] | None = None, held_out: str = "a", **more: object
+    folder: Path,
+    accuracy: float,
+    recipe: dict[str, object] | None = None,
+    held_out: str = "a",
+    interrupted: bool = False,
+    collections: dict[str, float] | None = None,
 ) -> Path:
     folder.mkdir()
-    metrics = {
-        "accuracy": accuracy,
-        "neutral": {"accuracy": accuracy - 0.01},
-        "history": [{"valid_loss": 0.9}, {"valid_loss": 0.25}],
-        "seconds": 90.0,
-        "recipe": BASE | (recipe or {}),
-    }
-    (folder / "metrics.json").write_text(json.dumps(metrics | more))
+
+    def score(right: float) -> Scores:
+        return Scores(count(right), {}, {}, count(0), count(0))
+
+    metrics = Metrics(
+        run=RunFacts(
+            photos={"train": {"x": 2}, "valid": {"x": 1}},
+            skipped=0,
+            split=SplitFacts("perceptual hash", 0, 0, 1),
+            recipe=BASE | (recipe or {}),
+            interrupted=interrupted,
+            history=[Epoch(224, 1.0, loss, accuracy) for loss in (0.9, 0.25)],
+            seconds=90.0,
+            versions={},
+            data="photos",
+        ),
+        evaluation=Evaluation(
+            judged_by=HELD_OUT,
+            scores=score(accuracy),
+            neutral=score(accuracy - 0.01),
+            padded={},
+            size_only_accuracy=0.5,
+            calibration=Calibration(1.0, 0.0, (0.0, 0.0), None, []),
+            rejection=None,
+            groups=[],
+            worst_group=None,
+            collections={name: CollectionScores(score(share), 0.0) for name, share in (collections or {}).items()},
+        ),
+        rule=Unsure(0.5),
+        scores=None,
+    )
+    write_metrics(metrics, folder)
     rows = [f"x/{name}.jpg,x,,1,1,{'valid' if name == held_out else 'train'}" for name in "abc"]
     (folder / "split.csv").write_text("\n".join(["path,label,group,width,height,split", *rows]) + "\n")
     return folder
@@ -38,7 +76,7 @@ def test_a_row_per_recipe_with_mean_and_range_over_seeds(tmp_path: Path, capsys:
     reports = [
         write_report(tmp_path / "plain-report", 0.9),
         write_report(tmp_path / "plain-2-report", 0.92, {"seed": 43}),
-        write_report(tmp_path / "averaged-report", 0.95, {"ema": 0.99}, by_folder={"wild": {"accuracy": 0.5}}),
+        write_report(tmp_path / "averaged-report", 0.95, {"ema": 0.99}, collections={"wild": 0.5}),
     ]
     out = tmp_path / "table.md"
     assert main([*map(str, reports), "--out", str(out)]) == 0

@@ -6,17 +6,23 @@ import csv
 import json
 import shlex
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.warm import run
-from training.evaluation.subgroups import wilson
+from bot.benchmark.statistics import wilson
+from training.data.split import read_split
+from training.evaluation.left_out import make_run, write_run
 from training.recipe import write_command
-from training.report.__main__ import main
+from training.records import from_json
+from training.report.command import main
+from training.report.figures import find_left_out
 from training.report.page import Suspect, make_page
+from training.runs import Metrics, read_metrics
 
 HOSTILE = "<b>$a & \"b\" 'c'"
 
@@ -57,14 +63,14 @@ def again(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "toy-report").mkdir()
     shutil.copy(trained / "toy.pkl", folder)
     metrics = json.loads((trained / "toy-report" / "metrics.json").read_text())
-    old = {key: value for key, value in metrics.items() if key not in ("calibration", "groups", "worst_group")}
-    (folder / "toy-report" / "metrics.json").write_text(json.dumps(old | {"seconds": 1234.5, "accuracy": 0}))
+    (folder / "toy-report" / "metrics.json").write_text(json.dumps({"run": metrics["run"] | {"seconds": 1234.5}}))
     with (trained / "toy-report" / "split.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     swapped = next(row for row in rows if row["label"] == "green" and row["split"] == "train")
     for number, row in enumerate(rows):
         before = trained / "photos" / row["path"]
-        row["path"] = f"{'near' if number % 3 else 'far'}/{row['path']}"
+        row["collection"] = "near" if number % 3 else "far"
+        row["path"] = f"{row['collection']}/{row['path']}"
         (folder / "photos" / row["path"]).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(before, folder / "photos" / row["path"])
     swapped["label"] = "red"
@@ -77,36 +83,38 @@ def again(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             (row["path"], row["label"], row["group"], "day" if number % 2 else "") for number, row in enumerate(rows)
         ]
         csv.writer(handle).writerows([("path", "label", "group", "light"), *lines])
-    done = run("training", "report", str(folder / "toy.pkl"), *("--data", str(folder / "photos"), "--by", "light"))
-    assert done.returncode == 0, done.stderr
+    assert main([str(folder / "toy.pkl"), "--data", str(folder / "photos"), "--by", "light"]) == 0
     (folder / "swapped").write_text(swapped["path"])
     return folder
 
 
 def test_what_cannot_be_measured_again_is_kept(again: Path, trained: Path) -> None:
     before, after = (json.loads((folder / "toy-report" / "metrics.json").read_text()) for folder in (trained, again))
-    for key in ("photos", "skipped", "split", "recipe", "interrupted", "history", "versions", "accuracy", "neutral"):
-        assert after[key] == before[key] or key == "neutral", key
-    assert after["seconds"] == 1234.5
-    assert after["data"] == (again / "photos").as_posix()
+    for key in ("photos", "skipped", "split", "recipe", "interrupted", "history", "versions"):
+        assert after["run"][key] == before["run"][key], key
+    assert after["run"]["seconds"] == 1234.5
+    assert after["run"]["data"] == (again / "photos").as_posix()
+    assert after["evaluation"]["scores"] == before["evaluation"]["scores"]
 
 
 def test_figures_have_intervals_and_break_down(again: Path) -> None:
-    metrics = json.loads((again / "toy-report" / "metrics.json").read_text())
-    held_out = sum(metrics["photos"]["valid"].values())
-    for scored in (metrics, metrics["neutral"]):
-        assert scored["interval"] == list(wilson(round(scored["accuracy"] * held_out), held_out))
-    for trait in ("photo size", "brightness", "folder", "light"):
-        groups = [group for group in metrics["groups"] if group["trait"] == trait]
-        assert sum(group["photos"] for group in groups) == held_out
-        right = sum(group["accuracy"] * group["photos"] for group in groups)
-        assert right / held_out == pytest.approx(metrics["accuracy"])
-    assert {group["value"] for group in metrics["groups"] if group["trait"] == "light"} == {"day", "unknown"}
-    assert set(metrics["by_folder"]) == {"far", "near"}
-    assert sum(one["photos"] for one in metrics["by_folder"].values()) == held_out
-    assert metrics["worst_group"] is None  # of 50 photos there is none
-    assert sum(one["photos"] for one in metrics["calibration"]["bins"]) == held_out
-    assert not any("skin" in group["trait"] for group in metrics["groups"])
+    metrics = read_metrics(again / "toy-report")
+    evaluation = metrics.evaluation
+    held_out = sum(metrics.run.photos["valid"].values())
+    for scores in (evaluation.scores, evaluation.neutral, *(one.scores for one in evaluation.padded.values())):
+        assert scores.right.interval == wilson(round(scores.right.share * held_out), held_out)
+    for trait in ("photo size", "brightness", "collection", "light"):
+        groups = [group for group in evaluation.groups if group.trait == trait]
+        assert sum(group.right.photos for group in groups) == held_out
+        right = sum(group.right.share * group.right.photos for group in groups)
+        assert right / held_out == pytest.approx(evaluation.scores.right.share)
+    assert {group.value for group in evaluation.groups if group.trait == "light"} == {"day", "unknown"}
+    assert set(evaluation.collections) == {"far", "near"}
+    assert sum(one.scores.right.photos for one in evaluation.collections.values()) == held_out
+    assert evaluation.worst_group is None  # of 50 photos there is none
+    assert sum(one.photos for one in evaluation.calibration.bins) == held_out
+    assert set(evaluation.padded) == {"1.5", "2", "3"}
+    assert not any("skin" in group.trait for group in evaluation.groups)
 
 
 def test_a_wrong_label_is_a_suspect(again: Path) -> None:
@@ -155,20 +163,46 @@ def test_what_users_named_is_text_on_the_page(again: Path) -> None:
     text = (again / "toy-report" / "metrics.json").read_text()
     hostile = json.dumps(HOSTILE)[1:-1]
     metrics = json.loads(text.replace('"red"', f'"{hostile}"').replace('"day"', f'"{hostile}"'))
-    metrics["groups"][0]["trait"] = metrics["recipe"]["arch"] = HOSTILE
-    metrics["worst_group"] = metrics["groups"][-1] | {"gap": 1.0}
-    metrics["rejection"] = {
-        "methods": {HOSTILE: {"auroc": 0.9, "rejected": 0.8}},
-        "kinds": {HOSTILE: {"pictures": 10, "rejected": 0.8}},
-        "share_of_photos": 0.02,
+    evaluation, share = metrics["evaluation"], {"photos": 10, "share": 0.8, "interval": [0.5, 0.95]}
+    evaluation["groups"][0]["trait"] = metrics["run"]["recipe"]["arch"] = HOSTILE
+    evaluation["worst_group"] = evaluation["groups"][-1]
+    evaluation["rejection"] = {"pictures": share, "kinds": {HOSTILE: share}}
+    metrics["scores"] = {
+        "scores": {HOSTILE: {"auroc": 0.9, "rejected": 0.8}},
         "chosen": HOSTILE,
+        "share_of_photos": 0.02,
     }
     picture = (again / "toy-report" / "losses.png").read_bytes()
     suspect = Suspect(f"{HOSTILE}/1.jpg", HOSTILE, HOSTILE, 0.9, "train", picture)
-    page = check_self_contained(make_page(HOSTILE, metrics, {"losses.png": picture}, [suspect]))
-    plain = make_page("toy", json.loads(text), {}, [])
+    page = check_self_contained(make_page(HOSTILE, from_json(Metrics, metrics), {"losses.png": picture}, [suspect]))
+    plain = make_page("toy", read_metrics(again / "toy-report"), {}, [])
     assert page.tags.count("b") == Page(plain).tags.count("b")  # the marks of the bars, and none from a name
     assert page.text.count(HOSTILE) >= 12
+
+
+def test_a_left_out_collection_leads(again: Path) -> None:
+    """Two nets' logits for a collection that each never saw: the worse one is what the page says first."""
+    report, labels = again / "toy-report", ["blue", "green", "red"]
+    photos = read_split(again / "photos", report / "split.csv")
+    for name, wrong in (("near", 0), ("far", 4)):
+        mine = [photo for photo in photos if photo.collection == name]
+        rows = {photo.path: [4.0 * (photo.label == label) for label in labels] + [-4.0] for photo in mine}
+        for photo in mine[:wrong]:
+            rows[photo.path] = rows[photo.path][1:3] + rows[photo.path][:1] + [-4.0]
+
+        run = make_run(name, mine, np.array([rows[photo.path] for photo in mine], np.float32), again / "photos", labels)
+        write_run(replace(run, pictures={"noise": [[0, 0, 0, 4.0]] * 3}), report)
+    left_out = find_left_out(report, photos, again / "photos")
+    assert left_out
+    assert left_out.worst == "far"
+    far = left_out.collections["far"]
+    assert far.scores.right.share == 1 - 4 / far.scores.right.photos
+    assert far.rejection
+    assert far.rejection.pictures.share == 1
+    assert left_out.collections["near"].scores.right.share == 1
+    page = Page(make_page("toy", read_metrics(report), {}, [], left_out))
+    assert page.text.index("On a collection left out") < page.text.index("On neutral copies")
+    assert "the worst, far" in page.text
 
 
 def test_the_command_holds_what_differs_from_the_defaults() -> None:

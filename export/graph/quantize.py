@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from bot.inference.contract import INPUT
-from export.first_layer import PIXELS, fold_normalisation, read_pixels
+from bot.inference.contract import EVIDENCE, INPUT
+from export.graph.first_layer import PIXELS, fold_normalisation, read_pixels
 
 CALIBRATION_PHOTOS = 512
 """Training photos on which the ranges of the activations are measured."""
@@ -26,7 +26,7 @@ def quantize(model: onnx.ModelProto, pixels: Sequence[NDArray[np.uint8]]) -> onn
     `pixels` are calibration photos, each uint8 `[224, 224, 3]`. Unsigned activations, since onnxruntime's fast
     kernels for x86 take those (3 times faster than signed ones on AVX512-VNNI). Weights of 7 bits: processors without
     VNNI add two products in 16 bits, which 8 bits overflow (VPMADDUBSW; reduce_range in onnxruntime's documentation),
-    and answers would depend on the processor. The first layer reads pixels as they are, see `export.first_layer`.
+    and answers would depend on the processor. The first layer reads pixels as they are, see `export.graph.first_layer`.
     """
     with tempfile.TemporaryDirectory() as folder:
         full, prepared, small = (Path(folder) / name for name in ("full.onnx", "prepared.onnx", "small.onnx"))
@@ -44,7 +44,7 @@ def quantize(model: onnx.ModelProto, pixels: Sequence[NDArray[np.uint8]]) -> onn
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             op_types_to_quantize=OPERATORS,
-            nodes_to_exclude=[_last_layer(folded)],
+            nodes_to_exclude=_find_last_layers(folded),
             calibrate_method=CalibrationMethod.MinMax,
             reduce_range=True,
             # A moving average, so that no single photo widens a range: of those tried the nearest to float32.
@@ -56,9 +56,13 @@ def quantize(model: onnx.ModelProto, pixels: Sequence[NDArray[np.uint8]]) -> onn
         return quantised
 
 
-def _last_layer(model: onnx.ModelProto) -> str:
-    """The layer that makes the logits stays float32: it is small, and 256 steps would show in the probabilities."""
-    return str([node.name for node in model.graph.node if node.op_type == "Gemm"][-1])
+def _find_last_layers(model: onnx.ModelProto) -> list[str]:
+    """The layers that make logits and evidence stay float32: they are small, and 256 steps would show in both.
+
+    Both read the same quantised features, so that the evidence adds up to the probabilities.
+    """
+    logits = [node.name for node in model.graph.node if node.op_type == "Gemm"][-1]
+    return [logits, *(node.name for node in model.graph.node if EVIDENCE in node.output)]
 
 
 class _Reader(CalibrationDataReader):

@@ -1,0 +1,136 @@
+"""What a file says of itself beside the contract, as types: what it learned from, and how good it is."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bot.inference.contract import Contract, ModelError
+from training.evaluation.evaluate import Evaluation
+from training.evaluation.evidence import Location
+from training.evaluation.left_out import LeftOut
+from training.evaluation.subgroups import NO_MORE, Breakdown
+from training.records import from_json, to_json
+from training.runs import SplitFacts
+
+LICENCE = "MIT"
+"""Of the file and its card."""
+DIGITS = 4
+"""Decimals of a share in the metadata: a photo in ten thousand."""
+DIGEST = 5
+"""Bytes of a photo's SHA-256 that the file keeps: of ten thousand photos, two agree by chance once in 20,000 files."""
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """The metadata field `trained_on`."""
+
+    photos: dict[str, int]
+    """Photos of each label that it learned from."""
+    collections: dict[str, int]
+    """Photos of each collection that it learned from; empty where there is only one."""
+    split: SplitFacts
+    recipe: dict[str, Any]
+    """Every field of it."""
+    breakdown: Breakdown = NO_MORE
+    about: str = ""
+    """Markdown about the photos' origin and licence, by whoever trained."""
+    weights: str = ""
+    """Source and licence of the weights that the training started from."""
+    learned: str = ""
+    """The photos that it learned from: `list_photos` of their files."""
+    held_out: str = ""
+    """The photos that its own figures are of, likewise."""
+
+
+@dataclass(frozen=True)
+class Int8Loss:
+    """What int8 changed, on the photos that the export checked."""
+
+    accuracy: float
+    """Of the float32 file on the judged photos."""
+    label_agreement: float
+    """Share of the checked photos that both name alike."""
+    difference: float
+    """Largest difference in any probability."""
+    evidence: float | None = None
+    """Mean distance of the int8 evidence from the float32 evidence, as a share of the latter; None without evidence."""
+    evidence_peaks: float | None = None
+    """Share of the checked photos whose strongest cell is the same."""
+
+
+@dataclass(frozen=True)
+class FileMetrics:
+    """The metadata field `metrics`."""
+
+    precision: str
+    """`float32` or `int8`."""
+    temperature: float
+    evaluation: Evaluation
+    """What the file itself scored; of a file that learned from all photos, what its folds' nets scored."""
+    int8: Int8Loss | None = None
+    left_out: LeftOut | None = None
+    """Figures of nets that are not in the file."""
+    location: Location | None = None
+    """Where the evidence lies, on the file's own held-out pairs."""
+
+
+def write_json(record: TrainedOn | FileMetrics) -> str:
+    return json.dumps(to_json(record, DIGITS), ensure_ascii=False)
+
+
+def read_trained_on(contract: Contract) -> TrainedOn:
+    """Raises ModelError if this version of `python -m export` did not write the file."""
+    return _read(TrainedOn, "trained_on", contract.trained_on)
+
+
+def read_metrics(contract: Contract) -> FileMetrics:
+    """Raises ModelError if this version of `python -m export` did not write the file."""
+    return _read(FileMetrics, "metrics", contract.metrics)
+
+
+def describe_file(data: bytes, name: str, contract: Contract) -> str:
+    """What lies beside a file for readers that cannot see its metadata, as onnxruntime-web: NAME.json."""
+    fields = contract.to_metadata()
+    return json.dumps(
+        {
+            "file": name,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "licence": LICENCE,
+            "contract": fields["contract"],
+            **{field: json.loads(fields[field]) for field in ("labels", "preprocess", "unsure")},
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def digest(data: bytes) -> bytes:
+    """A name for a photo file's bytes."""
+    return hashlib.sha256(data).digest()[:DIGEST]
+
+
+def list_photos(files: Iterable[bytes]) -> str:
+    """The digests of photo files, sorted, one behind the other, in Base64."""
+    return base64.b64encode(b"".join(sorted(digest(data) for data in files))).decode("ascii")
+
+
+def read_list(text: str) -> frozenset[bytes]:
+    """The digests in what `list_photos` made."""
+    data = base64.b64decode(text)
+    return frozenset(data[start : start + DIGEST] for start in range(0, len(data), DIGEST))
+
+
+def _read(kind: type[Record], field: str, text: str) -> Record:
+    try:
+        return from_json(kind, json.loads(text))
+    except ValueError as error:
+        raise ModelError(
+            f"the model makes no claims that this version can read: {field}: {error}. Make it with `python -m export`."
+        ) from error

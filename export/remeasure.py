@@ -1,0 +1,81 @@
+"""Measure a file again and write what it claims, metadata and card, from the file and the photos alone.
+
+    python -m export remeasure artifacts/NAME.onnx --data DIR [--report NAME-report/] [--about FILE]
+
+The learner is not needed. Figures of left-out collections come from the report, if one is given, else they stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+
+from bot.errors import LabelgramError
+from bot.inference.classifier import Classifier
+from export.labelled import find_known
+from export.measure import evaluate_file, locate_evidence
+from export.metadata import read_metrics, read_trained_on, write_json
+from export.pipeline import write
+from training.data.photos import DataError
+from training.evaluation.evaluate import judge
+from training.recipe import read_fields
+from training.report.figures import find_left_out
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status: 0 file and card are written, 2 the file or the photos cannot be used."""
+    options = _parser().parse_args(arguments)
+    try:
+        remeasure(options.model, options.data, options.report, options.about)
+    except (LabelgramError, OSError) as error:
+        print(f"remeasure: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("remeasure: stopped, nothing is written.", file=sys.stderr)
+        return 130
+    print(f"wrote {options.model} and its card {options.model.with_suffix('.md')}")
+    return 0
+
+
+def remeasure(model: Path, data: Path, report: Path | None = None, about: Path | None = None) -> None:
+    """Write the file with the same net and what it scores now. Raises ModelError, DataError, OSError."""
+    classifier = Classifier(model, threads=2)
+    contract = classifier.contract
+    metrics, trained_on = read_metrics(contract), read_trained_on(contract)
+    photos = find_known(data, contract.labels, trained_on)
+    if not photos.complete:
+        raise DataError(f"{data} lacks photos of the training run. --data names the folder that it was trained on.")
+    recipe, everything = read_fields(trained_on.recipe), [*photos.learned, *photos.held_out]
+    everything.sort(key=lambda photo: photo.path)
+    judged = judge(
+        everything,
+        [photo for photo in everything if photo.held_out],
+        data,
+        recipe.split_seed,
+        trained_on.breakdown,
+    )
+    graph = onnx.load(model)
+    measured = replace(
+        metrics,
+        evaluation=evaluate_file(classifier, judged, recipe, metrics.temperature),
+        left_out=find_left_out(report, everything, data) if report else metrics.left_out,
+        location=locate_evidence(graph, contract.preprocess, photos.held_out, contract.labels),
+    )
+    if about:
+        trained_on = replace(trained_on, about=about.read_text(encoding="utf-8").strip())
+    write(graph, replace(contract, metrics=write_json(measured), trained_on=write_json(trained_on)), model)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m export remeasure", description="Write a file's claims and card again.", allow_abbrev=False
+    )
+    parser.add_argument("model", type=Path, metavar="artifacts/NAME.onnx")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the photos of its training run")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="NAME-report/, for figures of left-out collections")
+    parser.add_argument("--about", type=Path, metavar="FILE", help="Markdown: the photos' origin and licence")
+    return parser

@@ -1,0 +1,69 @@
+"""Which of a net's answers to look at: right and wrong ones of every class, and labels that it contradicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.photos import LabelledPhoto
+
+ROWS = 12
+"""Classes that are explained; where there are more, those with the most mistakes."""
+RIGHT, WRONG = 2, 2
+"""Photos of each class."""
+SUSPECT = 0.5
+"""Least probability of another class that makes a label suspect."""
+MAX_SUSPECTS = 100
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the net says of one photo."""
+
+    photo: LabelledPhoto
+    predicted: str
+    probability: float
+    """Of the predicted label."""
+    truth: float
+    """Probability of the true label."""
+
+    @property
+    def right(self) -> bool:
+        return self.predicted == self.photo.label
+
+
+def give_answers(
+    photos: Sequence[LabelledPhoto], probabilities: NDArray[np.float32], labels: Sequence[str]
+) -> list[Answer]:
+    """The best label for each photo, from probabilities float32 `[photos, labels]`."""
+    best, true = probabilities.argmax(1), [list(labels).index(photo.label) for photo in photos]
+    return [
+        Answer(photo, labels[number], float(row[number]), float(row[right]))
+        for photo, number, right, row in zip(photos, best, true, probabilities, strict=True)
+    ]
+
+
+def find_suspects(answers: Sequence[Answer]) -> list[Answer]:
+    """Photos whose label the net contradicts, the surest first.
+
+    Some of them are mislabelled: correct such a photo by moving it into the right class folder, or by a line in the
+    file of `--relabel`. The others are hard cases, and those must not be deleted: a set without them flatters the net
+    and teaches it less.
+    """
+    contradicted = [answer for answer in answers if not answer.right and answer.probability >= SUSPECT]
+    return sorted(contradicted, key=lambda answer: -answer.probability)[:MAX_SUSPECTS]
+
+
+def choose_samples(answers: Sequence[Answer], labels: Sequence[str]) -> list[list[Answer]]:
+    """A row a class: right answers, a less sure one first, then the wrong ones that the net is surest of."""
+    rows = []
+    for label in labels:
+        mine = sorted((one for one in answers if one.photo.label == label), key=lambda one: one.probability)
+        right, wrong = [one for one in mine if one.right], [one for one in mine if not one.right]
+        typical = [right[len(right) * part // 4] for part in (1, 3)] if len(right) >= RIGHT else right
+        rows.append((len(wrong), [*typical, *wrong[::-1][:WRONG]]))
+    chosen = sorted(range(len(rows)), key=lambda number: -rows[number][0])[:ROWS]
+    return [rows[number][1] for number in sorted(chosen)]

@@ -1,0 +1,178 @@
+"""How good a recipe is on photos of a collection that was left out of the training: what a stranger's photo meets.
+
+One training without each collection gives that collection's logits (`LeftOutRun`, a JSON file each, in the report's
+folder LEFT_OUT_FOLDER). All of them together give figures, a temperature and the limits of "not sure" (`LeftOut`).
+These figures are of nets that are not in the exported file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.inference.contract import Unsure
+from training.data.photos import DataError, LabelledPhoto
+from training.evaluation.answers import Answers, read_logits
+from training.evaluation.calibration import (
+    choose_unsure,
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+)
+from training.evaluation.evaluate import Scores, score
+from training.evaluation.evidence import Location
+from training.evaluation.out_of_distribution import Rejection, measure_rejection
+from training.evaluation.subgroups import FACE_HEIGHT, FACES, Group, Traits, break_down
+from training.records import from_json, to_json
+
+LEFT_OUT_FOLDER = "left-out"
+"""In the report's folder: one JSON file for each collection that was left out."""
+UNCERTAIN, STRANGE = 0.005, 0.02
+"""Shares of the photos of left-out collections that get no label: see `choose_unsure`."""
+
+
+@dataclass(frozen=True)
+class PhotoLogits:
+    path: str
+    """Below the photos' folder."""
+    label: str
+    logits: list[float]
+
+
+@dataclass(frozen=True)
+class LeftOutRun:
+    """What one net says of the collection that it never saw."""
+
+    collection: str
+    labels: list[str]
+    """The classes, in the order of the net's first outputs."""
+    recipe: dict[str, Any]
+    photos: list[PhotoLogits]
+    pictures: dict[str, list[list[float]]]
+    """Logits of pictures of something else, by kinds that were never trained on."""
+    location: Location | None = None
+    """Where the evidence lies on the pairs of the collection."""
+
+    def find_targets(self) -> NDArray[np.int64]:
+        return np.array([self.labels.index(photo.label) for photo in self.photos], np.int64)
+
+    def answer(self, temperature: float) -> Answers:
+        logits = np.array([photo.logits for photo in self.photos], np.float32)
+        return read_logits(logits, len(self.labels), temperature)
+
+    def answer_pictures(self, temperature: float) -> dict[str, Answers]:
+        return {
+            kind: read_logits(np.array(logits, np.float32), len(self.labels), temperature)
+            for kind, logits in self.pictures.items()
+        }
+
+
+@dataclass(frozen=True)
+class LeftOutCollection:
+    """Figures of one collection, by the net that never saw it."""
+
+    scores: Scores
+    calibration_error: float
+    rejection: Rejection | None
+    groups: list[Group]
+    """By number and height of faces, where groups.csv has them."""
+    location: Location | None = None
+    """Where the evidence lies on the pairs of the collection."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    temperature: float
+    """Fitted to the logits of all left-out collections."""
+    rule: Unsure
+    collections: dict[str, LeftOutCollection]
+    recipes: dict[str, dict[str, Any]]
+    """What each net was trained by."""
+
+    @property
+    def worst(self) -> str:
+        """The collection of which the fewest photos are named rightly."""
+        return min(self.collections, key=lambda name: self.collections[name].scores.right.share)
+
+
+def make_run(
+    collection: str,
+    photos: Sequence[LabelledPhoto],
+    logits: NDArray[np.float32],
+    folder: Path,
+    labels: Sequence[str],
+) -> LeftOutRun:
+    """What a net says, by logits float32 `[photos, outputs]`, of photos that were all kept out of its training.
+
+    Recipe, pictures of something else and location are the caller's to add.
+    """
+    rows = [
+        PhotoLogits(photo.path.relative_to(folder).as_posix(), photo.label, row.tolist())
+        for photo, row in zip(photos, logits, strict=True)
+    ]
+    return LeftOutRun(collection, list(labels), {}, rows, {})
+
+
+def write_run(run: LeftOutRun, report: Path) -> None:
+    """Into the report of the recipe that is judged, in place of an earlier run of the same collection."""
+    folder = report / LEFT_OUT_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    name = run.collection.replace("/", "-")
+    (folder / f"{name}.json").write_text(json.dumps(to_json(run, 4), ensure_ascii=False), encoding="utf-8")
+
+
+def read_runs(report: Path) -> list[LeftOutRun]:
+    """The runs in a report, none if there are none. Raises DataError for a file that is none of them."""
+    runs = []
+    for file in sorted((report / LEFT_OUT_FOLDER).glob("*.json")):
+        try:
+            runs.append(from_json(LeftOutRun, json.loads(file.read_text(encoding="utf-8"))))
+        except ValueError as error:
+            raise DataError(f"{file} holds no figures of a left-out collection: {error}. Remove it.") from error
+    return runs
+
+
+def measure_left_out(runs: Sequence[LeftOutRun], traits: Mapping[str, Traits]) -> LeftOut | None:
+    """Figures of all runs under one temperature and one rule, collections weighing alike; None without runs.
+
+    `traits` are those of each collection's photos in their order, by the collection's name.
+    """
+    if not runs:
+        return None
+    least = max(len(run.photos) for run in runs)
+    even = [np.resize(np.arange(len(run.photos)), least) for run in runs]  # a small collection's photos come again
+    logits = [np.array([photo.logits for photo in run.photos], np.float32)[:, : len(run.labels)] for run in runs]
+    pooled = np.concatenate([rows[index] for rows, index in zip(logits, even, strict=True)])
+    targets = np.concatenate([run.find_targets()[index] for run, index in zip(runs, even, strict=True)])
+    temperature = fit_temperature(pooled, targets)
+    answers = {run.collection: run.answer(temperature) for run in runs}
+    parts = [answers[run.collection][index] for run, index in zip(runs, even, strict=True)]
+    everything = Answers(
+        np.concatenate([part.probabilities for part in parts]), np.concatenate([part.outsider for part in parts])
+    )
+    rule = choose_unsure(everything, UNCERTAIN, STRANGE)
+    collections = {
+        run.collection: _measure(run, answers[run.collection], temperature, rule, traits.get(run.collection, {}))
+        for run in runs
+    }
+    return LeftOut(temperature, rule, collections, {run.collection: run.recipe for run in runs})
+
+
+def _measure(run: LeftOutRun, answers: Answers, temperature: float, rule: Unsure, traits: Traits) -> LeftOutCollection:
+    targets = run.find_targets()
+    shown = {name: values for name, values in traits.items() if name in (FACES, FACE_HEIGHT)}
+    return LeftOutCollection(
+        scores=score(answers, targets, rule, run.labels),
+        calibration_error=expected_calibration_error(reliability(answers.probabilities, targets)),
+        rejection=None
+        if np.isnan(answers.outsider).any()
+        else measure_rejection(run.answer_pictures(temperature), rule),
+        groups=break_down(answers.labels == targets, targets, run.labels, shown),
+        location=run.location,
+    )

@@ -1,0 +1,101 @@
+"""`python -m training report artifacts/NAME.pkl [--data DIR] [--by COLUMN]... [--faces] [--left-out REPORT]...`
+
+makes the report of a training run again, from the learner and its `NAME-report/`. With --left-out it leads with figures
+of collections that were left out: those reports are of runs by the same recipe, each with `--leave-out COLLECTION`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from training.data.photos import DataError
+from training.evaluation.left_out import read_runs, write_run
+from training.evaluation.subgroups import NO_MORE, Breakdown
+from training.report.page import PAGE_FILE
+from training.report.write import write_report
+from training.runs import find_report, load_run
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status: 0 the report is written, 2 the run or its photos cannot be used."""
+    options = _parser().parse_args(arguments)
+    try:
+        adopt_left_out(options.left_out, find_report(options.pickle))
+        _run(options.pickle, options.data, read_options(options))
+    except DataError as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("report: stopped. The same command starts again.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(pickle: Path, data: Path | None, breakdown: Breakdown) -> None:
+    run = load_run(pickle, data)
+    if breakdown == NO_MORE:
+        breakdown = run.facts.breakdown  # as the training was told to
+    if not any(photo.held_out for photo in run.photos):
+        raise DataError(
+            f"{pickle} learned from all photos; its figures are those of folds, whose nets are not kept. Train again."
+        )
+    print(f"measuring on {sum(photo.held_out for photo in run.photos)} held-out photos")
+    facts = replace(run.facts, data=run.folder.as_posix(), breakdown=breakdown)
+    evaluation = write_report(run.learner, run.photos, facts, run.report).evaluation
+    print(
+        f"accuracy {evaluation.scores.right.share:.2%}, on neutral copies {evaluation.neutral.right.share:.2%}\n"
+        f"wrote {run.report}/, to be read in {run.report / PAGE_FILE}"
+    )
+
+
+def adopt_left_out(reports: Sequence[Path], report: Path) -> None:
+    """Take other runs' figures of left-out collections into a report. Raises DataError if one has none."""
+    for other in reports:
+        runs = read_runs(other)
+        if not runs:
+            raise DataError(f"{other} says nothing of a left-out collection. Train it with --leave-out COLLECTION.")
+        for run in runs:
+            write_run(run, report)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the breakdown, for this command and for `python -m training`."""
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="a column of groups.csv to break figures down by; may be given several times",
+    )
+    parser.add_argument(
+        "--faces", action="store_true", help="break figures down by apparent skin tone and face scale, both estimated"
+    )
+
+
+def read_options(options: argparse.Namespace) -> Breakdown:
+    """What was given for `add_options`."""
+    return Breakdown(tuple(options.by), options.faces)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training report",
+        description="Make the report of a training again.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("pickle", type=Path, metavar="artifacts/NAME.pkl", help="what `python -m training` wrote")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the photos, if they are not where they were")
+    parser.add_argument(
+        "--left-out",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="artifacts/OTHER-report",
+        help="the report of a run with --leave-out, to lead with its figures; may be given several times",
+    )
+    add_options(parser)
+    return parser

@@ -1,0 +1,113 @@
+"""A trained net -> the report: `metrics.json`, pictures, `suspects.csv`, and all of it on one page, `report.html`.
+
+The net is run once over all photos, and over copies of the judged ones. Every figure is of photos that the net, or the
+fold's net that answers, was not trained on.
+"""
+
+from __future__ import annotations
+
+import csv
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from fastai.learner import Learner
+
+from training.data.photos import LabelledPhoto, PhotoSet
+from training.evaluation.answers import AskLogits, read_logits
+from training.evaluation.examples import Answer, find_suspects, give_answers
+from training.evaluation.left_out import write_run
+from training.evaluation.subgroups import Breakdown, read_columns
+from training.fitting.dataloaders import draw_views, get_labels
+from training.fitting.learner import Trained
+from training.recipe import Recipe, read_fields
+from training.report.figures import ask_learner, compute_all, describe_left_out, find_left_out, measure
+from training.report.page import PAGE_FILE, Suspect, make_page
+from training.report.plots import draw_thumbnail, write_pictures, write_views
+from training.runs import Metrics, RunFacts, SplitFacts, write_metrics
+
+SUSPECTS_FILE = "suspects.csv"
+SHOWN_SUSPECTS = 12
+VIEWS = 16
+"""Training photos that are shown as the net sees them."""
+PACKAGES = ("fastai", "torch", "torchvision", "pillow", "numpy")
+
+
+def describe_run(trained: Trained, photos: PhotoSet, recipe: Recipe, data: Path, breakdown: Breakdown) -> RunFacts:
+    """Everything needed to make the net again."""
+    return RunFacts(
+        photos={"train": photos.count(held_out=False), "valid": photos.count(held_out=True)},
+        skipped=len(photos.skipped),
+        split=SplitFacts(photos.grouped_by, photos.near_duplicates, photos.naive_twins, photos.naive_held_out),
+        recipe=asdict(recipe),
+        interrupted=trained.interrupted,
+        history=list(trained.history),
+        seconds=round(trained.seconds, 1),
+        versions={"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+        data=data.as_posix(),
+        breakdown=breakdown,
+        left_out=photos.split_by.partition("leaving out ")[2] or None,
+    )
+
+
+def write_report(
+    learner: Learner,
+    photos: Sequence[LabelledPhoto],
+    facts: RunFacts,
+    folder: Path,
+    folds: AskLogits | None = None,
+) -> Metrics:
+    """Measure the net and write the whole report into `folder`.
+
+    `folds` gives each photo's logits by a net that it was left out of; without it the held-out photos are judged.
+    Raises DataError for a column that is not there.
+    """
+    data = Path(facts.data)
+    read_columns((), data, facts.breakdown.columns)  # a wrong one is named before the net is run
+    labels = get_labels(learner.dls)
+    logits = compute_all(folds or ask_learner(learner), photos)
+    metrics = measure(learner, photos, logits, facts, folds)
+    write_metrics(metrics, folder)
+    if facts.left_out:
+        write_run(describe_left_out(learner, photos, logits, metrics), folder)
+    left_out = find_left_out(folder, photos, data)
+    answers = give_answers(
+        photos, read_logits(logits, len(labels), metrics.evaluation.calibration.temperature).probabilities, labels
+    )
+    suspects = _describe_suspects(find_suspects(answers), data)
+    _write_suspects(suspects, folder / SUSPECTS_FILE)
+    if len(learner.dls.train_ds):  # a learner that was loaded has none: their picture stays
+        views, shown = draw_views(photos, read_fields(facts.recipe), VIEWS)
+        write_views(views.numpy(), shown, folder / "training-photos.png")
+    judged = [answer for answer in answers if folds or answer.photo.held_out]
+    write_pictures(learner, judged, metrics, folder)
+    pictures = {file.name: file.read_bytes() for file in folder.glob("*.png")}
+    page = make_page(folder.name.removesuffix("-report"), metrics, pictures, suspects, left_out)
+    (folder / PAGE_FILE).write_text(page, encoding="utf-8")
+    return metrics
+
+
+def _describe_suspects(answers: Sequence[Answer], data: Path) -> list[Suspect]:
+    return [
+        Suspect(
+            path=answer.photo.path.relative_to(data).as_posix(),
+            label=answer.photo.label,
+            predicted=answer.predicted,
+            probability=answer.probability,
+            split="valid" if answer.photo.held_out else "train",
+            picture=draw_thumbnail(answer.photo) if number < SHOWN_SUSPECTS else None,
+        )
+        for number, answer in enumerate(answers)
+    ]
+
+
+def _write_suspects(suspects: Sequence[Suspect], file: Path) -> None:
+    with file.open("w", newline="", encoding="utf-8", errors="surrogateescape") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["path", "label", "predicted", "probability", "split"])
+        for suspect in suspects:
+            writer.writerow(
+                [suspect.path, suspect.label, suspect.predicted, f"{suspect.probability:.4f}", suspect.split]
+            )
