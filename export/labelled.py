@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bot.inference.decoding import PhotoError, read
 from bot.inference.photo_files import find_photos, read_photo, show_path
 from export.metadata import TrainedOn, digest, read_list
-from training.data.groups import GROUPS_FILE, read_groups
+from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, read_groups
 from training.data.photos import DataError, LabelledPhoto
 
 
@@ -39,44 +42,55 @@ def find_known(folder: Path, labels: Sequence[str], trained_on: TrainedOn) -> Kn
         raise DataError(f"there is no folder {folder}. --data names a folder with one folder of photos per class.")
     files = find_photos(folder)
     with ThreadPoolExecutor() as pool:
-        looks = list(pool.map(lambda file: _look(file, folder, labels), files))
-    photos = [look for look in looks if look]
-    if not photos:
+        looks = [look for look in pool.map(lambda file: _look(file, folder, labels), files) if look]
+    if not looks:
         raise DataError(f"there is no photo that can be read in {folder}. --data names a folder of photos per class.")
-    strange = sorted({photo.path.parent.name for photo, _ in photos if not photo.label})
+    strange = sorted({look.photo.path.parent.name for look in looks if not look.photo.label})
     if strange:
         raise DataError(f"the model does not know {', '.join(strange)}, only {', '.join(labels)}.")
     learned, held_out = read_list(trained_on.learned), read_list(trained_on.held_out)
-    groups = _read_groups(folder, [photo for photo, _ in photos])
+    groups = _find_groups(folder, looks)
     sides: dict[str, list[LabelledPhoto]] = {"learned": [], "held_out": [], "new": []}
-    for (photo, name), group in zip(photos, groups, strict=True):
-        side = "held_out" if name in held_out else "learned" if name in learned else "new"
-        sides[side].append(replace(photo, group=group, held_out=side == "held_out"))
-    names = {name for _, name in photos}
+    for look, group in zip(looks, groups, strict=True):
+        side = "held_out" if look.name in held_out else "learned" if look.name in learned else "new"
+        sides[side].append(replace(look.photo, group=group, held_out=side == "held_out"))
+    names = {look.name for look in looks}
     return KnownPhotos(**sides, complete=bool(held_out) and held_out <= names and learned <= names)
 
 
-def _look(file: Path, folder: Path, labels: Sequence[str]) -> tuple[LabelledPhoto, bytes] | None:
-    """The photo with its label, empty if there is none, and its digest; None if it cannot be read."""
+@dataclass(frozen=True)
+class _Look:
+    photo: LabelledPhoto
+    """Its label is empty if there is none."""
+    name: bytes
+    """The digest of its file."""
+    hashes: NDArray[np.uint64]
+    """Of `hash_photo`."""
+
+
+def _look(file: Path, folder: Path, labels: Sequence[str]) -> _Look | None:
+    """None if it cannot be read."""
     try:
         data = read_photo(file)
-        size = read(data).size
+        image = read(data)
     except (PhotoError, OSError) as error:
         print(f"skipped {show_path(file)}: {error}")
         return None
     above = file.relative_to(folder).parts[:-1]
     place = next((number for number in reversed(range(len(above))) if above[number] in labels), None)
-    if place is None:
-        return LabelledPhoto(file, "", size=size), digest(data)
+    label = "" if place is None else above[place]
     collection = Path(*above[:place]).as_posix() if place else ""
-    return LabelledPhoto(file, above[place], size=size, collection=collection), digest(data)
+    photo = LabelledPhoto(file, label, size=image.size, collection=collection)
+    return _Look(photo, digest(data), hash_photo(image))
 
 
-def _read_groups(folder: Path, photos: Sequence[LabelledPhoto]) -> list[str]:
-    """By groups.csv, where it has all of them; else each photo is a group of its own."""
+def _find_groups(folder: Path, looks: Sequence[_Look]) -> list[str]:
+    """By groups.csv, where it has all photos, else by their looks: as training does."""
+    photos = [look.photo for look in looks]
+    labels = [photo.label for photo in photos]
     if (folder / GROUPS_FILE).is_file():
         try:
-            return read_groups(folder, photos, [photo.label for photo in photos])
+            return read_groups(folder, photos, labels)
         except DataError as error:
-            print(f"near-duplicates are not known: {error}")
-    return [photo.path.as_posix() for photo in photos]
+            print(f"near-duplicates are found by their looks: {error}")
+    return compare_hashes(np.array([look.hashes for look in looks]), labels).groups
