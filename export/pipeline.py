@@ -129,8 +129,8 @@ def quantise(full: Candidate, run: TrainingRun, checks: Checks) -> Candidate:
 
 def choose_temperature(run: TrainingRun, checks: Checks) -> float:
     """By answers to photos that were strange to whoever answered: of left-out collections, of folds, or held out."""
-    if run.left_out:
-        return run.left_out.temperature
+    if run.limits:
+        return run.limits.temperature
     if not run.held_out:
         return run.metrics.evaluation.calibration.temperature
     return fit_temperature(checks.logits[: len(run.held_out), : len(run.labels)], run.targets)
@@ -138,8 +138,8 @@ def choose_temperature(run: TrainingRun, checks: Checks) -> float:
 
 def choose_rule(candidate: Candidate, run: TrainingRun) -> Unsure:
     """The limits of "not sure", by the same answers as the temperature."""
-    if run.left_out:
-        return run.left_out.rule
+    if run.limits:
+        return run.limits.rule
     return choose_unsure(candidate.answers[: len(run.held_out)]) if run.held_out else run.metrics.rule
 
 

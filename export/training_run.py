@@ -63,6 +63,11 @@ class TrainingRun(Run):
         """The class numbers of the `checked` photos, `[photos]`."""
         return np.array([self.labels.index(photo.label) for photo in self.checked], np.int64)
 
+    @property
+    def limits(self) -> LeftOut | None:
+        """The left-out collections whose temperature and limits of "not sure" are this net's too."""
+        return self.left_out if self.left_out and self.left_out.transfers(self.facts.recipe) else None
+
     def describe(self, about: str = "", weights: str = "") -> TrainedOn:
         """What the file is to say of it; the texts are for people, in Markdown."""
         collections = Counter(photo.collection for photo in self.learned)

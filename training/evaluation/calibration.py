@@ -20,7 +20,7 @@ BINS = 15
 RESAMPLES = 400
 BOUNDS = 0.2, 10.0
 """Of the temperature. A net that is right on every photo would drive it to 0, and call all answers certain."""
-UNCERTAIN, STRANGE = 0.004, 0.008
+UNCERTAIN, STRANGE = 0.004, 0.016
 """Shares of the photos that get no label: the least certain, and the least like photos of the classes."""
 THRESHOLD_AT_MOST = 0.9
 """The bot is never unsure between classes when one of them has this probability or more."""

@@ -33,6 +33,8 @@ from training.records import from_json, to_json
 
 LEFT_OUT_FOLDER = "left-out"
 """In the report's folder: one JSON file for each collection that was left out."""
+APART = ("unseen", "seed", "split_seed")
+"""Fields of a recipe that do not make one net surer of itself than another."""
 UNCERTAIN, STRANGE = 0.005, 0.02
 """Shares of the photos of left-out collections that get no label: see `choose_unsure`."""
 
@@ -94,6 +96,17 @@ class LeftOut:
     collections: dict[str, LeftOutCollection]
     recipes: dict[str, dict[str, Any]]
     """What each net was trained by."""
+
+    def find_changes(self, recipe: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The fields in which each net's recipe differs from another one, but for what is no part of the training."""
+        return {
+            name: {field: value for field, value in own.items() if field not in APART and value != recipe.get(field)}
+            for name, own in self.recipes.items()
+        }
+
+    def transfers(self, recipe: Mapping[str, Any]) -> bool:
+        """Whether temperature and limits fit a net of `recipe`: nets of other recipes are not as sure of themselves."""
+        return not any(self.find_changes(recipe).values())
 
     @property
     def worst(self) -> str:
