@@ -72,8 +72,8 @@ class Donations:
             start = f"{giver}-{hashlib.sha256(data).hexdigest()[:16]}."
             name = f"{label.replace('/', '_').lstrip('.') or '_'}/{start}{ending}"
             names = await self._store.list_photos()
-            earlier = [kept for kept in names if _file(kept).startswith(start)]
-            if not earlier and (len(names) >= MOST or sum(_is_of(kept, [giver]) for kept in names) >= MOST_OF_ONE):
+            earlier = [other for other in names if _file(other).startswith(start)]
+            if not earlier and (len(names) >= MOST or sum(_is_of(other, [giver]) for other in names) >= MOST_OF_ONE):
                 return Outcome.FULL
             if await self.find_consent(person) != consent:
                 return Outcome.NO_CONSENT
@@ -81,7 +81,7 @@ class Donations:
             if await self.find_consent(person) != consent:
                 await self._store.delete([name])
                 return Outcome.NO_CONSENT
-            await self._store.delete([kept for kept in earlier if kept != name])  # it had another label
+            await self._store.delete([other for other in earlier if other != name])  # it had another label
             return Outcome.KEPT
 
     async def forget(self, person: int) -> int:

@@ -92,10 +92,10 @@ class Bucket:
         async with self._connect() as client:
             await self._put(client, key, b"")
             try:
-                found = [one async for one in self._list(client, key)]
+                listed = [name async for name in self._list(client, key)]
             finally:
                 await self._request(client, "DELETE", key)
-        if key not in found:
+        if key not in listed:
             raise StoreError(f"{self.where} does not list what was written")
 
     @asynccontextmanager

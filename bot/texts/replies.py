@@ -130,7 +130,7 @@ class Replies:
         `pt-br` is looked for as `pt-br`, `pt`, then FALLBACK.
         """
         tag = (language or FALLBACK).lower()
-        return next((one for one in (tag, tag.partition("-")[0]) if one in self._common.files), FALLBACK)
+        return next((known for known in (tag, tag.partition("-")[0]) if known in self._common.files), FALLBACK)
 
     def _draw_bars(self, prediction: Prediction, language: str | None) -> str:
         lines = []
@@ -163,8 +163,8 @@ class Replies:
     def _own_first(self, language: str | None) -> Iterator[GNUTranslations]:
         """The language's catalogues: not English ones, since there is something to say in the language without them."""
         tag = self.resolve_language(language)
-        found = (texts.find(tag) for texts in (self._own, self._common))
-        yield from (catalogue for catalogue in found if catalogue)
+        catalogues = (texts.find(tag) for texts in (self._own, self._common))
+        yield from (catalogue for catalogue in catalogues if catalogue)
 
     def _all(self, language: str | None) -> Iterator[GNUTranslations]:
         yield from self._own_first(language)

@@ -139,6 +139,17 @@ def test_why_says_so_where_the_whole_photo_decided(telegram: Telegram, start_bot
     telegram.wait_until(lambda: text("why", "no-area").format(label="blue") in telegram.texts())
 
 
+def test_why_says_so_where_it_may_not_send_photos(telegram: Telegram, start_bot: StartBot) -> None:
+    telegram.photoless.add(GROUP)
+    mention = {"caption": "@test_bot", "caption_entities": [{"type": "mention", "offset": 0, "length": 9}]}
+    photo = telegram.files.keep_photo(draw_corner("green", (640, 640)))
+    message = telegram.send({"photo": photo} | mention, chat=GROUP)
+    start_bot()
+    telegram.wait_until(lambda: message in telegram.answers())
+    telegram.press(answer_to(telegram, message)["message_id"], "why", user=8)
+    telegram.wait_until(lambda: text("why", "no-rights") in telegram.texts())
+
+
 def test_a_model_without_evidence_has_no_why(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
     message = telegram.send_photo(draw("red"))
     process = start_bot()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.bot_process import StartBot
+from tests.support.bot_process import StartBot, kill
 from tests.support.chat import answer_to, buttons, kinds, press_button, text, toasts
 from tests.support.models import write_color_model
 from tests.support.photos import COLORS, draw, encode
@@ -421,3 +423,26 @@ def test_a_giver_is_known_by_a_key_beside_the_photos(
     telegram.send_text("/forget")
     telegram.wait_until(lambda: "deleted 1" in telegram.texts()[-1])
     assert kept(folder) == []
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_forget_deletes_what_was_put_down_of_photos_that_wait(
+    telegram: Telegram, start_bot: StartBot, free_port: int, tmp_path: Path, forgets: bool
+) -> None:
+    settings = {"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "PORT": str(free_port)}
+    process = start_bot(**settings)
+    telegram.hold_downloads.clear()
+    photo = telegram.send_photo(draw("red"))
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)  # it is put down
+    if forgets:
+        telegram.send_text("/forget")
+        telegram.wait_until(lambda: "deleted 0" in "".join(telegram.texts()))
+    kill(process)
+    with closing(sqlite3.connect(tmp_path / "state" / "ledger.sqlite")) as state:
+        ((waiting,),) = state.execute("SELECT count(*) FROM backlog")
+    assert waiting == int(not forgets)
+    telegram.hold_downloads.set()
+    start_bot(**settings)
+    another = telegram.send_photo(draw("blue"), user=BOB)
+    telegram.wait_until(lambda: another in telegram.answers() and (forgets or photo in telegram.answers()), seconds=60)
+    assert not forgets or photo not in telegram.answers()

@@ -42,6 +42,8 @@ class Telegram(Chats):
         """What goes wrong; None: nothing."""
         self.blocked: set[int] = set()
         """Users who have blocked the bot."""
+        self.photoless: set[int] = set()
+        """Chats where the bot may not send photos."""
         self._loop = asyncio.new_event_loop()
         super().__init__(UpdateQueue(self._loop, lambda: bool(self.faults and self.faults.draw(WEBHOOK_FAULTS))))
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -121,6 +123,8 @@ class Telegram(Chats):
                 return refuse(403, "Forbidden: bot was blocked by the user")
             case "sendMessage" if chat is not None and fields.get("text"):
                 return self.take_message(chat, fields)
+            case "sendPhoto" if chat in self.photoless:
+                return refuse(400, "Bad Request: not enough rights to send photos to the chat")
             case "sendPhoto" if chat is not None and fields.get("photo"):
                 photo = await _find_photo(fields)
                 return self.take_message(chat, fields | {"photo": self.files.keep_photo(photo), "sent_photo": photo})
