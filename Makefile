@@ -45,7 +45,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 run: $(BOT)/done
-	@if [ -n "$$BOT_TOKEN" ]; then exec $(BOT)/bin/python -m bot; else exec $(BOT)/bin/python -m bot preview --open; fi
+	@if [ -n "$$BOT_TOKEN" ] || grep -Eqs '^ *(export +)?BOT_TOKEN=.' .env; then exec $(BOT)/bin/python -m bot; else exec $(BOT)/bin/python -m bot preview --open; fi
 
 environments: $(BOT)/done $(TEST)/done $(COVERAGE)/done $(TRAIN)/done
 

@@ -14,9 +14,12 @@ import argparse
 import importlib
 import os
 import sys
+from pathlib import Path
 
+from bot.commands.env_file import BESIDE, read_env_file
 from bot.commands.options import parse
 from bot.errors import LabelgramError
+from bot.redaction import hide_secrets
 from bot.settings import Settings
 
 COMMANDS = {
@@ -34,15 +37,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 2 for wrong usage, settings, texts or model; otherwise the command's own."""
     options = parse(arguments)
     try:
-        return _run(options, Settings.from_environment(os.environ))
+        return _run(options, Settings.from_environment(read_env_file(_find_env_file()) | os.environ))
     except LabelgramError as error:
-        print(f"bot: {error}", file=sys.stderr)
+        print(f"bot: {hide_secrets(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has ended, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _find_env_file() -> Path:
+    return Path(os.environ.get("LABELGRAM_ENV_FILE") or BESIDE)
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:

@@ -181,11 +181,19 @@ async def _settle(delivery: Delivery) -> None:
 def make_bot(settings: Settings) -> Bot:
     """Raises SettingsError if the token has not the form of one."""
     assert settings.token
-    server = TelegramAPIServer.from_base(settings.api_server) if settings.api_server else PRODUCTION
     try:
-        return Bot(settings.token, session=Session(api=server, timeout=REQUEST_SECONDS))
+        return Bot(settings.token, session=make_session(settings))
     except TokenValidationError as error:
         raise SettingsError(WRONG_TOKEN) from error
+
+
+def make_session(settings: Settings) -> Session:
+    """The way to Telegram. Raises SettingsError if a SOCKS proxy is set and its package is not installed."""
+    server = TelegramAPIServer.from_base(settings.api_server) if settings.api_server else PRODUCTION
+    try:
+        return Session(api=server, timeout=REQUEST_SECONDS, through=settings.proxy)
+    except ImportError as error:
+        raise SettingsError("TELEGRAM_PROXY is socks5://: pip install -r requirements-proxy.txt") from error
 
 
 async def open_state(settings: Settings) -> State:

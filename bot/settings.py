@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bot.errors import LabelgramError
 from bot.startup.cgroups import count_cpus
@@ -15,6 +16,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("text", "json")
 AIOGRAM_IMPORTS = ("deferred", "plain")
 HTTP = ("http://", "https://")
+PROXIES = ("http://", "socks5://")
 S3 = "s3://"
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 ENDPOINT = re.compile(r"https?://[\w.-]+(:[1-6]?\d{1,4})?(/[\w./-]*)?", re.ASCII)
@@ -52,6 +54,8 @@ class Settings:
     model: Path
     api_server: str | None
     """Base address of a Bot API server; None: Telegram's own."""
+    proxy: str | None = field(repr=False)
+    """Address of a proxy on the way to Telegram, with its password; None: direct."""
     webhook_url: str | None
     """Public address that Telegram sends updates to; None: the bot polls."""
     webhook_secret: str | None = field(repr=False)
@@ -99,11 +103,12 @@ class Settings:
             token=values.get("BOT_TOKEN"),
             model=Path(values["MODEL_PATH"]) if "MODEL_PATH" in values else _find_shipped_model(),
             api_server=_address(values, "TELEGRAM_API_SERVER", *HTTP),
+            proxy=_proxy(values),
             webhook_url=_address(values, "WEBHOOK_URL", *HTTP),
             webhook_secret=secret,
             host=values.get("HOST", "0.0.0.0"),
             port=_count(values, "PORT", default=8080),
-            redis_url=_address(values, "REDIS_URL", "redis://", "rediss://", "unix://"),
+            redis_url=_secret_address(values, "REDIS_URL", "redis://", "rediss://", "unix://"),
             threads=_count(values, "THREADS", default=max(1, int(count_cpus()))),
             max_in_flight=_count(values, "MAX_IN_FLIGHT", default=16),
             shutdown_seconds=_count(values, "SHUTDOWN_SECONDS", default=20),
@@ -178,6 +183,29 @@ def _address(values: Mapping[str, str], name: str, *schemes: str) -> str | None:
     address = values.get(name)
     if address is not None and not address.startswith(schemes):  # not shown: it may hold a password
         raise SettingsError(f"{name} is not an address that starts with {' or '.join(schemes)}.")
+    return address
+
+
+def _secret_address(values: Mapping[str, str], name: str, *schemes: str) -> str | None:
+    """An address that may hold a password. Raises SettingsError where a sign in that would end the host's part."""
+    address = _address(values, name, *schemes)
+    if address is None:
+        return None
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+        is_whole = not parts.fragment and "@" not in parts.path + parts.query
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise SettingsError(f"{name} cannot be read: in its password write %23 for #, %2F for /, %3F for ?, %40 for @.")
+    return address
+
+
+def _proxy(values: Mapping[str, str]) -> str | None:
+    address = _secret_address(values, "TELEGRAM_PROXY", *PROXIES)
+    if address is not None and not urlsplit(address).port:
+        raise SettingsError("TELEGRAM_PROXY lacks host and port: http://host:port or socks5://user:password@host:port.")
     return address
 
 

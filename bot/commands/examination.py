@@ -12,17 +12,20 @@ from email.utils import parsedate_to_datetime
 
 from aiogram import Bot
 from aiogram.exceptions import AiogramError, TelegramNotFound, TelegramUnauthorizedError
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientTimeout
 
-from bot.app import WRONG_TOKEN, make_bot, open_state
+from bot.app import WRONG_TOKEN, make_bot, make_session, open_state
 from bot.donations.backends import open_store
 from bot.donations.store import StoreError
 from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
-from bot.inference.decoding import HEIC
+from bot.inference.decoding import HEIC, PhotoError
+from bot.monitoring.metrics import Metrics
+from bot.redaction import hide_secrets
 from bot.settings import Settings, SettingsError
 from bot.startup.cgroups import find_memory
 from bot.storage.ledger import LedgerError
+from bot.telegram.download import download
 from bot.texts.catalogues import TextsError
 from bot.texts.replies import Replies
 
@@ -41,7 +44,7 @@ class Finding:
     """What is so, or what is wrong and what to do."""
 
     def __str__(self) -> str:
-        return f"{'ok ' if self.good else 'BAD'}  {self.what}: {self.text}"
+        return hide_secrets(f"{'ok ' if self.good else 'BAD'}  {self.what}: {self.text}")
 
 
 async def examine(settings: Settings) -> bool:
@@ -130,15 +133,20 @@ async def _look_at_access(settings: Settings) -> AsyncIterator[Finding]:
 async def _look_at_clock(settings: Settings) -> AsyncIterator[Finding]:
     address = settings.api_server or "https://api.telegram.org"
     try:
-        async with ClientSession(timeout=TIMEOUT) as client, client.head(address) as answer:
-            date = answer.headers.get("Date")
+        async with make_session(settings) as session:
+            client = await session.create_session()
+            async with client.head(address, timeout=TIMEOUT) as answer:
+                date = answer.headers.get("Date", "")
     except (ClientError, TimeoutError, OSError) as error:
         text = f"{address} cannot be reached ({type(error).__name__}). Is there a network, a proxy, a firewall?"
         yield Finding(False, "network", text)
         return
     yield Finding(True, "network", f"{address} answers")
-    if date:
+    try:
         skew = (datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds()
+    except (TypeError, ValueError, IndexError, OverflowError):  # no date, or nonsense
+        yield Finding(True, "clock", "not compared: the server does not tell the time")
+    else:
         text = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} Telegram's"
         yield Finding(
             abs(skew) <= SKEW, "clock", text if abs(skew) <= SKEW else f"{text}: set it (timedatectl set-ntp true)"
@@ -155,6 +163,8 @@ async def _look_at_telegram(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding(True, "token", f"of @{me.username}")
             async for finding in _look_at_webhook(bot, settings):
                 yield finding
+            if settings.api_server:
+                yield await _look_at_files(bot)
     except (TelegramUnauthorizedError, TelegramNotFound, SettingsError):
         yield Finding(False, "token", WRONG_TOKEN)
     except (AiogramError, TimeoutError) as error:
@@ -177,3 +187,21 @@ async def _look_at_webhook(bot: Bot, settings: Settings) -> AsyncIterator[Findin
         yield Finding(False, "webhook", f"Telegram could not deliver: {found.last_error_message} ({at}); {waiting}")
     else:
         yield Finding(True, "webhook", f"set as WEBHOOK_URL; {waiting}")
+
+
+async def _look_at_files(bot: Bot) -> Finding:
+    """Of a Bot API server of one's own: whether it hands files over, and how. The bot's own photo is tried."""
+    photos = (await bot.get_user_profile_photos((await bot.me()).id, limit=1)).photos
+    if not photos:
+        return Finding(True, "files", "not tried: the bot has no profile photo. @BotFather sets one (/setuserpic)")
+    photo = photos[0][0]
+    path = (await bot.get_file(photo.file_id)).file_path or ""
+    how = "read from its folder (--local)" if path.startswith("/") else "fetched from it over HTTP"
+    try:
+        await download(bot, photo, Metrics())
+    except PhotoError as error:
+        todo = (
+            "mount its folder here" if path.startswith("/") else "start it with --local, or serve its folder as /file/"
+        )
+        return Finding(False, "files", f"to be {how}, which fails ({error}): {todo}")
+    return Finding(True, "files", how)

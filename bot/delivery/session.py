@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from http import HTTPStatus
+from importlib import import_module
 from typing import Any
 
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
-from aiogram.exceptions import ClientDecodeError, TelegramEntityTooLarge, TelegramServerError
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramEntityTooLarge,
+    TelegramNetworkError,
+    TelegramServerError,
+)
 from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 from aiogram.types import Chat, Message
+from aiohttp import ClientSession
 
 LONGEST_WAIT = 24 * 3600
 """Seconds; no update is kept for longer."""
@@ -34,6 +42,33 @@ class RawUpdates(TelegramMethod[Any]):
 
 class Session(AiohttpSession):
     """What was carried out is never carried out again because of how its answer looks."""
+
+    def __init__(self, through: str | None = None, **options: Any) -> None:
+        """`through`: a proxy on the way, http:// or socks5://. Raises ImportError where the latter needs a package."""
+        is_socks = through is not None and through.startswith("socks5://")
+        if is_socks:
+            import_module("aiohttp_socks")
+        super().__init__(proxy=through if is_socks else None, **options)
+        self._http_proxy = None if is_socks else through
+
+    async def create_session(self) -> ClientSession:
+        if self._http_proxy and (self._session is None or self._session.closed):
+            # aiogram goes through every proxy by another package; for http:// aiohttp needs none.
+            self._session = ClientSession(
+                connector=self._connector_type(**self._connector_init), proxy=self._http_proxy
+            )
+            self._should_reset_connector = False
+        return await super().create_session()
+
+    async def make_request(
+        self, bot: Bot, method: TelegramMethod[TelegramType], timeout: int | None = None
+    ) -> TelegramType:
+        try:
+            return await super().make_request(bot, method, timeout)
+        except (TelegramAPIError, ClientDecodeError):
+            raise
+        except Exception as error:  # what a proxy refuses: a kind of its own in each package
+            raise TelegramNetworkError(method, type(error).__name__) from None
 
     def check_response(
         self, bot: Bot, method: TelegramMethod[TelegramType], status_code: int, content: str

@@ -6,6 +6,8 @@ import json
 import logging
 import math
 
+from bot.redaction import hide_secrets
+
 MINUTE = 60.0
 SAME = 60
 """Characters of a line by which it is the same one."""
@@ -55,7 +57,7 @@ class _Text(logging.Formatter):
         line = super().format(record)
         if stages := getattr(record, "stages", None):
             line += f" ({stages})"
-        return line.replace(self._secret, "***") if self._secret else line
+        return hide_secrets(line.replace(self._secret, "***") if self._secret else line)
 
 
 class _Json(_Text):
@@ -72,4 +74,4 @@ class _Json(_Text):
             "traceback": self.formatException(record.exc_info) if record.exc_info else None,
         }
         line = json.dumps({name: value for name, value in fields.items() if value is not None}, ensure_ascii=False)
-        return line.replace(self._secret, "***") if self._secret else line
+        return hide_secrets(line.replace(self._secret, "***") if self._secret else line)

@@ -35,7 +35,7 @@ SETTINGS = (
 def environment(**variables: str) -> dict[str, str]:
     """The test's environment without the bot's settings, and with these."""
     others = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-    return others | {"PYTHONWARNINGS": "error"} | variables
+    return others | {"PYTHONWARNINGS": "error", "LABELGRAM_ENV_FILE": os.devnull} | variables
 
 
 def kill(process: subprocess.Popen[str]) -> None:

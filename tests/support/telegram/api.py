@@ -40,6 +40,8 @@ class Telegram(Chats):
         self.hold_downloads.set()
         self.faults: Faults | None = None
         """What goes wrong; None: nothing."""
+        self.profile_photos: list[list[dict[str, Any]]] = []
+        """The bot's own, each in its variants."""
         self.blocked: set[int] = set()
         """Users who have blocked the bot."""
         self.photoless: set[int] = set()
@@ -118,7 +120,10 @@ class Telegram(Chats):
                 known = {name: value for name, value in (self.webhook or {"url": ""}).items() if name != "secret_token"}
                 return answer(known | {"has_custom_certificate": False, "pending_update_count": self.unconfirmed})
             case "getFile" if fields.get("file_id") in self.files:
-                return answer({"file_id": fields["file_id"], "file_unique_id": "u", "file_path": fields["file_id"]})
+                path = self.files.locate(str(fields["file_id"]))
+                return answer({"file_id": fields["file_id"], "file_unique_id": "u", "file_path": path})
+            case "getUserProfilePhotos":
+                return answer({"total_count": len(self.profile_photos), "photos": self.profile_photos})
             case "sendMessage" | "sendPhoto" | "sendChatAction" if chat in self.blocked:
                 return refuse(403, "Forbidden: bot was blocked by the user")
             case "sendMessage" if chat is not None and fields.get("text"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -12,6 +13,16 @@ BOXES = (90, 320, 800, 1280)
 
 class Files(dict[str, bytes]):
     """Bytes by file_id."""
+
+    folder: Path | None = None
+    """Where a Bot API server that runs with --local keeps them; None: they are fetched over HTTP."""
+
+    def locate(self, name: str) -> str:
+        """A file's `file_path`."""
+        if self.folder is None:
+            return name
+        (self.folder / name).write_bytes(self[name])
+        return str(self.folder / name)
 
     def keep(self, data: bytes) -> dict[str, Any]:
         """What a message says of a file."""

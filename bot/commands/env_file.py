@@ -1,0 +1,47 @@
+"""The file `.env` beside the bot: settings that are not in the environment."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from bot.settings import SettingsError
+
+LINE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>.*?)\s*")
+QUOTED = re.compile(r"""(?P<quote>["'])(?P<value>.*)(?P=quote)(?:\s+#.*)?""")
+COMMENT = re.compile(r"(?:^|\s+)#.*")
+BESIDE = Path(__file__).parents[2] / ".env"
+"""Unless LABELGRAM_ENV_FILE names another."""
+MAX_BYTES = 100_000
+OTHERS = 0o077
+"""Bits of a file's mode: what its group and others may do."""
+
+
+def read_env_file(file: Path) -> dict[str, str]:
+    """NAME=value lines; quotes and comments are taken off. Empty if the file is not there.
+
+    Raises SettingsError for what it cannot read. Says so on standard error if others on this machine can read it.
+    """
+    try:
+        with file.open("rb") as opened:
+            mode = file.stat().st_mode
+            text = opened.read(MAX_BYTES).decode("utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError(f"cannot read {file}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file} is not UTF-8 text. Write one NAME=value a line.") from error
+    values = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not COMMENT.sub("", line).strip():
+            continue
+        match = LINE.fullmatch(line)
+        if match is None:  # not shown: it may hold the token
+            raise SettingsError(f"{file}, line {number}: this is not NAME=value.")
+        quoted = QUOTED.fullmatch(match["value"])
+        values[match["name"]] = quoted["value"] if quoted else COMMENT.sub("", match["value"])
+    if mode & OTHERS and "BOT_TOKEN" in values:
+        print(f"bot: others on this machine can read the token in {file}: chmod 600 {file}", file=sys.stderr)
+    return values

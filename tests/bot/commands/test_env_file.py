@@ -1,0 +1,79 @@
+"""The file .env: settings beside the bot, and secrets that are printed nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.commands.env_file import read_env_file
+from bot.redaction import hide_secrets
+from bot.settings import SettingsError
+from tests.support.bot_process import RunBot, StartBot
+from tests.support.paths import ROOT
+from tests.support.photos import draw
+from tests.support.telegram import TOKEN, Telegram
+
+
+def write(folder: Path, text: str, mode: int = 0o600) -> Path:
+    file = folder / ".env"
+    file.write_text(text)
+    file.chmod(mode)
+    return file
+
+
+def test_the_bot_reads_it_and_the_environment_wins(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
+    file = write(tmp_path, f"BOT_TOKEN={TOKEN}\nLOG_LEVEL=LOUD\n")
+    message = telegram.send_photo(draw("red"))
+    start_bot("env", "-u", "BOT_TOKEN", LABELGRAM_ENV_FILE=str(file), LOG_LEVEL="INFO")
+    telegram.wait_until(lambda: message in telegram.answers())
+
+
+def test_lines_are_read_as_shells_write_them(tmp_path: Path) -> None:
+    text = "\ufeff# note\n\nexport A=1\nB = two words # note\r\nC='a # b'\nD=\"x\" # note\nE=\nF=a#b\nG=p=q\n"
+    expected = {"A": "1", "B": "two words", "C": "a # b", "D": "x", "E": "", "F": "a#b", "G": "p=q"}
+    assert read_env_file(write(tmp_path, text)) == expected
+    assert read_env_file(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize("text", [f"{TOKEN}\n", f"A=1\nBOT-TOKEN={TOKEN}", "A=1\n=x"])
+def test_another_line_is_named_and_not_shown(text: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"line \d: this is not NAME=value") as caught:
+        read_env_file(write(tmp_path, text))
+    assert TOKEN not in str(caught.value)
+
+
+def test_it_is_said_when_others_can_read_the_token(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    read_env_file(write(tmp_path, f"BOT_TOKEN={TOKEN}", mode=0o644))
+    assert "chmod 600" in capsys.readouterr().err
+    read_env_file(write(tmp_path, f"BOT_TOKEN={TOKEN}", mode=0o600))
+    assert capsys.readouterr().err == ""
+
+
+def test_the_example_is_one() -> None:
+    assert read_env_file(ROOT / ".env.example") == {"BOT_TOKEN": ""}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["THREADS", "LOG_LEVEL", "METRICS_PORT", "OWNER_IDS", "REDIS_URL", "WEBHOOK_URL", "MODEL_PATH", "DONATIONS_DIR"],
+)
+def test_a_token_in_another_setting_is_not_printed(run_bot: RunBot, name: str) -> None:
+    prefix = "s3://" if name == "DONATIONS_DIR" else ""
+    done = run_bot(BOT_TOKEN="1:x", **{name: prefix + TOKEN})
+    assert done.returncode == 2
+    assert TOKEN not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("password", ["pa#ss", "pa/ss", "pa?ss", "pa@ss/"])
+def test_a_password_with_any_sign_is_not_printed(run_bot: RunBot, password: str) -> None:
+    for command in ((), ("doctor",)):
+        done = run_bot(*command, BOT_TOKEN=TOKEN, REDIS_URL=f"redis://:{password}@127.0.0.1:1/0")
+        assert done.returncode == 2
+        assert "REDIS_URL" in done.stderr
+        assert password not in done.stdout + done.stderr
+
+
+def test_secrets_are_hidden_wherever_they_stand() -> None:
+    assert hide_secrets(f"see https://x/bot{TOKEN}/getMe") == "see https://x/bot***/getMe"
+    assert hide_secrets("to socks5://ada:p@ss@host:1 by 12:30:45") == "to socks5://***@host:1 by 12:30:45"

@@ -1,0 +1,100 @@
+"""TELEGRAM_PROXY: every call and download goes through a real proxy, and its password is nowhere to be read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.support.bot_process import RunBot, StartBot, environment
+from tests.support.paths import ROOT
+from tests.support.photos import draw
+from tests.support.proxies import PASSWORD, Proxy
+from tests.support.telegram import TOKEN, Telegram
+
+SOCKS = pytest.param(
+    "socks5", marks=pytest.mark.skipif(not find_spec("aiohttp_socks"), reason="requirements-proxy.txt")
+)
+
+
+@pytest.fixture
+def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
+    proxy = Proxy(request.param)
+    yield proxy
+    proxy.close()
+
+
+@pytest.mark.parametrize("proxy", ["http", SOCKS], indirect=True)
+def test_calls_downloads_and_doctor_go_through_it(
+    proxy: Proxy, telegram: Telegram, color_model: Path, tmp_path: Path
+) -> None:
+    """By the interpreter of the tests, which has requirements-proxy.txt."""
+    settings = {
+        "BOT_TOKEN": TOKEN,
+        "MODEL_PATH": str(color_model),
+        "TELEGRAM_API_SERVER": telegram.url,
+        "STATE_DIR": str(tmp_path / "state"),
+        "TELEGRAM_PROXY": proxy.url,
+        "LOG_LEVEL": "DEBUG",
+    }
+    message = telegram.send_photo(draw("red"))
+    command = [sys.executable, "-W", "ignore", "-m", "bot"]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment(**settings), stderr=log)
+        try:
+            telegram.wait_until(lambda: message in telegram.answers(), seconds=60)
+        finally:
+            process.terminate()
+            process.wait(60)
+    assert telegram.answers()[message].startswith("I see: red")
+    passed = proxy.passed
+    assert passed >= 2
+    done = subprocess.run(
+        [*command, "doctor"], cwd=ROOT, env=environment(**settings), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert proxy.passed > passed
+    for text in ((tmp_path / "log").read_text(), done.stdout, done.stderr):
+        assert PASSWORD not in text
+        assert "p#ss" not in text
+
+
+@pytest.mark.parametrize("proxy", ["http"], indirect=True)
+def test_a_wrong_password_is_waited_out_without_being_printed(
+    proxy: Proxy, telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    process = start_bot(TELEGRAM_PROXY=proxy.url.replace(PASSWORD, "wrong-one"))
+    telegram.wait_until(lambda: "trying again" in (tmp_path / "bot.log").read_text(), seconds=60)
+    assert process.poll() is None
+    assert "wrong-one" not in (tmp_path / "bot.log").read_text()
+    assert "Traceback" not in (tmp_path / "bot.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("ftp://host:1", "http:// or socks5://"),
+        ("http://host", "lacks host and port"),
+        ("http://ada:pa#ss@host:8080", "%23"),
+        ("http://ada:pa/ss@host:8080", "%2F"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_told_without_its_password(run_bot: RunBot, address: str, told: str) -> None:
+    done = run_bot(BOT_TOKEN=TOKEN, TELEGRAM_PROXY=address)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "TELEGRAM_PROXY" in line
+    assert told in line
+    assert "pa" not in line.partition("TELEGRAM_PROXY")[2].partition("password")[0].replace("lacks", "")
+
+
+def test_socks_without_its_package_says_what_to_install(run_bot: RunBot, color_model: Path, bot_python: str) -> None:
+    if not subprocess.run([bot_python, "-c", "import aiohttp_socks"], capture_output=True, check=False).returncode:
+        pytest.skip("the package is installed")
+    done = run_bot(BOT_TOKEN=TOKEN, TELEGRAM_PROXY="socks5://127.0.0.1:1", MODEL_PATH=str(color_model))
+    assert done.returncode == 2
+    assert "pip install -r requirements-proxy.txt" in done.stderr.splitlines()[-1]
