@@ -55,6 +55,8 @@ class Admission:
     """Whether the rate limit has let an update in: it is asked once, however often the update is tried."""
 
     is_granted: bool
+    is_explained: bool
+    """The rate of explanations has let it in."""
 
 
 @dataclass
@@ -201,7 +203,7 @@ class Delivery:
 
     async def _work(self, entry: Entry, claim: Claim) -> None:
         """Have the update answered, in ATTEMPTS attempts; what Telegram refuses for good is over. Raises RetryLater."""
-        failures, admission = claim.failures, Admission(claim.is_known)
+        failures, admission = claim.failures, Admission(claim.is_known, claim.is_known)
         try:
             while failures < ATTEMPTS:
                 try:

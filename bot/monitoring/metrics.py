@@ -37,8 +37,8 @@ class Metrics:
             "answers": ("Photos answered, by outcome", "outcome"),
             "refusals": ("Messages that got no label, by reason", "reason"),
             "retries": ("What was tried again, by method and error", "method", "error"),
-            "unreadable": ("Updates that could not be parsed as they came, by kind", "kind"),
-            "refused": ("Answers that Telegram refused for good, by error", "error"),
+            "unreadable_updates": ("Updates that could not be parsed as they came, by kind", "kind"),
+            "refused_answers": ("Answers that Telegram refused for good, by error", "error"),
             "duplicates": ("Updates that had been answered before",),
         }
         made = {
@@ -47,7 +47,7 @@ class Metrics:
         }
         self.updates, self.answers, self.refusals = made["updates"], made["answers"], made["refusals"]
         self.retries, self.duplicates = made["retries"], made["duplicates"]
-        self.unreadable, self.refused = made["unreadable"], made["refused"]
+        self.unreadable, self.refused = made["unreadable_updates"], made["refused_answers"]
         self.in_work = Gauge("labelgram_in_work", "Updates in work", registry=self._registry)
         self.stages = Histogram(
             "labelgram_stage_seconds", "Time per stage of a photo", ["stage"], registry=self._registry, buckets=SECONDS

@@ -18,9 +18,14 @@ from bot.telegram.album_mentions import AlbumMentions
 from bot.telegram.albums import Albums
 from bot.telegram.budget import MemoryBudget
 from bot.telegram.feedback import Feedback
-from bot.telegram.handlers import commands, donations, explanations, feedback, language, owner, photos, unreadable
+from bot.telegram.handlers import commands, donations, feedback, language, owner, photos, unreadable
 from bot.telegram.handlers.photos import PhotoAnswer
-from bot.telegram.middlewares import LanguageMiddleware, ThrottlingMiddleware, install_middlewares
+from bot.telegram.middlewares import (
+    ExplanationMiddleware,
+    LanguageMiddleware,
+    ThrottlingMiddleware,
+    install_middlewares,
+)
 from bot.telegram.presses import ShownButtons
 from bot.telegram.statistics import Statistics
 from bot.texts.replies import Replies
@@ -81,7 +86,11 @@ def build_dispatcher(
         access = AccessMiddleware(allowed | owners, parts.key_values, parts.replies, parts.metrics, parts.pseudonymise)
         dispatcher.update.outer_middleware(access)
     dispatcher.callback_query.outer_middleware(ShownButtons(parts.metrics))
-    install_middlewares(dispatcher, LanguageMiddleware(parts.key_values, parts.pseudonymise), throttling)
+    language_of = LanguageMiddleware(parts.key_values, parts.pseudonymise)
+    explanations = (
+        ExplanationMiddleware(throttling.rate_limiter, parts.key_values, parts.pseudonymise) if throttling else None
+    )
+    install_middlewares(dispatcher, language_of, throttling, explanations)
     dispatcher.include_routers(
         unreadable.make_router(),
         commands.make_router(),

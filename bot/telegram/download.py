@@ -9,9 +9,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiogram.exceptions import AiogramError, TelegramBadRequest
+from aiogram.exceptions import (
+    AiogramError,
+    ClientDecodeError,
+    TelegramBadRequest,
+    TelegramNetworkError,
+    TelegramRetryAfter,
+    TelegramServerError,
+)
 from aiogram.types import PhotoSize
-from aiohttp import ClientError
+from aiohttp import ClientError, ClientResponseError
 
 from bot.backoff import backoff
 from bot.delivery.slots import Cause, current_slot
@@ -25,7 +32,11 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 20_000_000
 """Largest file that Telegram lets a bot fetch (Bot API, getFile)."""
+PASSING = (408, 423, 425, 429)
+"""Refusals of a file server that say no more than: not now."""
 TRIES = 8
+LONGEST = 3600.0
+"""Seconds for which a file is waited for."""
 TRY_SECONDS = 20.0
 
 
@@ -35,45 +46,71 @@ async def fetch(
 ) -> AsyncIterator[bytes]:
     """A file's bytes, which may be decoded once for as long as the block lasts. Waits for room in `budget`.
 
-    Raises PhotoError where `download` does.
+    It is tried for as long as Telegram is in trouble; between two tries nothing of the budget is held, and the update's
+    slot goes back. Raises PhotoError if the file is above MAX_BYTES, if Telegram refuses it TRIES times, or does not
+    bring it for LONGEST seconds; PutDown or Expired where the update is to wait elsewhere.
     """
     if (file.file_size or 0) > MAX_BYTES:
         raise _too_many_bytes()
-    async with AsyncExitStack() as held:
-        async with current_slot().lent(Cause.DOWNLOAD):
-            await held.enter_async_context(budget.files.hold(MAX_BYTES if file.file_size is None else file.file_size))
-            data = await download(bot, file, metrics)
-            is_small = isinstance(file, PhotoSize)  # made by Telegram, with at most 2560 pixels in width and height
-            memory = 0 if is_small else await asyncio.to_thread(estimate_memory, data)
-            await held.enter_async_context(budget.decoding.hold(memory))
-        yield data
+    attempt = refusals = 0
+    slot = current_slot()
+    while True:
+        attempt += 1
+        async with AsyncExitStack() as held:
+            try:
+                async with slot.lent(Cause.DOWNLOAD):
+                    size = MAX_BYTES if file.file_size is None else file.file_size
+                    await held.enter_async_context(budget.files.hold(size))
+                    data = await _fetch_once(bot, file)
+                    is_small = isinstance(file, PhotoSize)  # made by Telegram, with at most 2560 pixels both ways
+                    memory = 0 if is_small else await asyncio.to_thread(estimate_memory, data)
+                    await held.enter_async_context(budget.decoding.hold(memory))
+            except _Refusal as error:
+                refusal = error
+            else:
+                yield data
+                return
+        refusals += refusal.is_final or not slot.is_patient
+        if refusals >= TRIES or slot.age > LONGEST:
+            raise PhotoError(Reason.NOT_DELIVERED, f"the download failed: {refusal}")
+        metrics.retries.labels("download", str(refusal)).inc()
+        await slot.wait(backoff(attempt), Cause.DOWNLOAD)
 
 
-async def download(bot: Bot, file: PhotoSize | Document | Sticker, metrics: Metrics) -> bytes:
-    """Fetch a file's bytes, in up to TRIES tries. Raises PhotoError if it is above MAX_BYTES or does not come."""
-    if (file.file_size or 0) > MAX_BYTES:
-        raise _too_many_bytes()
-    for attempt in range(1, TRIES + 1):
-        buffer = _BoundedBuffer()
-        try:
-            async with asyncio.timeout(TRY_SECONDS):
-                path = (await bot.get_file(file.file_id)).file_path or ""
-                if path.startswith("/"):  # of a Bot API server of one's own that runs with --local
-                    return await asyncio.to_thread(_read_local, Path(path))
-                await bot.download_file(path, buffer)
-                return buffer.getvalue()
-        except TelegramBadRequest as error:
-            if "too big" in error.message:
-                raise _too_many_bytes() from error
-            failure = type(error).__name__
-            break
-        except (AiogramError, ClientError, TimeoutError, OSError) as error:
-            # No text of the error, no cause: aiohttp's messages hold the file's address, and that holds the token.
-            failure = type(error).__name__
-        if attempt < TRIES:
-            metrics.retries.labels("download", failure).inc()
-            await asyncio.sleep(backoff(attempt))
-    raise PhotoError(Reason.NOT_DELIVERED, f"the download failed: {failure}")
+class _Refusal(Exception):  # noqa: N818  # it is handled where it is raised
+    """A file did not come. Only the error's name: aiohttp's messages hold the address, and that holds the token."""
+
+    def __init__(self, error: Exception, is_final: bool) -> None:
+        super().__init__(type(error).__name__)
+        self.is_final = is_final
+        """It is not likely to come later either."""
+
+
+async def _fetch_once(bot: Bot, file: PhotoSize | Document | Sticker) -> bytes:
+    """Raises _Refusal, PhotoError."""
+    buffer = _BoundedBuffer()
+    try:
+        async with asyncio.timeout(TRY_SECONDS):
+            path = (await bot.get_file(file.file_id)).file_path or ""
+            if path.startswith("/"):  # of a Bot API server of one's own that runs with --local
+                return await asyncio.to_thread(_read_local, Path(path))
+            await bot.download_file(path, buffer)
+            return buffer.getvalue()
+    except TelegramBadRequest as error:
+        if "too big" in error.message:
+            raise _too_many_bytes() from error
+        if "temporarily" not in error.message:
+            raise PhotoError(Reason.NOT_DELIVERED, "Telegram has no such file") from error
+        raise _Refusal(error, is_final=False) from None
+    except ClientResponseError as error:
+        is_final = 400 <= error.status < 500 and error.status not in PASSING
+        raise _Refusal(error, is_final) from None
+    except (TelegramNetworkError, TelegramServerError, TelegramRetryAfter, ClientDecodeError) as error:
+        raise _Refusal(error, is_final=False) from None
+    except AiogramError as error:
+        raise _Refusal(error, is_final=True) from None
+    except (ClientError, TimeoutError, OSError, ValueError) as error:
+        raise _Refusal(error, is_final=False) from None
 
 
 def _read_local(file: Path) -> bytes:

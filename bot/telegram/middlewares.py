@@ -7,9 +7,10 @@ from typing import Any
 
 from aiogram import BaseMiddleware, Dispatcher
 from aiogram.enums import ChatType
-from aiogram.types import Chat, Message, TelegramObject, User
+from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, User
 
 from bot.delivery.at_least_once import Admission
+from bot.delivery.updates.identity import EXPLANATION
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
@@ -33,13 +34,20 @@ NOTICE = Rate(per_second=1 / 60, burst=1)
 """Times that a person is told to slow down."""
 
 
+EXPLANATIONS = Rate(per_second=1 / 20, burst=3)
+"""Explanations for one person: each is a net's work and a photo that is fetched and sent."""
+
+EXPLAINED = 24 * 3600.0
+"""Seconds for which it is known that an answer was explained."""
+
+
 class ThrottlingMiddleware(BaseMiddleware):
     """Lets a person's messages, and presses of buttons, pass at the rate SENDER; for the rest there is one notice."""
 
     def __init__(
         self, rate_limiter: RateLimiter, replies: Replies, metrics: Metrics, pseudonymise: Pseudonymiser
     ) -> None:
-        self._rate_limiter = rate_limiter
+        self.rate_limiter = rate_limiter
         self._replies = replies
         self._metrics = metrics
         self._pseudonymise = pseudonymise
@@ -79,7 +87,43 @@ class ThrottlingMiddleware(BaseMiddleware):
         """Whether there is room in the bucket `name`, taken then; a photo of an album takes a part of a place."""
         if is_part:  # the same bucket, in smaller places: it is full after as many seconds
             rate = Rate(rate.per_second * ALBUM, (rate.burst - 1) * ALBUM + 1)
-        return (await self._rate_limiter.reserve(name, rate, at_most=0)).taken
+        return (await self.rate_limiter.reserve(name, rate, at_most=0)).taken
+
+
+class ExplanationMiddleware(BaseMiddleware):
+    """Lets a person's presses of "Why?" pass at the rate EXPLANATIONS, and one for each answer."""
+
+    def __init__(self, rate_limiter: RateLimiter, key_values: KeyValueStore, pseudonymise: Pseudonymiser) -> None:
+        self._rate_limiter = rate_limiter
+        self._key_values = key_values
+        self._pseudonymise = pseudonymise
+
+    async def __call__(
+        self,
+        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
+        event: TelegramObject,
+        data: dict[str, Any],
+    ) -> Any:
+        if not isinstance(event, CallbackQuery) or not (event.data or "").startswith(EXPLANATION):
+            return await handler(event, data)
+        chat, number = (event.message.chat.id, event.message.message_id) if event.message else (0, 0)
+        given = f"explained:{self._pseudonymise(f'{chat}:{number}')}"
+        if await self._key_values.get(given) or not await self._has_place(event.from_user, data):
+            return await event.answer()
+        await handler(event, data)
+        await self._key_values.set(given, "yes", EXPLAINED)
+        return None
+
+    async def _has_place(self, person: User, data: dict[str, Any]) -> bool:
+        """Asked once for each press, as the rate SENDER is."""
+        admission: Admission | None = data.get("admission")
+        if admission and admission.is_explained:
+            return True
+        name = f"explanations:{self._pseudonymise(str(person.id))}"
+        taken = (await self._rate_limiter.reserve(name, EXPLANATIONS, at_most=0)).taken
+        if admission:
+            admission.is_explained = taken
+        return taken
 
 
 class LanguageMiddleware(BaseMiddleware):
@@ -114,7 +158,10 @@ class LanguageMiddleware(BaseMiddleware):
 
 
 def install_middlewares(
-    dispatcher: Dispatcher, language: LanguageMiddleware, throttling: ThrottlingMiddleware | None
+    dispatcher: Dispatcher,
+    language: LanguageMiddleware,
+    throttling: ThrottlingMiddleware | None,
+    explanations: ExplanationMiddleware | None,
 ) -> None:
     """The language is found before filters are asked; only what the bot would answer is throttled."""
     answered = (dispatcher.message, dispatcher.edited_message, dispatcher.callback_query)
@@ -123,3 +170,5 @@ def install_middlewares(
     if throttling:
         for observer in answered:
             observer.middleware(throttling)
+    if explanations:
+        dispatcher.callback_query.middleware(explanations)

@@ -35,6 +35,9 @@ thought (R. B. Miller, 1968), and most photos are answered before."""
 TYPING_LASTS = 4.5
 """Seconds after which it is shown again; Telegram takes it away after 5."""
 
+TYPING_SHOWN = 6
+"""Times that it is shown: a picture that stalls for longer does not come soon."""
+
 log = logging.getLogger(__name__)
 
 
@@ -165,10 +168,10 @@ class PhotoAnswer:
 
 
 async def _show_typing(bot: Bot, message: Message) -> None:
-    """Until it is cancelled. Not aiogram's ChatActionSender, which on its way out waits for the call in flight."""
+    """Until it is cancelled, or TYPING_SHOWN times. aiogram's ChatActionSender would wait for the call in flight."""
     topic = message.message_thread_id if message.is_topic_message else None
     await asyncio.sleep(TYPING_AFTER)
     with suppress(AiogramError):
-        while True:
+        for _ in range(TYPING_SHOWN):
             await bot.send_chat_action(message.chat.id, ChatAction.TYPING, message_thread_id=topic)
             await asyncio.sleep(TYPING_LASTS)

@@ -2,5 +2,18 @@
 
 from tests.support.telegram.api import TOKEN, Telegram
 from tests.support.telegram.faults import CALL_FAULTS, DOWNLOAD_FAULTS, KINDS, WEBHOOK_FAULTS, Faults, slow_downloads
+from tests.support.telegram.refusals import DOWNLOAD, Refusal, refuse_with
 
-__all__ = ["CALL_FAULTS", "DOWNLOAD_FAULTS", "KINDS", "TOKEN", "WEBHOOK_FAULTS", "Faults", "Telegram", "slow_downloads"]
+__all__ = [
+    "CALL_FAULTS",
+    "DOWNLOAD",
+    "DOWNLOAD_FAULTS",
+    "KINDS",
+    "TOKEN",
+    "WEBHOOK_FAULTS",
+    "Faults",
+    "Refusal",
+    "Telegram",
+    "refuse_with",
+    "slow_downloads",
+]

@@ -21,6 +21,7 @@ from PIL import Image
 from tests.support.telegram.chats import Chats
 from tests.support.telegram.faults import WEBHOOK_FAULTS, Faults
 from tests.support.telegram.queue import Conflict, UpdateQueue
+from tests.support.telegram.refusals import DOWNLOAD, Refusal
 from tests.support.telegram.responses import answer, refuse
 
 TOKEN = "123456:test-token-that-must-never-be-logged"
@@ -46,6 +47,8 @@ class Telegram(Chats):
         """Users who have blocked the bot."""
         self.photoless: set[int] = set()
         """Chats where the bot may not send photos."""
+        self.refusals: list[Refusal] = []
+        """What is answered in place of what would be; the first that takes a call."""
         self._loop = asyncio.new_event_loop()
         super().__init__(UpdateQueue(self._loop, lambda: bool(self.faults and self.faults.draw(WEBHOOK_FAULTS))))
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -108,6 +111,21 @@ class Telegram(Chats):
             return refuse(401, "Unauthorized")
         fields = dict(await request.post())
         self.calls.append((method, fields))
+        if refusal := self._find_refusal(method, fields):
+            await asyncio.sleep(refusal.seconds)
+            if refusal.carried_out:
+                await self._carry_out(method, fields)
+            return refusal.answer()
+        return await self._carry_out(method, fields)
+
+    def _find_refusal(self, method: str, fields: dict[str, Any]) -> Refusal | None:
+        for refusal in self.refusals:
+            if refusal.takes(method, fields):
+                refusal.answered += 1
+                return refusal
+        return None
+
+    async def _carry_out(self, method: str, fields: dict[str, Any]) -> web.Response:
         chat = _number(fields.get("chat_id"))
         match method:
             case "getMe":
@@ -163,6 +181,9 @@ class Telegram(Chats):
         self.downloads.append(path)
         while not self.hold_downloads.is_set():
             await asyncio.sleep(0.02)
+        if refusal := self._find_refusal(DOWNLOAD, {"file_id": path}):
+            await asyncio.sleep(refusal.seconds)
+            return refusal.answer()
         if self.fail_downloads:
             self.fail_downloads -= 1
             return web.Response(status=404)

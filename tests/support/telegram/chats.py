@@ -88,6 +88,13 @@ class Chats:
         query = {"id": str(number), "from": sender, "message": message, "chat_instance": "c", "data": data}
         self.queue.put(number, {"callback_query": query})
 
+    def send_raw(self, update: Any) -> int:
+        """Put anything into the queue; an object gets its update_id, unless it has one. Returns that number."""
+        number = next(self._numbers)
+        self._asked_at[number] = time.monotonic()
+        self.queue.put_raw(number, {"update_id": number} | update if isinstance(update, dict) else update)
+        return number
+
     def send_again(self, update: dict[str, Any], number: int) -> None:
         """Put an update into the queue once more, under its own or another update_id."""
         self.queue.put(number, update)

@@ -21,7 +21,7 @@ class UpdateQueue:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, is_impatient: Callable[[], bool]) -> None:
-        self.updates: dict[int, dict[str, Any]] = {}
+        self.updates: dict[int, Any] = {}
         """Those that wait, by their update_id: a message's is its message_id."""
         self.couriers = Couriers(self.updates, is_impatient)
         self.polled_at = 0.0
@@ -32,10 +32,14 @@ class UpdateQueue:
 
     def put(self, number: int, update: dict[str, Any]) -> None:
         """From any thread."""
-        self.updates[number] = update | {"update_id": number}
+        self.put_raw(number, update | {"update_id": number})
+
+    def put_raw(self, number: int, update: Any) -> None:
+        """Anything at all, in the place of the update with this number."""
+        self.updates[number] = update
         self._loop.call_soon_threadsafe(self._announce)
 
-    async def get(self, offset: int, limit: int, seconds: float) -> list[dict[str, Any]]:
+    async def get(self, offset: int, limit: int, seconds: float) -> list[Any]:
         """What getUpdates answers. Raises Conflict."""
         if self.couriers.webhook:
             active = "can't use getUpdates method while webhook is active"

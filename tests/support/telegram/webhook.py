@@ -56,12 +56,14 @@ class Couriers:
     async def _serve(self, chat: int) -> None:
         """Until the chat has no updates. One that fails holds up those behind it."""
         failures = 0
-        while self.webhook and (update := next((u for u in list(self._updates.values()) if _chat(u) == chat), None)):
+        while self.webhook and (first := next((u for u in list(self._updates.items()) if _chat(u[1]) == chat), None)):
+            number, update = first
             async with self._places:
                 status, retry_after = await self._post(self.webhook, update)
-            self.posts.append((update["update_id"], status))
+            self.posts.append((number, status))
             if 200 <= status < 300:
-                self._updates.pop(update["update_id"], None)
+                if self._updates.get(number) is update:
+                    del self._updates[number]
                 failures = 0
             else:
                 pause = min(self.longest_pause, self.pause * 2 ** (failures - 1)) if failures else 0
@@ -81,6 +83,11 @@ class Couriers:
             return 0, 0
 
 
-def _chat(update: Update) -> int:
-    (event,) = (value for name, value in update.items() if name != "update_id")
-    return int(event.get("message", event)["chat"]["id"])
+def _chat(update: Any) -> int:
+    """The chat by which an update is queued; 0 where there is none."""
+    for event in update.values() if isinstance(update, dict) else ():
+        message = event.get("message", event) if isinstance(event, dict) else {}
+        number = message.get("chat", {}).get("id") if isinstance(message, dict) else None
+        if isinstance(number, int):
+            return number
+    return 0
