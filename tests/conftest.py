@@ -31,6 +31,11 @@ def color_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_color_model(tmp_path_factory.mktemp("model") / "colors.onnx")
 
 
+@pytest.fixture(scope="session")
+def explaining_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_color_model(tmp_path_factory.mktemp("model") / "colors.onnx", explains=True)
+
+
 @pytest.fixture
 def telegram() -> Iterator[Telegram]:
     telegram = Telegram()

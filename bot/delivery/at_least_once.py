@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from aiogram import Bot, Dispatcher
-from aiogram.exceptions import AiogramError, TelegramRetryAfter, TelegramUnauthorizedError
+from aiogram.exceptions import AiogramError, TelegramUnauthorizedError
 from aiogram.types import Update
 
 from bot.backoff import backoff
 from bot.delivery.backlog import Backlog
-from bot.delivery.retries import TRANSIENT
+from bot.delivery.retries import passes
 from bot.delivery.slots import Expired, Policy, PutDown, Slot, use_slot
 from bot.delivery.updates.identity import Lane, find_lane, find_message, identify
 from bot.delivery.updates.incoming import Entry, Incoming
@@ -226,9 +226,9 @@ class Delivery:
             await self._apologise(entry.update)
         except Expired as reason:
             log.warning("an update is let go: %s", reason)
-        except (TelegramRetryAfter, TelegramUnauthorizedError, *TRANSIENT) as error:
-            raise RetryLater(f"Telegram cannot be reached: {type(error).__name__}") from None
         except AiogramError as error:
+            if passes(error) or isinstance(error, TelegramUnauthorizedError):
+                raise RetryLater(f"Telegram cannot be reached: {type(error).__name__}") from None
             self.metrics.refused.labels(type(error).__name__).inc()
             log.info("an answer could not be given: %s", type(error).__name__)
 

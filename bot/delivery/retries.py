@@ -118,7 +118,8 @@ class RetryMiddleware(BaseRequestMiddleware):
                 method = _move(method, error.migrate_to_chat_id)
                 continue
             except AiogramError as error:
-                if not _passes(error, slot):
+                # An update outlives a 401: a good token is refused for a time.
+                if not passes(error) and not (slot.is_patient and isinstance(error, TelegramUnauthorizedError)):
                     raise
                 reason, failure = error, type(error).__name__
             wait = float(reason.retry_after) if isinstance(reason, TelegramRetryAfter) else backoff(attempt)
@@ -160,8 +161,6 @@ def _move(method: TelegramMethod[TelegramType], chat: int) -> TelegramMethod[Tel
     return method.model_copy(update=changes)
 
 
-def _passes(error: AiogramError, slot: Waits) -> bool:
-    """Whether the call is worth another try. An update outlives a 401: a good token is refused for a time."""
-    if isinstance(error, TelegramUnauthorizedError):
-        return slot.is_patient
+def passes(error: AiogramError) -> bool:
+    """Whether the call is worth another try."""
     return isinstance(error, (*TRANSIENT, TelegramRetryAfter)) and not isinstance(error, TelegramEntityTooLarge)

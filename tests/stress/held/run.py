@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.bot_process import BOT_PYTHON, environment
+from tests.support.models import write_color_model
 from tests.support.paths import ROOT
 from tests.support.photos import COLORS, draw
 from tests.support.sockets import find_port
@@ -35,7 +36,8 @@ class Plan:
     per_second: float = 15.0
     kills: int = 0
     """While others send."""
-    model: Path = ROOT / "artifacts" / "mask.onnx"
+    model: Path | None = None
+    """None: a small one that explains its answers, so that there is a "Why?" to press."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def run(mode: str, plan: Plan, seconds: float = 180) -> Result:
     with ExitStack() as stack:
         telegram = stack.enter_context(closing(Telegram()))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        start, kill = stack.enter_context(_start(mode, telegram, plan.model, folder))
+        model = plan.model or write_color_model(folder / "colors.onnx", explains=True)
+        start, kill = stack.enter_context(_start(mode, telegram, model, folder))
         return _Run(telegram, plan, seconds, start, kill).go()
 
 

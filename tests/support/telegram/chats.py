@@ -125,7 +125,11 @@ class Chats:
 
     def waits(self) -> dict[int, float]:
         """Seconds from a message to the first reply, by its message_id."""
-        return {number: at - self._asked_at[number] for number, at in list(self._replied_at.items())}
+        return {
+            number: at - self._asked_at[number]
+            for number, at in list(self._replied_at.items())
+            if number in self._asked_at
+        }
 
     # What the bot does.
 

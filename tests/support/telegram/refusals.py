@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,7 @@ class Refusal:
     body: object = ""
     """Text as it is, anything else as JSON."""
     chat: int | None = None
-    files: frozenset[str] | None = None
+    files: Collection[str] | None = None
     """Ids of files: only calls for these."""
     times: int | None = None
     """As many calls; None: all."""

@@ -24,6 +24,8 @@ class Couriers:
         """The update_id and the status of each try; 0: no answer."""
         self.pause, self.longest_pause = 1.0, 60.0
         """Seconds before the third try of an update, the second being at once; they double up to the latter."""
+        self.retry_after = 0.0
+        """The longest time that the bot has asked to wait."""
         self._updates = updates
         self._is_impatient = is_impatient
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -61,6 +63,7 @@ class Couriers:
             async with self._places:
                 status, retry_after = await self._post(self.webhook, update)
             self.posts.append((number, status))
+            self.retry_after = max(self.retry_after, retry_after)
             if 200 <= status < 300:
                 if self._updates.get(number) is update:
                     del self._updates[number]

@@ -1,0 +1,145 @@
+"""Nobody waits for another's chat: held chats, stalled downloads, presses without end; and kills meanwhile."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.support.bot_process import StartBot, kill
+from tests.support.photos import draw
+from tests.support.telegram import DOWNLOAD, Refusal, Telegram, refuse_with
+
+HOUR = 3600
+
+
+@pytest.fixture(params=["polling", "webhook"])
+def start(request: pytest.FixtureRequest, start_bot: StartBot, free_port: int) -> StartBot:
+    if request.param == "polling":
+        return start_bot
+    url = f"http://127.0.0.1:{free_port}/hook"
+    return lambda **variables: start_bot(WEBHOOK_URL=url, HOST="127.0.0.1", PORT=str(free_port), **variables)
+
+
+def hold(telegram: Telegram, *chats: int, seconds: int = HOUR) -> set[int]:
+    """A photo each from chats that cannot be written to for an hour: the test is over before."""
+    for chat in chats:
+        telegram.refusals.append(refuse_with("sendMessage", 429, chat=chat, parameters={"retry_after": seconds}))
+    return {telegram.send_photo(draw("red"), user=chat) for chat in chats}
+
+
+def stall(telegram: Telegram, *users: int) -> set[int]:
+    """A photo each whose download does not come."""
+    sent = set()
+    for user in users:
+        sizes = telegram.files.keep_photo(draw("green"))
+        files = frozenset(size["file_id"] for size in sizes)
+        telegram.refusals.append(Refusal(DOWNLOAD, files=files, seconds=HOUR))
+        sent.add(telegram.send({"photo": sizes}, user=user))
+    return sent
+
+
+def backlog(folder: Path) -> list[str]:
+    with closing(sqlite3.connect(f"file:{folder / 'state' / 'ledger.sqlite'}?mode=ro", uri=True)) as database:
+        return [row[0] for row in database.execute("SELECT content FROM backlog")]
+
+
+def test_everybody_else_is_answered_while_chats_are_held_and_downloads_stall(
+    telegram: Telegram, start: StartBot, tmp_path: Path
+) -> None:
+    held = hold(telegram, *range(100, 112))
+    for chat in range(112, 116):
+        telegram.refusals.append(refuse_with("sendMessage", 500, chat=chat))
+        held.add(telegram.send_photo(draw("red"), user=chat))
+    stalled = stall(telegram, *range(200, 216))
+    start(MAX_IN_FLIGHT="8")
+    others = {telegram.send_photo(draw("blue"), user=user) for user in range(300, 430)}
+    telegram.wait_until(lambda: telegram.answers().keys() >= others, seconds=90)
+    starts = [telegram.send_text("/start", user=user) for user in (200, 210)]  # of people whose photos stall
+    telegram.wait_until(lambda: {200, 210} <= {chat for _, chat in telegram.sent_at})
+    assert telegram.answers().keys() == others
+    assert set(telegram.replies.values()) == {1}
+    assert len(starts) == 2
+    assert not telegram.answers().keys() & (held | stalled)
+
+
+def test_nothing_that_was_put_down_is_lost_in_a_kill(telegram: Telegram, start: StartBot, tmp_path: Path) -> None:
+    stalled = stall(telegram, *range(200, 206))
+    process = start()
+    others = {telegram.send_photo(draw("blue"), user=user) for user in range(300, 370)}
+    telegram.wait_until(lambda: telegram.answers().keys() >= others, seconds=60)
+    telegram.wait_until(lambda: len(backlog(tmp_path)) >= 3)
+    content = " ".join(backlog(tmp_path))
+    assert "Ada" not in content
+    assert "file_id" in content
+    kill(process)
+    telegram.refusals.clear()
+    start()
+    telegram.wait_until(lambda: telegram.answers().keys() == others | stalled, seconds=60)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0 and backlog(tmp_path) == [])
+    assert set(telegram.replies.values()) == {1}
+
+
+def test_by_polling_what_is_held_stays_unconfirmed_until_it_is_half_of_what_telegram_shows(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    held = hold(telegram, 100, seconds=5)
+    start_bot()
+    few = {telegram.send_photo(draw("blue"), user=user) for user in range(300, 310)}
+    telegram.wait_until(lambda: telegram.answers().keys() >= few)
+    assert backlog(tmp_path) == []
+    assert telegram.unconfirmed == 11
+    many = {telegram.send_photo(draw("blue"), user=user) for user in range(310, 370)}
+    telegram.wait_until(lambda: telegram.answers().keys() >= few | many)
+    telegram.refusals.clear()
+    telegram.wait_until(lambda: telegram.answers().keys() == few | many | held and telegram.unconfirmed == 0)
+    telegram.wait_until(lambda: backlog(tmp_path) == [])
+    assert set(telegram.replies.values()) == {1}
+
+
+def test_by_webhook_a_held_chats_update_comes_again_when_the_chat_can_be_written_to(
+    telegram: Telegram, start_bot: StartBot, free_port: int, tmp_path: Path
+) -> None:
+    hold(telegram, 100, seconds=1800)
+    start_bot(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", HOST="127.0.0.1", PORT=str(free_port))
+    telegram.wait_until(lambda: bool(telegram.queue.couriers.posts))
+    assert telegram.queue.couriers.posts[0][1] == 503
+    assert 1700 < telegram.queue.couriers.retry_after <= 1800
+    assert backlog(tmp_path) == []
+
+
+def test_photos_of_a_chat_are_answered_in_order(telegram: Telegram, start_bot: StartBot) -> None:
+    telegram.refusals.append(Refusal(DOWNLOAD, 500, "x", times=1))
+    sent = [telegram.send_photo(draw(("red", "blue", "green")[number % 3]), user=7) for number in range(8)]
+    start_bot()
+    telegram.wait_until(lambda: telegram.answers().keys() == set(sent))
+    assert list(telegram.answers()) == sent
+
+
+def test_sigterm_does_not_wait_for_a_held_chat(telegram: Telegram, start_bot: StartBot) -> None:
+    hold(telegram, 100)
+    process = start_bot(SHUTDOWN_SECONDS="60")
+    telegram.wait_until(lambda: any(refusal.answered for refusal in telegram.refusals))
+    telegram.wait_until(lambda: sum(method == "getUpdates" for method, _ in telegram.calls) > 3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert telegram.unconfirmed == 1
+
+
+def test_an_answer_is_explained_once_and_a_person_gets_few_explanations(
+    telegram: Telegram, start_bot: StartBot, explaining_model: Path
+) -> None:
+    sent = [telegram.send_photo(draw("red"), user=7) for _ in range(5)]
+    start_bot(MODEL_PATH=str(explaining_model))
+    telegram.wait_until(lambda: telegram.answers().keys() == set(sent))
+    answers = [number for number, message in list(telegram.messages.items()) if message["from"]["is_bot"]]
+    for _ in range(3):
+        for answer in answers:
+            keyboard = telegram.messages[answer]["reply_markup"]["inline_keyboard"]
+            telegram.press(answer, next(k["callback_data"] for row in keyboard for k in row), user=7)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0, seconds=60)
+    explained = [fields for fields in telegram.sent if "text" not in fields or "sent_photo" in fields]
+    assert 3 <= len(explained) <= 5
