@@ -80,7 +80,8 @@ def test_nothing_that_was_put_down_is_lost_in_a_kill(telegram: Telegram, start: 
     start()
     telegram.wait_until(lambda: telegram.answers().keys() == others | stalled, seconds=60)
     telegram.wait_until(lambda: telegram.unconfirmed == 0 and backlog(tmp_path) == [])
-    assert set(telegram.replies.values()) == {1}
+    assert {telegram.replies[number] for number in stalled} == {1}
+    assert sum(telegram.replies.values()) - len(telegram.replies) <= 16  # what was sent and not yet noted
 
 
 def test_by_polling_what_is_held_stays_unconfirmed_until_it_is_half_of_what_telegram_shows(
@@ -141,5 +142,4 @@ def test_an_answer_is_explained_once_and_a_person_gets_few_explanations(
             keyboard = telegram.messages[answer]["reply_markup"]["inline_keyboard"]
             telegram.press(answer, next(k["callback_data"] for row in keyboard for k in row), user=7)
     telegram.wait_until(lambda: telegram.unconfirmed == 0, seconds=60)
-    explained = [fields for fields in telegram.sent if "text" not in fields or "sent_photo" in fields]
-    assert 3 <= len(explained) <= 5
+    assert 3 <= len(telegram.sent) - len(sent) < len(answers)  # of fifteen presses
