@@ -18,7 +18,7 @@ from bot.telegram.album_mentions import AlbumMentions
 from bot.telegram.albums import Albums
 from bot.telegram.budget import MemoryBudget
 from bot.telegram.feedback import Feedback
-from bot.telegram.handlers import commands, donations, feedback, language, owner, photos, unreadable
+from bot.telegram.handlers import commands, donations, explanations, feedback, language, owner, photos, unreadable
 from bot.telegram.handlers.photos import PhotoAnswer
 from bot.telegram.middlewares import (
     ExplanationMiddleware,
@@ -87,10 +87,10 @@ def build_dispatcher(
         dispatcher.update.outer_middleware(access)
     dispatcher.callback_query.outer_middleware(ShownButtons(parts.metrics))
     language_of = LanguageMiddleware(parts.key_values, parts.pseudonymise)
-    explanations = (
+    explaining = (
         ExplanationMiddleware(throttling.rate_limiter, parts.key_values, parts.pseudonymise) if throttling else None
     )
-    install_middlewares(dispatcher, language_of, throttling, explanations)
+    install_middlewares(dispatcher, language_of, throttling, explaining)
     dispatcher.include_routers(
         unreadable.make_router(),
         commands.make_router(),
