@@ -61,7 +61,7 @@ def test_what_passes_is_tried_again(telegram: Telegram, start_bot: StartBot) -> 
         telegram.refusals.append(refusal)
         sent.append(telegram.send_photo(draw("red"), user=user))
     start_bot()
-    telegram.wait_until(lambda: telegram.answers().keys() == set(sent), seconds=60)
+    telegram.wait_until(lambda: telegram.answers().keys() == set(sent), seconds=240)
     assert set(telegram.replies.values()) == {1}
 
 
