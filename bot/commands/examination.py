@@ -25,7 +25,7 @@ from bot.redaction import hide_secrets
 from bot.settings import Settings, SettingsError
 from bot.startup.cgroups import find_memory
 from bot.storage.ledger import LedgerError
-from bot.telegram.download import download
+from bot.telegram.media.download import download
 from bot.texts.catalogues import TextsError
 from bot.texts.replies import Replies
 

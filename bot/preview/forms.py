@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import BodyPartReader, web
 
-from bot.telegram.download import MAX_BYTES
+from bot.telegram.media.download import MAX_BYTES
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.telegram.access import AccessMiddleware
-from bot.telegram.album_mentions import AlbumMentions
-from bot.telegram.albums import Albums
-from bot.telegram.budget import MemoryBudget
 from bot.telegram.feedback import Feedback
 from bot.telegram.handlers import commands, donations, explanations, feedback, language, owner, photos, unreadable
 from bot.telegram.handlers.photos import PhotoAnswer
+from bot.telegram.media.album_mentions import AlbumMentions
+from bot.telegram.media.albums import Albums
+from bot.telegram.media.budget import MemoryBudget
 from bot.telegram.middlewares import (
     ExplanationMiddleware,
     LanguageMiddleware,

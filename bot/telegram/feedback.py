@@ -19,11 +19,11 @@ from bot.inference.decoding import PhotoError
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
-from bot.telegram.budget import MemoryBudget
-from bot.telegram.download import fetch
 from bot.telegram.keyboards import AboutAnswer, class_buttons, make_digest, why_buttons
+from bot.telegram.media.budget import MemoryBudget
+from bot.telegram.media.download import fetch
+from bot.telegram.media.pictures import find_judged_picture
 from bot.telegram.people import is_own_photo
-from bot.telegram.pictures import find_judged_picture
 from bot.telegram.replying import show_toast
 from bot.texts.replies import Replies, rank
 

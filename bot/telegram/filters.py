@@ -10,8 +10,8 @@ from aiogram.filters import BaseFilter, Command
 from aiogram.types import Message, User
 
 from bot.delivery.updates.identity import mentions
-from bot.telegram.album_mentions import AlbumMentions
-from bot.telegram.pictures import may_be_image
+from bot.telegram.media.album_mentions import AlbumMentions
+from bot.telegram.media.pictures import may_be_image
 from bot.texts.replies import COMMANDS, DONATING
 
 SPOKEN = frozenset(

@@ -13,10 +13,10 @@ from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError
 from bot.inference.explain import explain
 from bot.monitoring.metrics import Metrics
-from bot.telegram.budget import MemoryBudget
-from bot.telegram.download import fetch
 from bot.telegram.keyboards import Why
-from bot.telegram.pictures import find_judged_picture
+from bot.telegram.media.budget import MemoryBudget
+from bot.telegram.media.download import fetch
+from bot.telegram.media.pictures import find_judged_picture
 from bot.telegram.replying import show_toast
 from bot.texts.replies import Replies
 

@@ -17,14 +17,14 @@ from bot.inference.classifier import Classifier, Prediction
 from bot.inference.decoding import PhotoError, Reason, decode
 from bot.monitoring.metrics import Metrics, Stopwatch
 from bot.storage.ledger import LedgerError
-from bot.telegram.album_mentions import AlbumMentions
-from bot.telegram.albums import Albums
-from bot.telegram.budget import MemoryBudget
-from bot.telegram.download import fetch
 from bot.telegram.filters import Addressed, TextCommand, has_picture
 from bot.telegram.keyboards import AboutAnswer, answer_buttons, make_digest
+from bot.telegram.media.album_mentions import AlbumMentions
+from bot.telegram.media.albums import Albums
+from bot.telegram.media.budget import MemoryBudget
+from bot.telegram.media.download import fetch
+from bot.telegram.media.pictures import Picture, find_picture
 from bot.telegram.people import is_own_photo
-from bot.telegram.pictures import Picture, find_picture
 from bot.telegram.statistics import Statistics
 from bot.texts.replies import Replies
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.telegram.budget import MemoryBudget
+from bot.telegram.media.budget import MemoryBudget
 from tests.support.bot_process import StartBot
 from tests.support.paths import ROOT
 from tests.support.photos import draw, encode, png

@@ -24,7 +24,7 @@ from bot.backoff import backoff
 from bot.delivery.slots import Cause, current_slot
 from bot.inference.decoding import PhotoError, Reason, estimate_memory
 from bot.monitoring.metrics import Metrics
-from bot.telegram.budget import MemoryBudget
+from bot.telegram.media.budget import MemoryBudget
 
 if TYPE_CHECKING:
     from aiogram import Bot
