@@ -25,7 +25,8 @@ from bot.redaction import hide_secrets
 from bot.settings import Settings, SettingsError
 from bot.startup.cgroups import find_memory
 from bot.storage.ledger import LedgerError
-from bot.telegram.media.download import download
+from bot.telegram.media.budget import MemoryBudget
+from bot.telegram.media.download import fetch
 from bot.texts.catalogues import TextsError
 from bot.texts.replies import Replies
 
@@ -198,7 +199,8 @@ async def _look_at_files(bot: Bot) -> Finding:
     path = (await bot.get_file(photo.file_id)).file_path or ""
     how = "read from its folder (--local)" if path.startswith("/") else "fetched from it over HTTP"
     try:
-        await download(bot, photo, Metrics())
+        async with fetch(bot, photo, Metrics(), MemoryBudget()):
+            pass
     except PhotoError as error:
         todo = (
             "mount its folder here" if path.startswith("/") else "start it with --local, or serve its folder as /file/"
