@@ -145,12 +145,13 @@ def choose_rule(candidate: Candidate, run: TrainingRun) -> Unsure:
 
 def measure(candidate: Candidate, run: TrainingRun, rule: Unsure) -> FileMetrics:
     """Everything that the card claims: what the file scores, or its folds' nets where it learned from all photos."""
-    evaluation = run.metrics.evaluation
     if run.held_out:
         judged = judge(run.photos, run.held_out, run.folder, run.recipe.split_seed, run.facts.breakdown)
         classifier = open_graph(candidate.graph, describe(run, rule))
         answers = candidate.answers[: len(run.held_out)]
         evaluation = evaluate_file(classifier, judged, run.recipe, candidate.temperature, answers)
+    else:
+        evaluation = run.metrics.evaluation
     return FileMetrics(
         precision="int8" if candidate.int8 else "float32",
         temperature=candidate.temperature,

@@ -24,7 +24,7 @@ from export.labelled import KnownPhotos, find_known
 from export.measure import evaluate_file
 from export.metadata import DIGITS, FileMetrics, read_metrics, read_trained_on
 from training.data.photos import LabelledPhoto
-from training.evaluation.calibration import Calibration
+from training.evaluation.calibration import Calibration, chance_of_error
 from training.evaluation.evaluate import HELD_OUT, Evaluation, Scores, judge
 from training.evaluation.intervals import Share, limit_claim
 from training.evaluation.left_out import LeftOut
@@ -171,7 +171,7 @@ def _check_share(name: str, claimed: Share, found: Share, exact: bool, small: bo
 
 
 def _check_calibration(name: str, claimed: float, found: Calibration, photos: int, exact: bool) -> Check:
-    limit = found.error - 1 / photos - 10**-DIGITS if exact else found.interval[0]
+    limit = found.error - 1 / photos - 10**-DIGITS if exact else found.error - chance_of_error(found.bins)
     return Check(f"{name}expected calibration error", claimed, found.error, limit, small=True)
 
 

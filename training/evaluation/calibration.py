@@ -13,11 +13,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from bot.inference.contract import Unsure
 from training.evaluation.answers import Answers
-from training.evaluation.intervals import Interval
 
 BINS = 15
 """Bins of equal width, as in "On Calibration of Modern Neural Networks" (Guo et al. 2017)."""
-RESAMPLES = 400
+DRAWS = 1000
+"""Of right and wrong answers, to tell what chance does to the calibration error."""
 BOUNDS = 0.2, 10.0
 """Of the temperature. A net that is right on every photo would drive it to 0, and call all answers certain."""
 UNCERTAIN, STRANGE = 0.004, 0.016
@@ -98,8 +98,6 @@ class Calibration:
     """Divides the logits."""
     error: float
     """Expected calibration error, 0 to 1."""
-    interval: Interval
-    """Of the error, 95 %, from RESAMPLES draws of the photos with replacement."""
     error_cross_fitted: float | None
     """The same with each half's temperature fitted on the other half; None where there are no two halves."""
     bins: list[Bin]
@@ -114,17 +112,18 @@ def measure_calibration(
     if min(np.bincount(targets)[np.unique(targets)]) > 1 and len(set(groups)) > 1:
         halves = calibrate_unseen(answers.logits, targets, groups).astype(np.float32)
         crossed = expected_calibration_error(reliability(halves, targets))
-    return Calibration(
-        temperature, expected_calibration_error(bins), _resample(answers.probabilities, targets), crossed, bins
-    )
+    return Calibration(temperature, expected_calibration_error(bins), crossed, bins)
 
 
-def _resample(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> Interval:
-    draw, count = np.random.default_rng(0), len(targets)
-    picks = (draw.integers(0, count, count) for _ in range(RESAMPLES))
-    errors = [expected_calibration_error(reliability(probabilities[pick], targets[pick])) for pick in picks]
-    low, high = np.quantile(errors, (0.025, 0.975))
-    return float(low), float(high)
+def chance_of_error(bins: Sequence[Bin]) -> float:
+    """The calibration error that chance alone does not exceed in 95 % of cases, where every answer is as sure as right.
+
+    With few photos it is far from 0: each bin's share of right answers scatters about its confidence.
+    """
+    photos, confidence = (np.array([getattr(one, name) for one in bins]) for name in ("photos", "confidence"))
+    right = np.random.default_rng(0).binomial(photos, confidence, (DRAWS, len(bins)))  # [draws, bins]
+    errors = np.abs(right - photos * confidence).sum(axis=1) / photos.sum()
+    return float(np.quantile(errors, 0.95))
 
 
 def choose_unsure(answers: Answers, uncertain: float = UNCERTAIN, strange: float = STRANGE) -> Unsure:

@@ -14,6 +14,7 @@ import argparse
 import csv
 import io
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,11 +64,15 @@ def copy_padded(photo: LabelledPhoto, factor: float) -> bytes:
 def score_sizes(photos: Sequence[LabelledPhoto], seed: int) -> float:
     """Accuracy, 0 to 1, of a decision tree that sees nothing of a photo but its width and height.
 
-    Cross-validated in FOLDS folds that part no near-duplicates.
+    Cross-validated in FOLDS folds that part no near-duplicates. Where a label has too few photos for folds, the share
+    of the commonest label.
     """
+    sizes, labels = [photo.size for photo in photos], [photo.label for photo in photos]
+    groups = {label: {photo.group for photo in photos if photo.label == label} for label in set(labels)}
+    if min(map(len, groups.values())) < FOLDS or len(groups) < 2:
+        return max(Counter(labels).values()) / len(labels)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     tree = DecisionTreeClassifier(min_samples_leaf=5, random_state=seed)
-    sizes, labels = [photo.size for photo in photos], [photo.label for photo in photos]
     return float(np.mean(cross_val_score(tree, sizes, labels, groups=[photo.group for photo in photos], cv=folds)))
 
 

@@ -11,6 +11,7 @@ from training.evaluation.answers import Answers
 from training.evaluation.calibration import (
     BINS,
     calibrate_unseen,
+    chance_of_error,
     choose_unsure,
     expected_calibration_error,
     fit_temperature,
@@ -75,8 +76,20 @@ def test_too_few_photos_have_no_halves() -> None:
     logits, targets = draw(100)
     many = measure_calibration(say(logits), targets, [str(index) for index in range(100)], 1.5)
     assert many.error_cross_fitted is not None
-    assert many.interval[0] <= many.error <= many.interval[1]
     assert many.temperature == 1.5
+
+
+def test_chance_takes_the_error_of_few_photos_far_from_nothing() -> None:
+    """Of 100 draws of photos from a calibrated net, about 95 lie below; an overconfident one's error lies above."""
+    logits, targets = draw(20_000)
+    parts = [slice(start, start + 200) for start in range(0, 20_000, 200)]
+    bins = [reliability(softmax(logits[part], axis=1), targets[part]) for part in parts]
+    below = sum(expected_calibration_error(part) <= chance_of_error(part) for part in bins)
+    assert 88 <= below <= 100
+    assert 0.03 < chance_of_error(bins[0]) < 0.15
+    assert chance_of_error(reliability(softmax(logits, axis=1), targets)) < 0.015
+    wrong = reliability(softmax(3 * logits[:200], axis=1), targets[:200])
+    assert expected_calibration_error(wrong) > chance_of_error(wrong)
 
 
 def tell(probabilities: list[float], outsider: list[float] | None = None) -> Answers:

@@ -52,7 +52,7 @@ def write_report(
             neutral=score(accuracy - 0.01),
             padded={},
             size_only_accuracy=0.5,
-            calibration=Calibration(1.0, 0.0, (0.0, 0.0), None, []),
+            calibration=Calibration(1.0, 0.0, None, []),
             rejection=None,
             groups=[],
             worst_group=None,
