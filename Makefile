@@ -140,5 +140,5 @@ $(TEST)/done: requirements-bot.txt requirements-redis.txt requirements-s3.txt re
 $(COVERAGE)/done: requirements-bot.txt requirements-test.txt
 	$(call set_up,,-r requirements-bot.txt $$(grep ^coverage requirements-test.txt))
 
-$(TRAIN)/done: requirements-bot.txt requirements-train.txt requirements-test.txt
-	$(call set_up, (PyTorch is large: this takes minutes),--no-compile -r requirements-train.txt $$(grep ^pytest requirements-test.txt))
+$(TRAIN)/done: requirements-bot.txt requirements-train.txt requirements-train.lock requirements-test.txt
+	$(call set_up, (PyTorch is large: this takes minutes),--no-compile -r requirements-train.txt -c requirements-train.lock $$(grep -E '^(pytest|nbclient|ipykernel)=' requirements-test.txt))

@@ -191,7 +191,7 @@ def _start(mirror: Mirror, out: Path) -> Popen[str]:
 def _run(mirror: Mirror, out: Path, status: int = 0) -> str:
     """What a whole run says: if it is to end with status 1, its one line on standard error."""
     run = _start(mirror, out)
-    said, errors = run.communicate(timeout=30)
+    said, errors = run.communicate(timeout=300)
     assert (run.returncode, errors.count("\n")) == (status, status), errors
     return errors or said
 

@@ -1,0 +1,46 @@
+"""The notebook for a lent GPU, run from its first cell to its last, on the CPU."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.support.datasets import draw_photos
+from tests.support.paths import ROOT
+
+NOTEBOOK = ROOT / "training" / "notebook.ipynb"
+OPTIONS = "--arch efficientnet_lite0 --outsiders none --epochs 1 --size 64 --batch-size 8"
+
+
+def test_no_output_is_kept_in_it() -> None:
+    for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
+        assert cell.cell_type == "markdown" or (not cell.outputs and cell.execution_count is None)
+
+
+def test_it_runs_from_a_zip_of_photos_to_a_file_that_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = tmp_path / "code"
+    for name in ("bot", "training", "export"):
+        shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("requirements-bot.txt", "requirements-train.txt"):
+        shutil.copy(ROOT / name, code)
+    photos = draw_photos(tmp_path / "photos", classes=2, each=12, twins=0)
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as file:
+        for photo in photos.rglob("*.jpg"):
+            file.write(photo, photo.relative_to(photos))
+    monkeypatch.setenv("LABELGRAM_PHOTOS", str(tmp_path / "photos.zip"))
+    monkeypatch.setenv("LABELGRAM_TRAIN_OPTIONS", OPTIONS)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(code / "training")}})
+    client.execute()
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    text = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert "red: " in text
+    assert "artifacts/pets.onnx" in text
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
+    with zipfile.ZipFile(code / "pets.zip") as file:
+        assert file.namelist() == ["pets.onnx", "pets.md"]
