@@ -6,6 +6,7 @@ python -m training collect                              gather pictures of somet
 python -m training neutral --data DIR --out DIR         copy photos so that their size says nothing
 python -m training report artifacts/NAME.pkl            make a report again
 python -m training compare artifacts/*-report           runs side by side
+python -m training across --data DIR --out artifacts/NAME   train without each collection in turn
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ COMMANDS = {
     "neutral": "training.evaluation.size_shortcut",
     "report": "training.report.command",
     "compare": "training.report.compare",
+    "across": "training.across",
 }
 """Name of a command -> the module whose `main(arguments)` it is. Without a name it is `training.command`."""
 OWN = frozenset({"bot", "training", "export"})

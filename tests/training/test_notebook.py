@@ -34,8 +34,9 @@ def test_it_runs_from_a_zip_of_photos_to_a_file_that_names_one(tmp_path: Path, m
             file.write(photo, photo.relative_to(photos))
     monkeypatch.setenv("LABELGRAM_PHOTOS", str(tmp_path / "photos.zip"))
     monkeypatch.setenv("LABELGRAM_TRAIN_OPTIONS", OPTIONS)
+    monkeypatch.setenv("LABELGRAM_EXPORT_OPTIONS", "")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(code / "training")}})
+    client = NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": str(code / "training")}})
     client.execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     text = "".join(output.text for output in outputs if output.output_type == "stream")

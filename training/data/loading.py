@@ -88,6 +88,14 @@ def load_photos(
     )
 
 
+def find_collections(folder: Path, class_folder: str = "auto") -> list[str]:
+    """The collections that the photos of `folder` lie in, as their folders say; none is read. Raises DataError."""
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}. --data names a folder with one folder of photos per class.")
+    named = [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES]
+    return sorted({place.collection for place in _place(folder, named, class_folder).values() if place.label})
+
+
 def _place(folder: Path, files: Sequence[Path], class_folder: str) -> dict[Path, Place]:
     """What the folders say of each photo in a class folder; without a photo in a test/ of no classes."""
     inner = {path: path.parent.relative_to(folder).parts for path in files if path.parent != folder}

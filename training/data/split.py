@@ -74,7 +74,11 @@ def leave_out(photos: Sequence[LabelledPhoto], folder: Path, choice: str) -> lis
 
     Raises DataError if it names none or all of them, or leaves a class without photos to train on.
     """
-    chosen = _find_below(photos, folder, choice) or _find_by_column(photos, folder, choice)
+    chosen = (
+        {photo.path for photo in photos if photo.collection and photo.collection == choice}
+        or _find_below(photos, folder, choice)
+        or _find_by_column(photos, folder, choice)
+    )
     if not chosen:
         tops = sorted({photo.path.relative_to(folder).parts[0] for photo in photos})
         raise DataError(

@@ -14,9 +14,8 @@ ROWS = 12
 """Classes that are explained; where there are more, those with the most mistakes."""
 RIGHT, WRONG = 2, 2
 """Photos of each class."""
-SUSPECT = 0.5
-"""Least probability of another class that makes a label suspect."""
-MAX_SUSPECTS = 100
+MOST_SUSPECTS = 0.03
+"""Share of the judged photos that the list of label errors names at most: a person looks at each."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,29 @@ def give_answers(
     ]
 
 
-def find_suspects(answers: Sequence[Answer]) -> list[Answer]:
-    """Photos whose label the net contradicts, the surest first.
+def find_suspects(answers: Sequence[Answer], probabilities: NDArray[np.float32], labels: Sequence[str]) -> list[Answer]:
+    """Photos whose label is likely wrong, the likeliest first, at most MOST_SUSPECTS of them.
+
+    `answers` and `probabilities`, float32 `[photos, labels]`, are of nets that did not learn from the photo: a net
+    remembers the wrong labels that it learned. Candidates are the photos to which another label is likelier, ranked by
+    how much likelier (cleanlab's normalised margin; Northcutt, Jiang and Chuang 2021, "Confident Learning").
 
     Some of them are mislabelled: correct such a photo by moving it into the right class folder, or by a line in the
     file of `--relabel`. The others are hard cases, and those must not be deleted: a set without them flatters the net
     and teaches it less.
     """
-    contradicted = [answer for answer in answers if not answer.right and answer.probability >= SUSPECT]
-    return sorted(contradicted, key=lambda answer: -answer.probability)[:MAX_SUSPECTS]
+    from cleanlab.filter import find_label_issues  # with pandas it takes seconds to import
+
+    if len({answer.photo.label for answer in answers}) < 2:
+        return []
+    ranked = find_label_issues(
+        np.array([labels.index(answer.photo.label) for answer in answers]),
+        probabilities.astype(np.float64) / probabilities.sum(1, dtype=np.float64, keepdims=True),
+        filter_by="predicted_neq_given",
+        return_indices_ranked_by="normalized_margin",
+        n_jobs=1,
+    )
+    return [answers[number] for number in ranked[: max(1, int(MOST_SUSPECTS * len(answers)))]]
 
 
 def choose_samples(answers: Sequence[Answer], labels: Sequence[str]) -> list[list[Answer]]:

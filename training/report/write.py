@@ -73,16 +73,15 @@ def write_report(
     if facts.left_out:
         write_run(describe_left_out(learner, photos, logits, metrics), folder)
     left_out = find_left_out(folder, photos, data)
-    answers = give_answers(
-        photos, read_logits(logits, len(labels), metrics.evaluation.calibration.temperature).probabilities, labels
-    )
-    suspects = _describe_suspects(find_suspects(answers), data)
+    judged = [folds is not None or photo.held_out for photo in photos]
+    probabilities = read_logits(logits, len(labels), metrics.evaluation.calibration.temperature).probabilities[judged]
+    answers = give_answers([photo for photo in photos if folds or photo.held_out], probabilities, labels)
+    suspects = _describe_suspects(find_suspects(answers, probabilities, labels), data)
     _write_suspects(suspects, folder / SUSPECTS_FILE)
     if len(learner.dls.train_ds):  # a learner that was loaded has none: their picture stays
         views, shown = draw_views(photos, read_fields(facts.recipe), VIEWS)
         write_views(views.numpy(), shown, folder / "training-photos.png")
-    judged = [answer for answer in answers if folds or answer.photo.held_out]
-    write_pictures(learner, judged, metrics, folder)
+    write_pictures(learner, answers, metrics, folder)
     pictures = {file.name: file.read_bytes() for file in folder.glob("*.png")}
     page = make_page(folder.name.removesuffix("-report"), metrics, pictures, suspects, left_out)
     (folder / PAGE_FILE).write_text(page, encoding="utf-8")
