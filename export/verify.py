@@ -16,16 +16,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import onnx
+
 from bot.errors import LabelgramError
 from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
 from export import card
 from export.labelled import KnownPhotos, find_known
-from export.measure import evaluate_file
+from export.measure import evaluate_file, locate_evidence
 from export.metadata import DIGITS, FileMetrics, read_metrics, read_trained_on
 from training.data.photos import LabelledPhoto
 from training.evaluation.calibration import Calibration, chance_of_error
 from training.evaluation.evaluate import HELD_OUT, Evaluation, Scores, judge
+from training.evaluation.evidence import Location
 from training.evaluation.intervals import Share, limit_claim
 from training.evaluation.left_out import LeftOut
 from training.recipe import Recipe, read_fields
@@ -88,6 +91,10 @@ def verify(model: Path, data: Path, outsiders: str | None = None) -> list[Check]
     if photos.held_out and claims.evaluation.judged_by == HELD_OUT:
         found = _evaluate(classifier, photos.held_out, photos, data, recipe)
         checks += list(_check_own(claims.evaluation, found, photos.complete))
+        if claims.location and photos.complete:
+            graph, preprocess = onnx.load(model), classifier.contract.preprocess
+            location = locate_evidence(graph, preprocess, photos.held_out, classifier.contract.labels)
+            checks += list(_check_location(claims.location, location)) if location else []
     if photos.new:
         found = _evaluate(classifier, photos.new, photos, data, recipe)
         checks += list(_check_new(claims, found))
@@ -134,6 +141,13 @@ def _check_own(claims: Evaluation, found: Evaluation, exact: bool) -> Iterator[C
         for kind, share in claims.rejection.kinds.items():
             if kind in found.rejection.kinds:
                 yield _check_share(f"no label, {kind}", share, found.rejection.kinds[kind], exact=True)
+
+
+def _check_location(claimed: Location, found: Location) -> Iterator[Check]:
+    slack = 1 / found.pairs + 10**-DIGITS
+    for name in ("peak", "within_cell", "within_half_cell"):
+        share = getattr(found, name)
+        yield Check(f"evidence, {name.replace('_', ' ')}", getattr(claimed, name), share, share + slack)
 
 
 def _check_new(claims: FileMetrics, found: Evaluation) -> Iterator[Check]:
