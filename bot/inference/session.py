@@ -34,7 +34,10 @@ class Session:
         Raises ModelError if the file cannot be read, is not ONNX, names other files, or takes too much time or memory.
         """
         data = _read(model)
-        self._loops = inspect(data).loops
+        try:
+            self._loops = inspect(data).loops
+        except ModelError as error:
+            raise ModelError(f"{model}: {error}") from error
         options = session_options(threads)
         try:
             with _deadline(LOAD_SECONDS, lambda: options.set_load_cancellation_flag(True)), limit_memory(len(data)):
