@@ -212,6 +212,7 @@ class Delivery:
                         entry.update,
                         crash_guard=partial(self._try, entry.key, alone=failures > 0),
                         admission=admission,
+                        is_cut=entry.incoming.is_cut,
                         lost_picture=entry.incoming.lost_picture,
                     )
                     return

@@ -71,9 +71,9 @@ async def has_picture(message: Message) -> bool:
     return bool(message.photo or image or message.sticker or moving or message.story or message.paid_media)
 
 
-async def is_spoken(message: Message) -> bool:
-    """A filter for what a person says to the bot in a private chat."""
-    return message.chat.type == ChatType.PRIVATE and message.content_type in SPOKEN
+async def is_spoken(message: Message, is_cut: bool = False) -> bool:
+    """A filter for what a person says to the bot in a private chat, also where it could not be parsed as a whole."""
+    return message.chat.type == ChatType.PRIVATE and (message.content_type in SPOKEN or is_cut)
 
 
 class TextCommand(Command):

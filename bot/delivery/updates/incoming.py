@@ -24,6 +24,8 @@ class Incoming:
     """None: there is nothing in it that the bot could answer."""
     raw: dict[str, Any] = field(repr=False)
     """What `update` was parsed from."""
+    is_cut: bool = False
+    """A part of it could not be parsed, and is left out."""
     lost_picture: bool = False
     """It had a picture, and that could not be parsed."""
     since: float = field(default_factory=time.time)

@@ -97,7 +97,7 @@ def _repair(number: int, kind: str, raw: dict[str, Any], bot: Bot) -> Incoming:
             if not _has_event(update):
                 break
             lost = kind in MESSAGES and _has_picture(raw[kind]) and not _has_picture(rest[kind])
-            return Incoming(number, kind, update, rest, lost)
+            return Incoming(number, kind, update, rest, is_cut=True, lost_picture=lost)
     except Exception as error:  # a stranger's input ends here
         log.warning("an update could not be repaired: %s", type(error).__name__)
     return Incoming(number, kind, None, {})
