@@ -17,16 +17,16 @@ from tests.support.photos import draw
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is deployed is made of Linux' wheels")
 
 END_TO_END = (
-    "test_telegram.py::test_an_image_sent_as_a_file_is_named_and_other_files_are_refused",
-    "test_telegram.py::test_the_answer_is_in_the_users_language_else_in_english",
-    "test_people.py::test_why_sends_the_photo_back_bright_where_the_answer_hung_on",
-    "test_people.py::test_stickers_and_first_frames_are_named_and_what_has_no_picture_is_refused",
-    "test_classify.py",
-    "test_footprint.py::test_importing_every_module_of_the_bot_loads_nothing_of_the_training_side",
-    "test_webhook.py::test_photos_are_answered_and_the_webhook_is_set_without_dropping_what_waits",
-    "test_webhook.py::test_health_and_metrics_can_be_asked_for",
-    "test_preview.py::test_the_answers_are_the_bots_own",
-    "test_preview.py::test_chosen_photos_are_each_answered_beside_a_quote_of_them",
+    "telegram/test_photos.py::test_an_image_sent_as_a_file_is_named_and_other_files_are_refused",
+    "telegram/test_photos.py::test_the_answer_is_in_the_users_language_else_in_english",
+    "telegram/test_conversation.py::test_why_sends_the_photo_back_with_the_area_coloured",
+    "telegram/test_conversation.py::test_stickers_and_first_frames_are_named_and_what_has_no_picture_is_refused",
+    "commands/test_classify.py",
+    "test_requirements.py::test_importing_every_module_of_the_bot_loads_nothing_of_the_training_side",
+    "delivery/test_webhook.py::test_photos_are_answered_and_the_webhook_is_set_without_dropping_what_waits",
+    "delivery/test_webhook.py::test_health_and_metrics_can_be_asked_for",
+    "preview/test_preview.py::test_the_answers_are_the_bots_own",
+    "preview/test_page.py::test_chosen_photos_are_each_answered_beside_a_quote_of_them",
 )
 """What the real process does: each kind of thing once, from the chat to the command line."""
 

@@ -25,9 +25,11 @@ def test_every_engine_is_a_row_and_they_give_the_same_labels(trained: Path, floa
     assert answers == [answers[0]] * 4
     assert (answers[0]["photos"], answers[0]["unreadable"]) == (75, 1)
     for engine, row in rows.items():
-        (kind,) = row["kinds"].values()
-        assert list(kind["seconds"])[-1] == "total"
-        assert (len(kind["seconds"]), "forward" in kind["ratio"]) == ((1, False) if engine == "fastai" else (4, True))
+        (workload,) = row["workloads"].values()
+        assert list(workload["seconds"])[-1] == "total"
+        assert (len(workload["seconds"]), "forward" in workload["ratio"]) == (
+            (1, False) if engine == "fastai" else (4, True)
+        )
         assert (row["forward_per_second"] is None) == (engine == "fastai")
     assert all(results["machine"]["versions"][package] for package in ("fastai", "torch", "openvino"))
     assert "fastai, toy.pkl, 1 thread" in done.stdout

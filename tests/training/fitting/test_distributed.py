@@ -72,9 +72,9 @@ def test_two_processes_train_one_net_each_on_its_half(photos: Path, tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     first, second = (torch.load(tmp_path / f"{rank}.pth", weights_only=False) for rank in (0, 1))
-    # 16 photos in batches of two make eight steps in one process. The two draw other crops of other photos: without
-    # averaged gradients they would not end with the same weights.
-    assert first["steps"] == second["steps"] == 4
+    # 16 photos in batches of two make 16 steps in two epochs of one process. The two draw other crops of other photos:
+    # without averaged gradients they would not end with the same weights.
+    assert first["steps"] == second["steps"] == 8
     assert [name for name in first["weights"] if not torch.equal(first["weights"][name], second["weights"][name])] == []
     assert first["history"] == second["history"]
     assert first["net"] == second["net"] == "Sequential"
