@@ -43,6 +43,8 @@ def find_known(folder: Path, labels: Sequence[str], trained_on: TrainedOn) -> Kn
     files = find_photos(folder)
     with ThreadPoolExecutor() as pool:
         looks = [look for look in pool.map(lambda file: _look(file, folder, labels), files) if look]
+    # Training passes over photos that lie loose beside the folders of the classes.
+    looks = [look for look in looks if look.photo.label or look.photo.path.parent != folder]
     if not looks:
         raise DataError(f"there is no photo that can be read in {folder}. --data names a folder of photos per class.")
     strange = sorted({look.photo.path.parent.name for look in looks if not look.photo.label})

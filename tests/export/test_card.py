@@ -81,7 +81,7 @@ def test_the_worst_left_out_collection_leads_the_card(copied: Path) -> None:
     text = copied.with_suffix(".md").read_text()
     first = text[text.index("Names photos") : text.index("## Photos")]
     assert first.index("expect 75.00 % right") < first.index("of its own collections")
-    assert "`far`, 200 photos" in first
+    assert "200 photos of `far`" in first
     assert "These nets are not in the file" in text
 
 

@@ -48,7 +48,10 @@ def test_the_file_meets_the_contract(exported: Path) -> None:
     assert metrics.precision == exported.stem
     assert metrics.evaluation.scores.right.photos == report.evaluation.scores.right.photos
     if exported.stem == "float32":  # the report and the file are measured by the same functions
-        assert metrics.evaluation.scores.recall == pytest.approx(report.evaluation.scores.recall)
+        found, told = metrics.evaluation.scores.recall, report.evaluation.scores.recall
+        assert {label: recall.share for label, recall in found.items()} == pytest.approx(
+            {label: recall.share for label, recall in told.items()}, abs=1e-4
+        )
         assert metrics.temperature == pytest.approx(report.evaluation.calibration.temperature, abs=1e-3)
     assert read_trained_on(contract).recipe == report.run.recipe
 
@@ -95,7 +98,7 @@ def test_int8_answers_are_the_same_on_every_processor_and_pixels_are_read_as_the
     weights = [onnx.numpy_helper.to_array(one) for one in graph.initializer if one.data_type == onnx.TensorProto.INT8]
     assert max(int(np.abs(one.astype(int)).max()) for one in weights if one.ndim > 1) * 2 * 255 < 2**15
     readers = [node for node in graph.node if "image" in node.input]
-    assert [node.op_type for node in readers] == ["Reshape"]
+    assert [node.op_type for node in readers if node.op_type != "Shape"] == ["Reshape"]  # a shape is no pixels
 
 
 def test_fastai_and_the_bot_agree_from_the_same_bytes(trained: Path, float32: Path) -> None:
