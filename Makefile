@@ -51,7 +51,7 @@ environments: $(BOT)/done $(TEST)/done $(COVERAGE)/done $(TRAIN)/done
 
 # Three at a time: the bot's tests wait for processes and the network most of the time, and come first; the others compute.
 test:
-	@$(MAKE) --jobs=3 --output-sync=line test-bot test-train test-tutorial test-export
+	@$(MAKE) --jobs=3 --output-sync=line test-bot test-train test-export
 
 test-bot: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m pytest tests/bot tests/deploy
