@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from aiogram import BaseMiddleware, Bot
 from aiogram.enums import ChatType
@@ -35,7 +36,7 @@ class AccessMiddleware(BaseMiddleware):
         self._replies = replies
         self._metrics = metrics
         self._pseudonymise = pseudonymise
-        self._telling = asyncio.Lock()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by person, while somebody waits
 
     async def __call__(
         self,
@@ -50,12 +51,12 @@ class AccessMiddleware(BaseMiddleware):
         self._metrics.refusals.labels("not-allowed").inc()
         if user and chat and chat.type == ChatType.PRIVATE:
             press = event.callback_query if isinstance(event, Update) else None
-            async with self._telling:  # of messages that come together one is answered
-                await self._turn_away(data["bot"], user, press)
+            name = f"turned-away:{self._pseudonymise(str(user.id))}"
+            async with self._locks.setdefault(name, asyncio.Lock()):  # of messages that come together one is answered
+                await self._turn_away(data["bot"], user, press, name)
         return None
 
-    async def _turn_away(self, bot: Bot, user: User, press: CallbackQuery | None) -> None:
-        name = f"turned-away:{self._pseudonymise(str(user.id))}"
+    async def _turn_away(self, bot: Bot, user: User, press: CallbackQuery | None, name: str) -> None:
         if await self._key_values.get(name):
             return
         text = self._replies.text("bot", "not-allowed", user.language_code).format(number=user.id)

@@ -11,6 +11,7 @@ from tests.support.bot_process import RunBot, StartBot
 from tests.support.chat import answer_to, buttons, text
 from tests.support.photos import draw
 from tests.support.telegram import TOKEN, Telegram
+from tests.support.telegram.refusals import refuse_with
 
 FRIEND, OWNER, STRANGER = 2001, 99, 3001
 OURS, THEIRS = -1001000000009, -1001000000010
@@ -54,6 +55,15 @@ def test_others_are_told_so_once_whatever_they_send_and_across_a_restart(
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     assert telegram.texts() == [text("bot", "not-allowed").format(number=STRANGER)]
     assert telegram.downloads == []
+
+
+def test_one_who_cannot_be_told_keeps_nobody_else_waiting(limited: Telegram) -> None:
+    """Telegram holds the first stranger's chat for longer than the test waits."""
+    limited.refusals.append(refuse_with("sendMessage", 429, chat=STRANGER, parameters={"retry_after": 3600}))
+    limited.send_text("hello", user=STRANGER)
+    limited.wait_until(lambda: any(method == "sendMessage" for method, _ in list(limited.calls)))
+    limited.send_text("hello", user=STRANGER + 1)
+    limited.wait_until(lambda: limited.texts() == [text("bot", "not-allowed").format(number=STRANGER + 1)])
 
 
 def test_a_button_in_a_private_chat_is_no_way_in(telegram: Telegram, start_bot: StartBot) -> None:
