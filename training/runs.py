@@ -110,7 +110,7 @@ def find_report(pickle: Path) -> Path:
 
 
 def read_learner(pickle: Path) -> Learner:
-    """Unpickle a learner. Raises DataError if it is none of this version."""
+    """Unpickle a learner. Raises DataError if another version wrote it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # fastai warns at every load that pickle runs code; the README says so

@@ -32,7 +32,7 @@ TEXTS = (
 MOST_EXAMPLES = 3
 MOST_CLASSES = 10
 """Classes that are named before anything is sent."""
-HEADLINE = re.compile(r"\*\*([^*]*\d%[^*]*)\*\*")
+HEADLINE = re.compile(r"\*\*([^*]*\d\s?%[^*]*)\*\*")
 """The card's headline figure: the first bold words with a share in them."""
 
 

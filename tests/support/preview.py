@@ -25,7 +25,7 @@ license: mit
 # colors.onnx
 
 **On photos of a source that it never
-saw expect 91.2% right.** More below.
+saw expect 91.2 % right.** More below.
 
 Names photos: `red`, **by `mean` colour**. See [the docs](https://example.com/x), <b>not</b>
 [this](javascript:alert(1)).

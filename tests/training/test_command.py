@@ -199,5 +199,5 @@ def test_mended_labels_that_do_not_fit_are_refused(two_classes: Path, tmp_path: 
     (tmp_path / "other.csv").write_text("file,name\n")
     with pytest.raises(DataError, match="needs the columns path, label"):
         load_photos(two_classes, 42, tmp_path / "other.csv")
-    with pytest.raises(DataError, match=r"nowhere.csv cannot be read: .* --relabel takes a CSV file"):
+    with pytest.raises(DataError, match=r"nowhere.csv cannot be read: .* It has to be a CSV file: path,label"):
         load_photos(two_classes, 42, tmp_path / "nowhere.csv")

@@ -142,7 +142,7 @@ def test_the_models_card_is_shown(page: webdriver.Chrome) -> None:
     card = page.find_element(By.CSS_SELECTOR, "#card [tabindex]")
     assert card.get_property("innerHTML") == (
         "<h2>colors.onnx</h2><p>"
-        "<strong>On photos of a source that it never saw expect 91.2% right.</strong> More below.</p>"
+        "<strong>On photos of a source that it never saw expect 91.2 % right.</strong> More below.</p>"
         "<p>Names photos: <code>red</code>, <strong>by <code>mean</code> colour</strong>. See "
         '<a href="https://example.com/x" target="_blank" rel="noreferrer">the docs</a>, '
         "&lt;b&gt;not&lt;/b&gt; [this](javascript:alert(1)).</p><h3>Figures</h3>"
@@ -215,7 +215,7 @@ def test_a_second_click_on_the_camera_leaves_none_running(page: webdriver.Chrome
 def test_an_example_is_answered_when_it_is_clicked(page: webdriver.Chrome) -> None:
     words = page.find_element(By.ID, "welcome").text
     assert "colors red · green · blue" in words
-    assert "expect 91.2% right" in words
+    assert "expect 91.2 % right" in words
     examples = page.find_elements(By.CSS_SELECTOR, "#examples img")
     assert [image.get_attribute("alt") for image in examples] == ["red", "green", "blue"]
     page.find_elements(By.CSS_SELECTOR, "#examples button")[1].send_keys(Keys.ENTER)

@@ -118,7 +118,7 @@ def test_the_page_knows_the_model_its_headline_and_three_examples(preview: Previ
         "name": "colors",
         "classes": ["red", "green", "blue"],
         "more": 0,
-        "headline": "On photos of a source that it never saw expect 91.2% right.",
+        "headline": "On photos of a source that it never saw expect 91.2 % right.",
     }
     assert about["examples"] == ["0-red.png", "1-green.png", "2-blue.png"]
     for name in ("9-one-too-many.png", "..%2Fcolors.onnx", "gone.png"):
