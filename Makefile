@@ -126,7 +126,7 @@ export: $(TRAIN)/done
 clean:
 	rm -rf .venv
 
-# An environment is made anew when its requirements change; `done` is written when the installation was complete.
+# An environment is made again when its requirements change; `done` is written when the installation was complete.
 # Of PyTorch's 20,000 modules few are ever loaded: each is compiled when it is.
 VERSION := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and "Labelgram runs on Python 3.11 to 3.14. Name one of them: make PYTHON=python3.11 ...")
 define set_up

@@ -63,7 +63,7 @@ def find_known(folder: Path, labels: Sequence[str], trained_on: TrainedOn) -> Kn
 @dataclass(frozen=True)
 class _Look:
     photo: LabelledPhoto
-    """Its label is empty if there is none."""
+    """Its label is empty if it has no label."""
     name: bytes
     """The digest of its file."""
     hashes: NDArray[np.uint64]

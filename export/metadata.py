@@ -40,7 +40,7 @@ class TrainedOn:
     """Every field of it."""
     breakdown: Breakdown = NO_MORE
     about: str = ""
-    """Markdown about the photos' origin and licence, by whoever trained."""
+    """Markdown about the photos' origin and licence, by the person who trained."""
     weights: str = ""
     """Source and licence of the weights that the training started from."""
     learned: str = ""

@@ -128,7 +128,7 @@ def quantise(full: Candidate, run: TrainingRun, checks: Checks) -> Candidate:
 
 
 def choose_temperature(run: TrainingRun, checks: Checks) -> float:
-    """By answers to photos that were strange to whoever answered: of left-out collections, of folds, or held out."""
+    """By answers to photos that the net had never seen: of left-out collections, of folds, or held out."""
     if run.limits:
         return run.limits.temperature
     if not run.held_out:

@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 
 def describe(figures: LeftOut) -> str:
-    """A line for each collection: photos, and how many of them are named rightly by the net that never saw any."""
+    """A line for each collection: photos, and how many of them the net that never saw any gets right."""
     lines = [f"{'left out':<20} {'photos':>7} {'right':>7}"]
     for name, collection in figures.collections.items():
         right = collection.scores.right

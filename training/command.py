@@ -71,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
     report.mkdir(parents=True, exist_ok=True)
     checkpoint = report / CHECKPOINT_FILE
     if checkpoint.exists() and not options.resume:
-        print(f"starting anew; --resume would go on with the training that was stopped ({checkpoint})")
+        print(f"starting again; --resume would go on with the training that was stopped ({checkpoint})")
     trained = train(photos.photos, recipe, report, options.resume)
     if rank_distrib():
         return 0

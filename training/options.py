@@ -111,7 +111,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=lambda text: tuple(text.split(",")),
         default=default.unseen,
         metavar="KIND,...",
-        help="kinds of outsiders to test on, not to train on (default: a third, drawn by lot)",
+        help="kinds of outsiders to test on, not to train on (default: a third, at random)",
     )
     parser.add_argument("--seed", type=int, default=default.seed, help="of the training (%(default)s)")
     parser.add_argument("--split-seed", type=int, default=default.split_seed, help="of the split (%(default)s)")

@@ -20,7 +20,7 @@ COLUMNS = ("path", "label", "probability", "unsure", "unsure_because", "outsider
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one photo: a prediction, or an error that says why there is none."""
+    """What became of one photo: a prediction, or an error that says why there is no prediction."""
 
     path: str
     prediction: Prediction | None = None

@@ -52,7 +52,7 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
     """The application behind `url`: its path takes updates, /healthz and /readyz are there, all else is a 404."""
 
     async def receive(request: web.Request) -> web.Response:
-        """200 when the update needs nothing more, also where it is none: what gets another status comes again."""
+        """200 when the update needs nothing more, also if it is not an update: Telegram repeats any other status."""
         given = request.headers.get(SECRET_HEADER, "").encode(errors="surrogateescape")
         if not hmac.compare_digest(given, secret.encode()):
             return web.Response(status=401)
@@ -60,7 +60,7 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
             return _come_again()
         try:
             raw = json.loads(await request.read())
-        except ConnectionError:  # whoever sent it is gone, and will send it again
+        except ConnectionError:  # the sender is gone, and will send it again
             return _come_again()
         except (ValueError, RecursionError):
             raw = None

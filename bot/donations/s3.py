@@ -19,7 +19,7 @@ from bot.donations.store import PROBE, StoreError
 from bot.settings import BucketSettings
 
 ATTEMPTS = 3
-"""Of each request, if it fails for a reason that goes by."""
+"""Of each request, if it fails for a reason that passes."""
 SECONDS = 20.0
 """For these together."""
 TIMEOUT = ClientTimeout(total=None, sock_connect=5)

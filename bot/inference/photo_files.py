@@ -24,7 +24,7 @@ MAX_FILE_BYTES = 200_000_000
 
 
 def find_photos(folder: Path) -> list[Path]:
-    """The files in `folder` and below it that are named like photos, sorted. Raises OSError if `folder` is none."""
+    """The files in `folder` and below it that are named like photos, sorted. Raises OSError if it is not a folder."""
     return [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES or path.is_dir()]
 
 
@@ -32,7 +32,7 @@ def list_files(folder: Path) -> list[Path]:
     """All files in `folder` and below it, sorted, with those folders that cannot be listed: reading one says why.
 
     Linked folders are read too. Each folder is read once, and none above `folder`, so a loop of links ends and no file
-    is there twice. Raises OSError if `folder` is none.
+    is there twice. Raises OSError if `folder` is not a folder.
     """
     files: list[Path] = []
     visited = {_identify(parent) for parent in folder.resolve(strict=True).parents}

@@ -35,7 +35,7 @@ class Health:
         self.going_down = False
 
     async def find_trouble(self) -> str | None:
-        """What the trouble is, None: there is none. It may be asked for as often as one likes."""
+        """What the trouble is, None: no trouble. It may be asked for as often as one likes."""
         return "going down" if self.going_down else await self._find_trouble()
 
     async def _find_trouble(self) -> str | None:

@@ -10,7 +10,7 @@ import sys
 from http.client import HTTPConnection, HTTPException
 
 ANYWHERE = {"", "0.0.0.0", "::"}
-"""Addresses to listen on that are none to connect to."""
+"""Addresses to listen on, to which nothing can connect."""
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The bot in a page of the browser, for whoever has no token yet.
+"""The bot in a page of the browser, for people who have no token yet.
 
 What the page posts (`forms`) becomes the update that Telegram would send (`updates`) and goes through the same
 dispatcher as on Telegram. The bot's calls come through aiogram's own session interface and are carried out (`exchange`)

@@ -49,7 +49,7 @@ class About:
         """Files by the names that the page asks for."""
 
     def describe(self, language: str | None) -> dict[str, object]:
-        """As JSON, in the language. `card` is None where there is none."""
+        """As JSON, in the language. `card` is None without a card."""
         replies, card = self._parts.replies, self._read_card()
         names = (*COMMANDS, *DONATING) if self._parts.donations.are_on else COMMANDS
         labels = self._parts.classifier.contract.labels

@@ -50,7 +50,7 @@ async def serve(parts: Parts, settings: Settings, port: int, open_browser: bool)
         try:
             await web.TCPSite(runner, HOST, port).start()
         except (OSError, OverflowError) as error:
-            raise SettingsError(f"port {port} cannot be had ({error}). --port chooses another.") from error
+            raise SettingsError(f"port {port} is not free ({error}). --port chooses another.") from error
         ended = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)

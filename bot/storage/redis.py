@@ -36,7 +36,7 @@ redis.call('SET', KEYS[1], string.format('%.6f', until_), 'PX', math.ceil((until
 def open_redis(url: str, bot: int) -> State:
     """The state of the bot with that number; Redis is reached when it is first asked.
 
-    Raises ValueError if `url` is none that Redis' client understands.
+    Raises ValueError if Redis' client does not understand `url`.
     """
     redis = Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
     ledger = RedisLedger(redis)

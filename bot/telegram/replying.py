@@ -21,6 +21,6 @@ async def send_answer(message: Message, text: str, reply_markup: InlineKeyboardM
 
 
 async def show_toast(callback: CallbackQuery, text: str | None = None) -> None:
-    """A line over the chat that goes by itself. Telegram takes it within seconds of the press only."""
+    """A line over the chat that disappears by itself. Telegram takes it within seconds of the press only."""
     with suppress(AiogramError):
         await callback.answer(text)

@@ -113,7 +113,7 @@ class Replies:
         return self.text("bot", "percent", language).format(number=min(99, int(probability * 100)))
 
     def text(self, context: str, key: str, language: str | None) -> str:
-        """The text in the language, else in English. The key, if there is none at all."""
+        """The text in the language, else in English. The key, if no language has the text."""
         return _look(self._all(language), context, key) or key
 
     def plural(self, context: str, key: str, number: int, language: str | None, **values: str) -> str:

@@ -27,7 +27,7 @@ def install(requirements: list[Path], site_packages: Path) -> None:
 
 
 def copy_installed(source: Path, site_packages: Path) -> None:
-    """Copy the packages of an environment made from the requirements alone. Raises SlugError if there are none."""
+    """Copy the packages of an environment made from the requirements alone. Raises SlugError if it has no package."""
     packages = [package for package in distributions(path=[str(source)]) if package.name not in VENVS_OWN]
     if not packages:
         raise SlugError(f"{source} is no site-packages: it holds no installed package")

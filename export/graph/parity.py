@@ -120,7 +120,7 @@ def compare_evidence(before: Evidence, after: Evidence) -> tuple[float, float]:
 
 
 def read_folder(folder: Path) -> Iterator[Photo]:
-    """The photos in a folder; those that cannot be read are named. Raises ExportError if there is none."""
+    """The photos in a folder; those that cannot be read are named. Raises ExportError without photos."""
     files = find_photos(folder)
     if not files:
         raise ExportError(f"there is no photo in {folder}. --photos names a folder of photos to check on.")

@@ -65,7 +65,7 @@ def list_files(package: str) -> list[Path]:
 
 
 def save(file: Path, target: Path, grounds: list[Image.Image], rng: random.Random) -> bool:
-    """Write a picture as JPEG, a cut-out one on a ground drawn by lot; False if it is small or cannot be read."""
+    """Write a picture as JPEG, a cut-out one on a random ground; False if it is small or cannot be read."""
     try:
         picture = read(file.read_bytes())
     except PhotoError:

@@ -38,7 +38,7 @@ class Bin:
     confidence: float
     """Mean probability of the best class; 0 without photos."""
     accuracy: float
-    """Share of them named rightly; 0 without photos."""
+    """Share of them that are right; 0 without photos."""
 
 
 def fit_temperature(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:

@@ -99,7 +99,7 @@ class JudgedModel:
 
 @dataclass(frozen=True)
 class Scores:
-    """How many photos are named rightly; answers of "not sure" count by their best class."""
+    """How many photos are right; answers of "not sure" count by their best class."""
 
     right: Share
     recall: dict[str, Share]

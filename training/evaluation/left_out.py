@@ -110,7 +110,7 @@ class LeftOut:
 
     @property
     def worst(self) -> str:
-        """The collection of which the fewest photos are named rightly."""
+        """The collection of which the fewest photos are right."""
         return min(self.collections, key=lambda name: self.collections[name].scores.right.share)
 
 
@@ -141,7 +141,7 @@ def write_run(run: LeftOutRun, report: Path) -> None:
 
 
 def read_runs(report: Path) -> list[LeftOutRun]:
-    """The runs in a report, none if there are none. Raises DataError for a file that is none of them."""
+    """The runs in a report, in a list that may be empty. Raises DataError for a file of another form."""
     runs = []
     for file in sorted((report / LEFT_OUT_FOLDER).glob("*.json")):
         try:

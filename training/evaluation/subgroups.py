@@ -86,7 +86,7 @@ NO_MORE = Breakdown()
 
 @dataclass(frozen=True)
 class Group:
-    """The photos of one value of a trait, and how many of them the net names rightly."""
+    """The photos of one value of a trait, and how many of them the net gets right."""
 
     trait: str
     value: str

@@ -24,7 +24,7 @@ were scaled otherwise: a short training on few photos ends with a net that is ri
 
 
 class WeightsError(Exception):
-    """The net or its starting weights cannot be had; the message says what to do."""
+    """The net or its starting weights are not available; the message says what to do."""
 
 
 def efficientnet_lite0(pretrained: bool = False) -> nn.Module:
@@ -51,7 +51,7 @@ def efficientnet_lite0(pretrained: bool = False) -> nn.Module:
 
 
 def find_arch(name: str) -> Callable[..., nn.Module]:
-    """The function that makes the net called `name`. Raises WeightsError if there is none."""
+    """The function that makes the net called `name`. Raises WeightsError if nothing has that name."""
     if name == efficientnet_lite0.__name__:
         return efficientnet_lite0
     arch: Any = getattr(torchvision.models, name, None)

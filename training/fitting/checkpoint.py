@@ -47,8 +47,8 @@ class _State:
 class Checkpoint(Callback):
     """Writes after every epoch what the next one needs, and seeds each by its number: a resumed training is the same.
 
-    To the bit on the CPU. Half precision on a GPU starts anew with its loss scale, and so may leave out other steps;
-    the smoothed training loss, a figure alone, starts anew as well.
+    To the bit on the CPU. Half precision on a GPU starts again with its loss scale, and so may leave out other steps;
+    the smoothed training loss, a figure alone, starts again as well.
     """
 
     order = 70

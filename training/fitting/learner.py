@@ -100,7 +100,7 @@ def train(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path, resume:
 
 
 def build_learner(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path, vocab: Sequence[str]) -> Learner:
-    """An untrained Learner with the recipe's starting weights. Raises WeightsError if there are none."""
+    """An untrained Learner with the recipe's starting weights. Raises WeightsError if they are missing."""
     with alone():
         dls = make_dataloaders(photos, vocab, recipe.batch_size)
     return Learner(

@@ -46,7 +46,7 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """What a report says of its run. Raises CompareError if `folder` is none."""
+    """What a report says of its run. Raises CompareError if `folder` is not a report."""
     try:
         metrics = read_metrics(folder)
         split = read_split(Path(), folder / SPLIT_FILE)
@@ -102,8 +102,10 @@ def compare(runs: Sequence[Run]) -> str:
 
 
 def _compare_labels(first: Run, other: Run) -> str:
-    mended = sum(other.held_out[path] != label for path, label in first.held_out.items())
-    return f"{mended} of the held-out photos have another label in {other.name} than in {first.name}." if mended else ""
+    changed = sum(other.held_out[path] != label for path, label in first.held_out.items())
+    return (
+        f"{changed} of the held-out photos have another label in {other.name} than in {first.name}." if changed else ""
+    )
 
 
 def _unit(column: str) -> Callable[[float], str]:

@@ -65,7 +65,7 @@ def measure(
 
 
 def find_left_out(report: Path, photos: Sequence[LabelledPhoto], data: Path) -> LeftOut | None:
-    """What the runs in a report say of collections that were left out; None if there is none. Raises DataError."""
+    """What the runs in a report say of collections that were left out; None without such runs. Raises DataError."""
     runs, paths = read_runs(report), {photo.path.relative_to(data).as_posix(): photo for photo in photos}
     traits: dict[str, Traits] = {}
     for run in runs:

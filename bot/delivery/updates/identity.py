@@ -55,7 +55,7 @@ def mentions(message: Message, me: User) -> bool:
 
 
 def find_lane(update: Update) -> tuple[int, Lane]:
-    """The chat, or the person where there is none, and the lane there."""
+    """The chat, or the person where there is no chat, and the lane there."""
     if press := update.callback_query:
         chat = press.message.chat.id if press.message else press.from_user.id
         return chat, Lane.EXPLANATION if (press.data or "").startswith(EXPLANATION) else Lane.PRESS

@@ -101,7 +101,7 @@ async def take_label(
 async def take_none(
     callback: CallbackQuery, callback_data: NoneOfThese, feedback: Feedback, replies: Replies, language: str | None
 ) -> None:
-    """It shows none of the classes, so there is none to keep it by."""
+    """It shows none of the classes, so no class can keep it."""
     if await feedback.check(callback, callback_data, language):
         await feedback.end(callback, language)
         await show_toast(callback, replies.text("verdict", "thanks", language))

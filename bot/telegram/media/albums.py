@@ -98,7 +98,7 @@ class Albums:
                 album.edit = None
 
     async def _publish(self, name: str, album: _Album, message: Message, language: str | None) -> None:
-        """Have the answer hold all lines that wait. It is a new message if there is none, or it was deleted."""
+        """Have the answer hold all lines that wait. It is a new message if the first is missing or was deleted."""
         known = await self._read(name)
         lines = known.lines | album.waiting
         published = dict(album.waiting)

@@ -161,4 +161,4 @@ def test_a_port_in_use_ends_with_one_line(preview: Preview, run_bot: RunBot, col
         done = run_bot("preview", "--port", port, MODEL_PATH=str(color_model))
         assert done.returncode == 2
         (line,) = done.stderr.splitlines()
-        assert f"port {port} cannot be had" in line
+        assert f"port {port} is not free" in line
