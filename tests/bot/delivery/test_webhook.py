@@ -132,9 +132,9 @@ def test_health_and_metrics_can_be_asked_for(
     for port in (hook["PORT"], free_port_too):
         assert _get(port, "/healthz") == "alive\n"
         assert _get(port, "/readyz") == "ready\n"
-    metrics = _get(free_port_too, "/metrics")
-    assert 'labelgram_answers_total{outcome="named"} 1.0' in metrics
-    assert 'labelgram_stage_seconds_count{stage="predict"} 1.0' in metrics
+    # An answer is counted once Telegram has taken it: a moment after it is there to be seen.
+    telegram.wait_until(lambda: 'labelgram_answers_total{outcome="named"} 1.0' in _get(free_port_too, "/metrics"))
+    assert 'labelgram_stage_seconds_count{stage="predict"} 1.0' in _get(free_port_too, "/metrics")
     with pytest.raises(HTTPError, match="404") as raised:
         _get(hook["PORT"], "/metrics")
     raised.value.close()
