@@ -11,6 +11,9 @@ from typing import Any
 from bot.inference.contract import SIZE
 
 AUGMENTATIONS = ("light", "strong")
+LINEAR, MEAN, TUNED, AUTO = "linear", "mean", "tuned", "auto"
+KEEPS = (LINEAR, MEAN, TUNED)
+"""What a training can end with, the plainest first: see `Recipe.keep`."""
 NO_OUTSIDERS, GENERATED = "none", "generated"
 
 
@@ -22,7 +25,11 @@ class Recipe:
     weights: str = "imagenet"
     """`imagenet`, `none`, or the path of a state dict of `arch` in torchvision's form."""
     epochs: int = 4
-    """Each shows as many photos as there are to train on, and outsiders beside them."""
+    """Of all layers, each of as many pictures as there are photos to train on; 0: the last layer alone learns."""
+    keep: str = AUTO
+    """The last layer fitted to the features of a body that stays as it is (`linear`), all layers trained on from there
+    (`tuned`), the mean of their weights (`mean`; WiSE-FT, Wortsman et al. 2022); `auto`: what is best on photos that
+    were left out, changed as strangers' are."""
     size: int = SIZE
     """Width and height in pixels of the photos that it learns from. The exported file always takes 224."""
     batch_size: int = 64
@@ -61,6 +68,7 @@ FIRST_DEFAULTS: dict[str, Any] = {
     "arch": "resnet18",
     "weights": "imagenet",
     "epochs": 4,
+    "keep": "tuned",
     "size": 224,
     "batch_size": 64,
     "lr": None,

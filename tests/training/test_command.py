@@ -20,7 +20,7 @@ from tests.support.warm import run
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.fitting.callbacks import ExponentialMovingAverage
-from training.fitting.dataloaders import make_dataloaders, make_training_loaders
+from training.fitting.dataloaders import decode_pictures, make_dataloaders, make_training_loaders
 from training.fitting.learner import build_learner, train
 from training.recipe import Recipe
 
@@ -127,7 +127,7 @@ def test_the_net_is_validated_on_the_very_pixels_that_the_bot_makes(size: tuple[
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # ImageNet's
     expected = (np.array(pixels) / 255 - mean) / deviation
     for loaders in (
-        make_training_loaders(photos, recipe, [], two_classes.parent),
+        make_training_loaders(decode_pictures(photos, recipe, [], two_classes.parent), photos, recipe),
         make_dataloaders(photos, ["green", "red"], 8),
     ):
         batch, targets = next(iter(loaders.valid))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from fastai.callback.core import Callback
 from fastai.learner import Learner
-from fastai.torch_core import num_distrib, to_float
+from fastai.torch_core import num_distrib
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -31,7 +31,10 @@ class Epoch:
 
 
 class KeepBest(Callback):
-    """Writes down every epoch and keeps the weights of the one with the lowest validation loss, in memory."""
+    """Writes down every epoch and keeps the weights of the one with the lowest validation loss, in memory.
+
+    Without photos to validate on there is nothing to write down, and the last epoch counts as the best.
+    """
 
     order = 61  # after fastai's Recorder
 
@@ -43,10 +46,10 @@ class KeepBest(Callback):
         self.run = not hasattr(self.learn, "gather_preds")
 
     def after_validate(self) -> None:
-        train_loss, valid_loss, accurate = map(float, self.learn.recorder.log[1:4])
         lowest = min((epoch.valid_loss for epoch in self.history), default=float("inf"))
-        self.history.append(Epoch(self.learn.dls.train.size, train_loss, valid_loss, accurate))
-        if valid_loss < lowest:
+        if len(self.learn.dls.valid):
+            self.history.append(Epoch(self.learn.dls.train.size, *map(float, self.learn.recorder.log[1:4])))
+        if not self.history or self.history[-1].valid_loss < lowest:
             self.best = {name: value.detach().clone() for name, value in unwrap(self.learn.model).state_dict().items()}
 
 
@@ -93,20 +96,6 @@ class ExponentialMovingAverage(Callback):
         if self.averaged is not None:
             unwrap(self.learn.model).load_state_dict(self.current)
             del self.current
-
-
-class Bfloat16(Callback):
-    """Autocast to bfloat16 on the CPU (fastai's own MixedPrecision speaks to CUDA only)."""
-
-    order = 10
-
-    def before_batch(self) -> None:
-        self.autocast = torch.autocast("cpu", dtype=torch.bfloat16)
-        self.autocast.__enter__()
-
-    def after_pred(self) -> None:
-        self.autocast.__exit__(None, None, None)
-        self.learn.pred = to_float(self.learn.pred)
 
 
 def unwrap(model: nn.Module) -> nn.Module:

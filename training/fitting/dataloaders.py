@@ -31,7 +31,7 @@ from bot.inference.decoding import read
 from training.data.outsiders import Kind, find_kinds, part_kinds
 from training.data.photos import OUTSIDER, LabelledPhoto
 from training.fitting.augment import STRENGTHS, augment
-from training.fitting.pixels import Draw, crop_middle, decode_all, read_squished
+from training.fitting.pixels import Draw, crop_middle, decode_all, normalize, read_squished
 from training.fitting.sampling import draw_epoch
 from training.recipe import Recipe
 
@@ -56,14 +56,14 @@ class UprightPhoto(PILImage):
 
 @dataclass(frozen=True)
 class Pictures:
-    """What is learned from, decoded: photos first, outsiders behind them."""
+    """All that there is to learn from and to judge by, decoded: photos first, outsiders behind them."""
 
     pixels: Tensor
     """uint8 `[pictures, 256, 256, 3]`, RGB, of the whole picture."""
     targets: Tensor
     """int64 `[pictures]`, class numbers."""
-    cells: Sequence[NDArray[np.int64]]
-    """Row numbers of the photos of one collection and label each."""
+    photos: int
+    """How many of them are photos."""
     kinds: Sequence[NDArray[np.int64]]
     """Row numbers of the outsiders of one kind each."""
 
@@ -75,12 +75,14 @@ class TrainBatches(DataLoader):
     each gets its share of the batches.
     """
 
-    def __init__(self, pictures: Pictures, recipe: Recipe, device: torch.device) -> None:
+    def __init__(
+        self, pictures: Pictures, cells: Sequence[NDArray[np.int64]], recipe: Recipe, device: torch.device
+    ) -> None:
         super().__init__(bs=recipe.batch_size, device=device)
-        self.pictures, self.size, self.share = pictures, recipe.size, recipe.outsider_share
+        self.pictures, self.cells, self.size, self.share = pictures, cells, recipe.size, recipe.outsider_share
         self.strength = STRENGTHS[recipe.augment]
         self.rng = random.Random(recipe.seed)
-        photos = sum(map(len, pictures.cells))
+        photos = sum(map(len, cells))
         # A last batch that is not full is dropped: with few photos a large batch would leave hardly a step to train.
         self.batch_size = min(recipe.batch_size, max(2, photos // max(1, num_distrib()) // MIN_STEPS))
         self.count = max(1, photos // self.batch_size // max(1, num_distrib()))
@@ -90,40 +92,32 @@ class TrainBatches(DataLoader):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         pictures, rng = self.pictures, np.random.default_rng(self.rng.getrandbits(64))
-        order = draw_epoch(pictures.cells, pictures.kinds, self.share, rng)
-        first_outsider = sum(map(len, pictures.cells))
+        order = draw_epoch(self.cells, pictures.kinds, self.share, rng)
         rank = rank_distrib()
         views = torch.Generator().manual_seed(random.Random(f"{self.rng.random()} {rank}").getrandbits(62))
         for number in range(self.count):
             start = (number * max(1, num_distrib()) + rank) * self.batch_size
             rows = torch.from_numpy(np.take(order, range(start, start + self.batch_size), mode="wrap"))
             pixels = pictures.pixels[rows.to(pictures.pixels.device)].to(self.device, non_blocking=True)
-            grounds = torch.nonzero(rows >= first_outsider).flatten()
+            grounds = torch.nonzero(rows >= pictures.photos).flatten()
             photos = augment(pixels, grounds, self.size, self.strength, views)
             yield normalize(photos), pictures.targets[rows].to(self.device)
 
 
 class ValidBatches(DataLoader):
-    """The held-out photos as the bot sees them, in their order: like TrainBatches, at the bot's size."""
+    """Photos as the bot sees them, in the order of their rows: like TrainBatches, at the bot's size."""
 
-    def __init__(self, pixels: Tensor, targets: Tensor, device: torch.device) -> None:
+    def __init__(self, pictures: Pictures, rows: Tensor, device: torch.device) -> None:
         super().__init__(bs=VALID_BATCH, device=device)
-        self.pixels, self.targets = pixels, targets
+        self.pictures, self.rows = pictures, rows
 
     def __len__(self) -> int:
-        return math.ceil(len(self.pixels) / VALID_BATCH)
+        return math.ceil(len(self.rows) / VALID_BATCH)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for start in range(0, len(self.pixels), VALID_BATCH):
-            pixels = crop_middle(self.pixels[start : start + VALID_BATCH]).to(self.device)
-            targets = self.targets[start : start + VALID_BATCH].to(self.device)
-            yield normalize(pixels.permute(0, 3, 1, 2).float() / 255), targets
-
-
-def normalize(photos: Tensor) -> Tensor:
-    """float32 `[batch, 3, height, width]`, 0 to 1 -> the same by ImageNet's means and deviations, channels last."""
-    mean, deviation = (photos.new_tensor(values)[:, None, None] for values in imagenet_stats)
-    return ((photos - mean) / deviation).contiguous(memory_format=torch.channels_last)
+        for rows in self.rows.split(VALID_BATCH):
+            pixels = crop_middle(self.pictures.pixels[rows.to(self.pictures.pixels.device)]).to(self.device)
+            yield normalize(pixels.permute(0, 3, 1, 2).float() / 255), self.pictures.targets[rows].to(self.device)
 
 
 def find_training_kinds(recipe: Recipe) -> list[Kind]:
@@ -131,25 +125,24 @@ def find_training_kinds(recipe: Recipe) -> list[Kind]:
     return part_kinds(find_kinds(recipe.outsiders), recipe.unseen, recipe.split_seed)[0]
 
 
-def make_training_loaders(
-    photos: Sequence[LabelledPhoto], recipe: Recipe, kinds: Sequence[Kind], folder: Path
-) -> DataLoaders:
-    """Decode everything once; `folder` is for the pixels that memory does not hold."""
+def decode_pictures(photos: Sequence[LabelledPhoto], recipe: Recipe, kinds: Sequence[Kind], folder: Path) -> Pictures:
+    """Decode the photos and outsiders for them once; `folder` is for the pixels that memory does not hold."""
     vocab = list_vocab(photos, kinds)
-    taught, held_out = ([photo for photo in photos if photo.held_out == side] for side in (False, True))
-    outsiders = [_draw_outsiders(kind, len(taught) / len(kinds), recipe.seed) for kind in kinds]
-    draws: list[Draw] = [partial(read_squished, photo.path) for photo in taught]
+    outsiders = [_draw_outsiders(kind, len(photos) / len(kinds), recipe.seed) for kind in kinds]
+    draws: list[Draw] = [partial(read_squished, photo.path) for photo in photos]
     draws += [draw for group in outsiders for draw in group]
-    learned = len(draws)
-    pixels = decode_all([*draws, *(partial(read_squished, photo.path) for photo in held_out)], folder)
-    targets = torch.full((len(pixels),), len(vocab) - 1)
-    targets[: len(taught)] = torch.tensor([vocab.index(photo.label) for photo in taught])
-    targets[learned:] = torch.tensor([vocab.index(photo.label) for photo in held_out])
+    targets = torch.full((len(draws),), len(vocab) - 1)
+    targets[: len(photos)] = torch.tensor([vocab.index(photo.label) for photo in photos])
+    pixels = _place(decode_all(draws, folder), default_device())
+    return Pictures(pixels, targets, len(photos), _number(outsiders, len(photos)))
+
+
+def make_training_loaders(pictures: Pictures, photos: Sequence[LabelledPhoto], recipe: Recipe) -> DataLoaders:
+    """Batches of the photos to train on, and of those held out; `photos` are those of the first rows."""
     device = default_device()
-    shown = _place(pixels[:learned], device)
-    pictures = Pictures(shown, targets[:learned], _list_cells(taught), _number(outsiders, len(taught)))
-    valid = ValidBatches(pixels[learned:], targets[learned:], device)
-    return DataLoaders(TrainBatches(pictures, recipe, device), valid, device=device)
+    held_out = torch.tensor([photo.held_out for photo in photos])
+    valid = ValidBatches(pictures, torch.nonzero(held_out).flatten(), device)
+    return DataLoaders(TrainBatches(pictures, list_cells(photos), recipe, device), valid, device=device)
 
 
 def draw_views(photos: Sequence[LabelledPhoto], recipe: Recipe, count: int) -> tuple[Tensor, list[str]]:
@@ -160,7 +153,8 @@ def draw_views(photos: Sequence[LabelledPhoto], recipe: Recipe, count: int) -> t
     vocab = list_vocab(photos, kinds)
     with tempfile.TemporaryDirectory() as folder:
         shown = replace(recipe, batch_size=count, size=SIZE)
-        views, targets = next(iter(make_training_loaders(few, shown, kinds, Path(folder)).train))
+        pictures = decode_pictures(few, shown, kinds, Path(folder))
+        views, targets = next(iter(make_training_loaders(pictures, few, shown).train))
     mean, deviation = (views.new_tensor(values) for values in imagenet_stats)
     views = views.permute(0, 2, 3, 1) * deviation + mean
     return views.clamp(0, 1).cpu(), [vocab[target] for target in targets.tolist()]
@@ -204,11 +198,12 @@ def _draw_outsiders(kind: Kind, most: float, seed: int) -> list[Draw]:
     return [partial(kind.draw, random.Random(rng.getrandbits(64))) for _ in range(count)]
 
 
-def _list_cells(photos: Sequence[LabelledPhoto]) -> list[NDArray[np.int64]]:
-    """The photos' row numbers by collection and label."""
+def list_cells(photos: Sequence[LabelledPhoto]) -> list[NDArray[np.int64]]:
+    """The row numbers of the photos to train on, by collection and label."""
     cells: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for row, photo in enumerate(photos):
-        cells[photo.collection, photo.label].append(row)
+        if not photo.held_out:
+            cells[photo.collection, photo.label].append(row)
     return [np.array(rows) for rows in cells.values()]
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import fastai.callback.schedule  # noqa: F401  # gives Learner fit_one_cycle
 import numpy as np
 import torch
-from fastai.callback.channelslast import ChannelsLast
-from fastai.callback.core import Callback
 from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.torch_core import num_distrib, set_seed
@@ -20,29 +18,26 @@ from torch import Tensor
 
 from training.data.photos import LabelledPhoto
 from training.fitting.architectures import make_net, split_layers
-from training.fitting.callbacks import (
-    Bfloat16,
-    Epoch,
-    ExponentialMovingAverage,
-    KeepBest,
-    interrupt_between_batches,
-    unwrap,
-)
-from training.fitting.checkpoint import CHECKPOINT_FILE, Checkpoint
+from training.fitting.augment import STRENGTHS
+from training.fitting.callbacks import Epoch
+from training.fitting.choice import average, choose, judge
 from training.fitting.dataloaders import (
+    Pictures,
+    decode_pictures,
     find_training_kinds,
     get_labels,
+    list_cells,
     list_vocab,
     make_dataloaders,
     make_training_loaders,
 )
 from training.fitting.distributed import Share, alone
-from training.recipe import Recipe
+from training.fitting.fit import Fit, fit_layers
+from training.fitting.folds import FoldNets
+from training.fitting.linear import Features, compute_features, fit_head
+from training.recipe import AUTO, LINEAR, MEAN, TUNED, Recipe
 
-FIRST_STAGES, HEAD = 1 / 3, 3
-"""Their learning rates, in those of the body's last stages: first stages know most already, a new head nothing."""
-RISE, START = 0.25, 25
-"""Share of the training in which the learning rate rises, and what it begins at, as a divisor of the highest."""
+State = dict[str, Tensor]
 
 
 @dataclass
@@ -53,50 +48,51 @@ class Trained:
     """Ctrl-C ended the training; the learner holds the best epoch before it."""
     seconds: float = 0.0
     """How long it took, with what it took before it was stopped and resumed."""
+    kept: str = TUNED
+    """Which net it is, of `recipe.KEEPS`."""
+    strange: dict[str, float] = field(default_factory=dict)
+    """Accuracy of each net on left-out photos that were changed as strangers' are; empty: nothing was compared."""
+    folds: FoldNets | None = None
+    """The nets that tell of every photo what was learned without it; None: the held-out photos tell it."""
 
 
-def train(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path, resume: bool = False) -> Trained:
-    """Train a net on the photos that are not held out; it ends with the last weights, or with their moving average.
+def train(
+    photos: Sequence[LabelledPhoto],
+    recipe: Recipe,
+    folder: Path,
+    resume: bool = False,
+    folds: NDArray[np.int64] | None = None,
+) -> Trained:
+    """Train a net on the photos that are not held out, or with `folds` on all of them.
 
-    No epoch is chosen by the held-out photos, so that their figures stay honest. Only after Ctrl-C the epoch with the
-    lowest validation loss so far is kept; before the first epoch's end it raises KeyboardInterrupt. Raises WeightsError
-    if there are no such starting weights, ResumeError. `folder` is for files that live while it trains.
+    `folds` are the number of the fold in which each photo is held out, `[photos]`: there is a training in each of them,
+    and all figures are of its photos. First the last layer is fitted to the features of a body that stays as it is, if
+    it starts from weights; then all layers are trained from there; `Recipe.keep` says what is kept. No epoch is chosen
+    by the held-out photos. Only after Ctrl-C the epoch with the lowest validation loss so far is kept; before the first
+    epoch's end it raises KeyboardInterrupt. Raises WeightsError if there are no such starting weights, ResumeError.
+    `folder` is for files that live while it trains.
 
     One of several processes (`accelerate launch`) trains on its share. All end with the same weights, if not the same
     statistics of batch norm, and fastai takes each for one of several until told otherwise (`distributed.alone`).
     """
     share = Share() if num_distrib() > 1 else None  # first, since it chooses this process's GPU
+    start = time.monotonic()
     set_seed(recipe.seed, reproducible=True)
     kinds = find_training_kinds(recipe)
     vocab = list_vocab(photos, kinds)
     learner = build_learner(photos, recipe, folder, vocab)
-    kept_loaders = learner.dls
-    epochs = KeepBest()
-    average = ExponentialMovingAverage(recipe.ema) if recipe.ema else None
-    checkpoint = Checkpoint(folder / CHECKPOINT_FILE, recipe, photos, epochs, average)
-    if resume:
-        checkpoint.read(learner.dls.device)
-    learner.dls = make_training_loaders(photos, recipe, kinds, folder)
-    callbacks = [epochs, average, checkpoint, ChannelsLast(), *_half_precision(learner), share]
-    callbacks = [callback for callback in callbacks if callback]
-    learner.add_cbs(callbacks)
-    interrupted = False
-    try:
-        with interrupt_between_batches(learner):
-            _fit(learner, recipe, checkpoint)
-        if average and average.averaged:
-            learner.model.load_state_dict(average.averaged.module.state_dict())
-    except KeyboardInterrupt:
-        if epochs.best is None:
-            raise KeyboardInterrupt(" before the first epoch was over, nothing is written") from None
-        learner.model = unwrap(learner.model)  # what distributed training put around it is still there
-        learner.model.load_state_dict(epochs.best)
-        interrupted = True
-    learner.remove_cbs(callbacks)
-    learner.dls = kept_loaders
+    pictures = decode_pictures(photos, recipe, kinds, folder)
+    run = _Run(learner, recipe, pictures, folder, share)
+    if recipe.weights != "none":
+        print(f"computing the features of {len(pictures.targets)} pictures")
+        run.features = compute_features(learner.model[0], pictures.pixels, STRENGTHS[recipe.augment], recipe.seed)
+        _tell_time(time.monotonic() - start, recipe, len(photos), 1 if folds is None else folds.max() + 2)
+    trained = run.train_folds(photos, folds) if folds is not None else run.train_once(photos, resume)
+    learner.dls = run.kept_loaders
     learner.to_fp32()
     learner.model.to(memory_format=torch.contiguous_format)
-    return Trained(learner, epochs.history, interrupted, checkpoint.seconds)
+    trained.seconds = max(trained.seconds, time.monotonic() - start)
+    return trained
 
 
 def build_learner(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path, vocab: Sequence[str]) -> Learner:
@@ -105,7 +101,7 @@ def build_learner(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path,
         dls = make_dataloaders(photos, vocab, recipe.batch_size)
     return Learner(
         dls,
-        make_net(recipe.arch, recipe.weights, len(vocab), recipe.dropout),
+        make_net(recipe.arch, recipe.weights, len(vocab), recipe.dropout).to(dls.device),
         loss_func=CrossEntropyLossFlat(),
         splitter=partial(split_layers, recipe.arch),
         metrics=partial(label_accuracy, labels=len(get_labels(dls))),
@@ -119,27 +115,109 @@ def label_accuracy(outputs: Tensor, targets: Tensor, labels: int) -> Tensor:
     return (outputs[:, :labels].argmax(1) == targets).float().mean()
 
 
-def _fit(learner: Learner, recipe: Recipe, checkpoint: Checkpoint) -> None:
-    learner.create_opt()
-    checkpoint.restore(learner)
-    groups = len(learner.opt.param_lists)
-    by_group = [1.0] * groups if recipe.weights == "none" else [*[FIRST_STAGES] * (groups > 2), 1.0, HEAD]
-    learner.fit_one_cycle(
-        recipe.epochs,
-        [recipe.highest_lr * factor for factor in by_group],
-        pct_start=RISE,
-        div=START,
-        wd=recipe.weight_decay,
-        start_epoch=checkpoint.done,
-    )
+class _Run:
+    """One call of `train`: the parts that its steps share."""
+
+    def __init__(self, learner: Learner, recipe: Recipe, pictures: Pictures, folder: Path, share: Share | None) -> None:
+        self.learner, self.recipe, self.pictures, self.folder, self.share = learner, recipe, pictures, folder, share
+        self.features: Features | None = None
+        self.kept_loaders = learner.dls
+        self.classes = len(get_labels(learner.dls))
+        self.start = _copy_state(learner)
+
+    def train_once(self, photos: Sequence[LabelledPhoto], resume: bool) -> Trained:
+        """Train on the photos that are not held out, and choose by those that are."""
+        states, fit = self._fit_states(photos, resume)
+        right = self._judge(states, photos)
+        kept = TUNED if fit.interrupted else self._choose(right, photos)
+        self.learner.model.load_state_dict(states[kept])
+        return Trained(self.learner, fit.history, fit.interrupted, fit.seconds, kept, _mean(right))
+
+    def train_folds(self, photos: Sequence[LabelledPhoto], folds: NDArray[np.int64]) -> Trained:
+        """Train in each fold without its photos, choose by all of them, and train what is chosen on all."""
+        states, rights = [], []
+        history: list[Epoch] = []
+        count = int(folds.max()) + 1
+        for number in range(count):
+            print(f"fold {number + 1} of {count}: a net that has not seen {int((folds == number).sum())} of the photos")
+            left_out = [replace(photo, held_out=fold == number) for photo, fold in zip(photos, folds, strict=True)]
+            fold_states, fit = self._fit_states(left_out, resume=False)
+            if fit.interrupted:
+                raise KeyboardInterrupt(" before all folds were over, nothing is written")
+            history = history or fit.history
+            states.append(fold_states)
+            rights.append(self._judge(fold_states, left_out))
+        right = {name: np.concatenate([share[name] for share in rights]) for name in rights[0]}
+        kept = self._choose(right, photos)
+        nets = FoldNets(
+            self.learner.model,
+            [fold_states[kept] for fold_states in states],
+            {photo.path: int(fold) for photo, fold in zip(photos, folds, strict=True)},
+        )
+        print("the net that is kept: it sees all photos")
+        everything = [replace(photo, held_out=False) for photo in photos]
+        final, fit = self._fit_states(everything, resume=False, recipe=_stop_early(self.recipe, kept))
+        self.learner.model.load_state_dict(final[kept])
+        return Trained(self.learner, history, fit.interrupted, 0.0, kept, _mean(right), nets)
+
+    def _fit_states(
+        self, photos: Sequence[LabelledPhoto], resume: bool, recipe: Recipe | None = None
+    ) -> tuple[dict[str, State], Fit]:
+        """The weights of the nets that there are to choose from."""
+        recipe, learner = recipe or self.recipe, self.learner
+        learner.model.load_state_dict(self.start)
+        states: dict[str, State] = {}
+        if self.features is not None:
+            fit_head(learner.model, self.features, self.pictures, list_cells(photos), recipe.outsider_share)
+            states[LINEAR] = _copy_state(learner)
+        if recipe.epochs == 0 or (recipe.keep == LINEAR and states):
+            return states, Fit([], False, 0.0)
+        learner.dls = make_training_loaders(self.pictures, photos, recipe)
+        fit = fit_layers(learner, photos, recipe, self.folder, resume, self.share)
+        states[TUNED] = _copy_state(learner)
+        if LINEAR in states:
+            states[MEAN] = average(states[LINEAR], states[TUNED])
+        return states, fit
+
+    def _judge(self, states: dict[str, State], photos: Sequence[LabelledPhoto]) -> dict[str, NDArray[np.float64]]:
+        """How right each net is on the held-out photos, changed; nothing where there is no choice to make."""
+        rows = [row for row, photo in enumerate(photos) if photo.held_out]
+        if self.recipe.keep != AUTO or len(states) < 2 or not rows or num_distrib() > 1:
+            return {}
+        right = {}
+        for name, state in states.items():
+            self.learner.model.load_state_dict(state)
+            right[name] = judge(self.learner.model, self.pictures, rows, self.classes)
+        return right
+
+    def _choose(self, right: dict[str, NDArray[np.float64]], photos: Sequence[LabelledPhoto]) -> str:
+        if not right:
+            usual = TUNED if self.recipe.epochs else LINEAR
+            return usual if self.recipe.keep == AUTO or self.features is None else self.recipe.keep
+        least = min(sum(photo.label == label for photo in photos) for label in {photo.label for photo in photos})
+        kept = choose(right, least)
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in _mean(right).items())
+        print(f"on photos left out and changed as strangers' are: {shares}. Kept: {kept}.")
+        return kept
 
 
-def _half_precision(learner: Learner) -> list[Callback]:
-    """bfloat16 where the hardware has it: emulated it is slower than float32. Else float16 on a GPU."""
-    if learner.dls.device.type == "cuda":
-        (learner.to_bf16 if torch.cuda.is_bf16_supported(including_emulation=False) else learner.to_fp16)()
-        return []
-    return [Bfloat16()] if torch.cpu._is_avx512_bf16_supported() else []
+def _stop_early(recipe: Recipe, kept: str) -> Recipe:
+    return replace(recipe, epochs=0) if kept == LINEAR else recipe
+
+
+def _mean(right: dict[str, NDArray[np.float64]]) -> dict[str, float]:
+    return {name: float(share.mean()) for name, share in right.items()}
+
+
+def _copy_state(learner: Learner) -> State:
+    return {name: value.detach().clone() for name, value in learner.model.state_dict().items()}
+
+
+def _tell_time(seconds: float, recipe: Recipe, photos: int, trainings: int) -> None:
+    """A photo forward and back takes about three times as long as forward alone, and less when it is smaller."""
+    rough = seconds * recipe.epochs * trainings * (recipe.size / 224) ** 2 * 3 / 3  # the features were of three views
+    if recipe.epochs and recipe.keep != LINEAR:
+        print(f"training all layers on {photos} photos, {trainings} times: about {max(1, round(rough / 60))} minutes")
 
 
 def compute_logits(learner: Learner, photos: list[bytes]) -> NDArray[np.float32]:

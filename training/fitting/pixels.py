@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from fastai.vision.core import imagenet_stats
 from fastprogress.fastprogress import progress_bar
 from PIL import Image
 from torch import Tensor
@@ -58,3 +59,9 @@ def decode_all(draws: Sequence[Draw], folder: Path) -> Tensor:
 def crop_middle(pixels: Tensor) -> Tensor:
     """uint8 `[photos, 256, 256, 3]` -> `[photos, 224, 224, 3]`: what the bot's `decode` gives of these photos."""
     return pixels[:, MARGIN : MARGIN + SIZE, MARGIN : MARGIN + SIZE]
+
+
+def normalize(photos: Tensor) -> Tensor:
+    """float32 `[batch, 3, height, width]`, 0 to 1 -> the same by ImageNet's means and deviations, channels last."""
+    mean, deviation = (photos.new_tensor(values)[:, None, None] for values in imagenet_stats)
+    return ((photos - mean) / deviation).contiguous(memory_format=torch.channels_last)

@@ -17,6 +17,7 @@ from training.data.loading import load_photos
 from training.data.outsiders import UNSEEN, Kind, find_kinds, part_kinds
 from training.data.photos import OUTSIDER, DataError
 from training.fitting.dataloaders import (
+    decode_pictures,
     find_training_kinds,
     get_labels,
     list_vocab,
@@ -95,7 +96,7 @@ def test_outsiders_are_one_more_class_and_never_validated_on(folder: Path, tmp_p
     photos = load_photos(draw_photos(tmp_path / "photos", classes=2, each=20, twins=0), 42).photos
     recipe = replace(SMALL, outsiders=str(folder), unseen=("dogs", "noise"), outsider_share=0.25)
     kinds = find_training_kinds(recipe)
-    dls = make_training_loaders(photos, recipe, kinds, tmp_path)
+    dls = make_training_loaders(decode_pictures(photos, recipe, kinds, tmp_path), photos, recipe)
     assert list_vocab(photos, kinds) == ["green", "red", OUTSIDER]
     assert get_labels(make_dataloaders(photos, ["green", "red", OUTSIDER], 8)) == ("green", "red")
     assert {kind.name for kind in kinds} == {*GENERATORS, "cups"} - {"noise"}

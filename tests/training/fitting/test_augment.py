@@ -15,8 +15,8 @@ from tests.support.datasets import draw_photo, draw_photos
 from tests.support.training_runs import SMALL
 from training.data.loading import load_photos
 from training.fitting.augment import MIDDLE, SQUISHED, STRENGTHS, Strength, augment, draw_views
+from training.fitting.dataloaders import decode_pictures, make_training_loaders
 from training.fitting.dataloaders import draw_views as draw_examples
-from training.fitting.dataloaders import make_training_loaders
 
 PLAIN = Strength(middle=0, least_area=1, squeeze=1, degrees=0, light=0)
 """The whole photo, flipped or not; one change at a time is added to it."""
@@ -101,7 +101,8 @@ def test_training_batches_are_normalised_and_depend_on_the_seed_alone(tmp_path: 
     photos = load_photos(draw_photos(tmp_path / "photos", classes=2, each=10, twins=0), 42).photos
     batches = []
     for seed in (1, 1, 2):
-        loader = make_training_loaders(photos, replace(SMALL, augment="strong", seed=seed), [], tmp_path).train
+        recipe = replace(SMALL, augment="strong", seed=seed)
+        loader = make_training_loaders(decode_pictures(photos, recipe, [], tmp_path), photos, recipe).train
         batches.append([photos for photos, _ in loader])
     assert len(batches[0]) == 4
     assert all(batch.shape == (4, 3, 64, 64) for batch in batches[0])
