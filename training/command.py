@@ -28,8 +28,8 @@ from training.fitting.architectures import WeightsError
 from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
 from training.fitting.distributed import alone
 from training.fitting.learner import Trained, train
-from training.options import make_parser
-from training.recipe import Recipe
+from training.options import parse
+from training.recipe import Recipe, RecipeError
 from training.report.command import read_options
 from training.report.write import describe_run, write_report
 from training.runs import SPLIT_FILE
@@ -40,14 +40,13 @@ SHOWN_SKIPPED = 20
 
 def main(arguments: list[str]) -> int:
     """The exit status. Of several processes only the first says anything."""
-    options = make_parser().parse_args(arguments)
     with contextlib.ExitStack() as stack:
         if rank_distrib():
             silence = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
             stack.enter_context(contextlib.redirect_stdout(silence))
         try:
-            return _run(options)
-        except (DataError, WeightsError, ResumeError) as error:
+            return _run(parse(arguments))
+        except (DataError, RecipeError, WeightsError, ResumeError) as error:
             _complain(str(error))
             return 2
         except KeyboardInterrupt as stop:

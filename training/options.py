@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
+
 from training.data.folders import CLASS_FOLDERS
-from training.recipe import AUGMENTATIONS, Recipe
+from training.recipe import AUGMENTATIONS, AUTO, KEEPS, SIZE_WITHOUT_GPU, Recipe, load_recipe
 from training.report.command import add_options
 
 EPILOG = (
@@ -17,6 +19,18 @@ EPILOG = (
     "On several GPUs: accelerate launch --multi_gpu --num_processes N -m training ... "
     "Each process takes its share of every epoch, in batches of --batch-size photos."
 )
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options in `arguments`; those that they do not give come from the file that `--recipe` names.
+
+    Raises RecipeError for a file that cannot be used.
+    """
+    parser = make_parser()
+    name = parser.parse_args(arguments).recipe
+    if name:
+        parser.set_defaults(**load_recipe(name))
+    return parser.parse_args(arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -31,6 +45,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="artifacts/NAME", help="where NAME.pkl and NAME-report/ go"
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME or FILE.toml",
+        help="options from a file: one of training/recipes, such as mask, or your own; those given here come first",
     )
     parser.add_argument(
         "--relabel", type=Path, metavar="FILE.csv", help="the right labels (path,label) of photos in the wrong folder"
@@ -56,16 +75,23 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--epochs",
-        type=_number(int, least=1),
+        type=_number(int, least=0),
         default=default.epochs,
-        help="of as many photos as there are (%(default)s)",
+        help="of as many photos as there are; 0: the last layer alone learns, in a minute (%(default)s)",
+    )
+    parser.add_argument(
+        "--keep",
+        choices=(AUTO, *KEEPS),
+        default=default.keep,
+        help="the last layer fitted to what the net knew, all layers trained, or the mean of both; auto: the best on "
+        "photos that were left out (%(default)s)",
     )
     parser.add_argument(
         "--size",
         type=_number(int, least=32),
-        default=default.size,
+        default=default.size if torch.cuda.is_available() else SIZE_WITHOUT_GPU,
         metavar="PX",
-        help="of the photos in training (%(default)s, as the bot's)",
+        help=f"of the photos in training; the bot's is {default.size} (%(default)s)",
     )
     parser.add_argument(
         "--batch-size", type=_number(int, least=1), default=default.batch_size, help="photos (%(default)s)"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import shlex
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from bot.inference.contract import SIZE
@@ -14,7 +16,15 @@ AUGMENTATIONS = ("light", "strong")
 LINEAR, MEAN, TUNED, AUTO = "linear", "mean", "tuned", "auto"
 KEEPS = (LINEAR, MEAN, TUNED)
 """What a training can end with, the plainest first: see `Recipe.keep`."""
+RECIPES = Path(__file__).parent / "recipes"
+"""Files with the recipes of shipped models."""
+SIZE_WITHOUT_GPU = 160
+"""Width and height in pixels of the photos in training, where nothing else is asked for and there is no GPU."""
 NO_OUTSIDERS, GENERATED = "none", "generated"
+
+
+class RecipeError(Exception):
+    """A file of a recipe cannot be used; the message says what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,23 @@ def read_fields(values: Mapping[str, Any]) -> Recipe:
         if field.name in values
     }
     return Recipe(**read)
+
+
+def load_recipe(name: str) -> dict[str, Any]:
+    """The fields in a TOML file: a path, or the name of one of RECIPES. Raises RecipeError, with what to do."""
+    file = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        names = ", ".join(sorted(path.stem for path in RECIPES.glob("*.toml")))
+        raise RecipeError(f"{file} cannot be read. --recipe takes a file.toml, or one of {names}.") from error
+    except ValueError as error:  # no TOML, or no UTF-8
+        raise RecipeError(f"{file} is not TOML: {error}. Correct it, or leave out --recipe.") from error
+    unknown = sorted(values.keys() - {field.name for field in fields(Recipe)})
+    if unknown:
+        known = ", ".join(field.name for field in fields(Recipe))
+        raise RecipeError(f"{file} names {', '.join(unknown)}, which no recipe has. It may name {known}.")
+    return {field: tuple(value) if isinstance(value, list) else value for field, value in values.items()}
 
 
 def write_command(name: str, recipe: Mapping[str, Any], data: str | None) -> str:

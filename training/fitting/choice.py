@@ -21,9 +21,10 @@ STRANGE = Strength(middle=1, distant=0.5, farthest=3, few_pixels=0.3, blur=0.3, 
 VIEWS = 3
 """Changed copies of each photo."""
 BATCH = 64
-FEW, CLEARLY = 50, 2.0
-"""Below so many photos a class another net is kept instead of a plainer one only if it is better by so many standard
-errors; else by one."""
+FEW = 50
+"""Photos of the smallest class below which a net is kept instead of a plainer one only if it is clearly better."""
+BETTER, CLEARLY_BETTER = 1.5, 2.0
+"""By how many standard errors."""
 
 
 def judge(net: nn.Module, pictures: Pictures, rows: Sequence[int], classes: int) -> NDArray[np.float64]:
@@ -33,12 +34,13 @@ def judge(net: nn.Module, pictures: Pictures, rows: Sequence[int], classes: int)
     nothing = torch.tensor([], dtype=torch.long)
     right = np.zeros(len(rows))
     net.eval()
-    with torch.inference_mode(), autocast(device):
+    with torch.inference_mode():
         for _ in range(VIEWS):
             for part in torch.arange(len(rows)).split(BATCH):
                 chosen = torch.as_tensor(rows)[part]
                 views = augment(_take(pictures.pixels, chosen).to(device), nothing, SIZE, STRANGE, rng)
-                answers = net(normalize(views))[:, :classes].argmax(1).cpu()
+                with autocast(device):
+                    answers = net(normalize(views))[:, :classes].argmax(1).cpu()
                 right[part] += (answers == pictures.targets[chosen]).numpy() / VIEWS
     return right
 
@@ -48,7 +50,7 @@ def choose(right: Mapping[str, NDArray[np.float64]], least: int) -> str:
 
     `right` are shares a photo, as `judge` gives them; `least` is the number of photos of the smallest class.
     """
-    margin = CLEARLY if least < FEW else 1.0
+    margin = CLEARLY_BETTER if least < FEW else BETTER
     kept, *others = [name for name in KEEPS if name in right]
     for name in others:
         gain = right[name] - right[kept]

@@ -43,7 +43,7 @@ def compute_features(body: nn.Module, pixels: Tensor, strength: Strength, seed: 
     values = []
     body.eval()
     batches = [(start, copy) for copy in range(copies + 1) for start in range(0, len(pixels), BATCH)]
-    with torch.inference_mode(), autocast(device):
+    with torch.inference_mode():
         for start, copy in progress_bar(batches, leave=False):
             part = pixels[start : start + BATCH].to(device)
             views = (
@@ -51,7 +51,9 @@ def compute_features(body: nn.Module, pixels: Tensor, strength: Strength, seed: 
                 if copy
                 else crop_middle(part).permute(0, 3, 1, 2).float() / 255
             )
-            values.append(body(normalize(views)).mean((2, 3)).float().cpu())
+            with autocast(device):
+                maps = body(normalize(views))
+            values.append(maps.float().mean((2, 3)).cpu())
     return Features(torch.cat(values).numpy(), np.tile(np.arange(len(pixels)), copies + 1))
 
 

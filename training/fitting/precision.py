@@ -12,7 +12,7 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies in bfloat16: by AVX512-BF16 or AMX, or on a GPU by its tensor cores."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001  # torch has no public one
 
 
 def autocast(device: torch.device) -> torch.autocast:

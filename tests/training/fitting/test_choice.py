@@ -1,0 +1,66 @@
+"""Which net is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from training.fitting.augment import SQUISHED
+from training.fitting.choice import average, choose, judge
+from training.fitting.dataloaders import Pictures
+
+
+def right(share: float, count: int = 200) -> np.ndarray:
+    """That share of the photos right, the same ones first."""
+    return (np.arange(count) < round(share * count)).astype(float)
+
+
+@pytest.mark.parametrize(
+    ("linear", "mean", "tuned", "least", "kept"),
+    [
+        (0.90, 0.90, 0.90, 500, "linear"),
+        (0.90, 0.905, 0.90, 500, "linear"),  # one photo is chance
+        (0.90, 0.95, 0.94, 500, "mean"),
+        (0.90, 0.95, 0.99, 500, "tuned"),
+        (0.90, 0.915, 0.90, 500, "mean"),
+        (0.90, 0.915, 0.90, 20, "linear"),  # three photos are too few where there are few
+        (0.90, 0.97, 0.97, 20, "mean"),
+    ],
+)
+def test_the_plainest_is_kept_that_no_other_beats_by_more_than_chance(
+    linear: float, mean: float, tuned: float, least: int, kept: str
+) -> None:
+    assert choose({"linear": right(linear), "mean": right(mean), "tuned": right(tuned)}, least) == kept
+
+
+def test_a_net_from_random_weights_has_nothing_to_be_compared_with() -> None:
+    assert choose({"tuned": right(0.3)}, 20) == "tuned"
+
+
+class Brightness(nn.Module):
+    """Class 1 for bright pictures, and a third output that is highest of all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, photos: torch.Tensor) -> torch.Tensor:
+        level = self.scale * photos.mean((1, 2, 3))
+        return torch.stack([-level, level, torch.full_like(level, 99)], 1)
+
+
+def test_changed_copies_are_judged_by_their_labels_alone() -> None:
+    pixels = torch.zeros(4, SQUISHED, SQUISHED, 3, dtype=torch.uint8)
+    pixels[2:] = 255
+    pictures = Pictures(pixels, torch.tensor([0, 0, 1, 0]), 4, [])
+    assert judge(Brightness(), pictures, [0, 2, 3], 2).tolist() == pytest.approx([1, 1, 0])
+
+
+def test_the_mean_of_two_nets_is_of_weights_and_statistics() -> None:
+    one, other = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
+    other(torch.ones(3, 2, 4, 4) * 5)
+    mean = average(one.state_dict(), other.state_dict())
+    assert torch.allclose(mean["running_mean"], other.running_mean / 2)
+    assert mean["num_batches_tracked"] == 1
