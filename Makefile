@@ -16,17 +16,9 @@ PYTHON ?= python3
 DATA ?= data/masks
 NAME ?= mask
 EXTRAS ?=
-# Photos of your own: 4 epochs from ImageNet weights. The shipped model was trained where no ImageNet weights of its net
-# could be had: from scratch, by a teacher whose weights come in a Python package. WEIGHTS=imagenet for the same recipe.
-WEIGHTS ?= none
-OUTSIDERS := --outsiders data/outsiders --unseen scikit-image,food,household,vehicles,plants,nebulae,chart,stripes
-TEACHER_OPTIONS := --arch efficientnet_lite0 --augment strong --ema 0.99 --start-epochs 5 --size 192 --epochs 4 \
-    --batch-size 32 --lr 1.6e-2 $(OUTSIDERS) --faces
-FIRST_OPTIONS := --weights $(WEIGHTS) --augment strong --mix mixup --ema 0.995 --teacher artifacts/teacher.pkl \
-    --start-epochs 32 --size 192 --epochs 12 --polish-epochs 4 --lr 3e-3 $(OUTSIDERS) --faces
-MASK_OPTIONS := --weights artifacts/first.pkl --augment strong --ema 0.995 --teacher artifacts/teacher.pkl \
-    --epochs 5 --lr 1e-3 $(OUTSIDERS) --faces
-TRAIN_OPTIONS ?= $(if $(filter mask,$(NAME)),$(MASK_OPTIONS))
+# Photos of your own: the default recipe. The shipped model: training/recipes/mask.toml; WEIGHTS=FILE where nothing can be
+# downloaded.
+TRAIN_OPTIONS ?= $(if $(filter mask,$(NAME)),--recipe mask --faces) $(if $(WEIGHTS),--weights $(WEIGHTS))
 EXPORT_OPTIONS ?= --int8 $(if $(filter mask,$(NAME)),--about docs/mask-photos.md)
 
 BOT := .venv/bot
@@ -108,14 +100,8 @@ new: $(BOT)/done
 fetch: $(TRAIN)/done
 	$(TRAIN)/bin/python -m training fetch --out data/masks
 
-train: $(TRAIN)/done $(if $(filter mask,$(NAME)),artifacts/first.pkl)
+train: $(TRAIN)/done $(if $(filter mask,$(NAME)),data/outsiders)
 	$(MALLOC) $(TRAIN)/bin/python -m training --data $(DATA) --out artifacts/$(NAME) $(TRAIN_OPTIONS)
-
-artifacts/teacher.pkl: | $(TRAIN)/done data/outsiders
-	$(MALLOC) $(TRAIN)/bin/python -m training --data $(DATA) --out artifacts/teacher $(TEACHER_OPTIONS)
-
-artifacts/first.pkl: artifacts/teacher.pkl
-	$(MALLOC) $(TRAIN)/bin/python -m training --data $(DATA) --out artifacts/first $(FIRST_OPTIONS)
 
 data/outsiders: | $(TRAIN)/done
 	$(TRAIN)/bin/python -m training collect --out data/outsiders

@@ -17,12 +17,14 @@ import os
 import sys
 from pathlib import Path
 
-from fastai.torch_core import rank_distrib
+import numpy as np
+from fastai.torch_core import num_distrib, rank_distrib
+from numpy.typing import NDArray
 
 from bot.inference.photo_files import show_path
 from training.data.loading import load_photos
 from training.data.photos import DataError, PhotoSet
-from training.data.split import SKIPPED_FILE, write_skipped, write_split
+from training.data.split import SKIPPED_FILE, assign_folds, write_skipped, write_split
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
 from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
@@ -34,6 +36,8 @@ from training.report.command import read_options
 from training.report.write import describe_run, write_report
 from training.runs import SPLIT_FILE
 
+FOLDED = 600
+"""Photos up to which every one is trained on in the end, and judged by the net of a fold that it was left out of."""
 SHOWN_SKIPPED = 20
 """Skipped photos that are named on the screen."""
 
@@ -71,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
     checkpoint = report / CHECKPOINT_FILE
     if checkpoint.exists() and not options.resume:
         print(f"starting again; --resume would go on with the training that was stopped ({checkpoint})")
-    trained = train(photos.photos, recipe, report, options.resume)
+    trained = train(photos.photos, recipe, report, options.resume, _deal_out(photos, recipe))
     if rank_distrib():
         return 0
     with alone():
@@ -86,12 +90,24 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _deal_out(photos: PhotoSet, recipe: Recipe) -> NDArray[np.int64] | None:
+    """The fold of each photo, `[photos]`, where the photos are few; None: those held out are enough to judge by.
+
+    Of few photos those held out would say little, and each is worth learning from. From random weights there is nothing
+    to learn from few. Several processes are for many photos.
+    """
+    few = len(photos.photos) <= FOLDED and photos.split_by == "groups"
+    if not few or recipe.weights == "none" or num_distrib() > 1:
+        return None
+    return assign_folds(photos.photos, recipe.split_seed)
+
+
 def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argparse.Namespace, folder: Path) -> None:
     """Everything that goes into the report's folder."""
     write_split(photos.photos, options.data, folder / SPLIT_FILE)
     write_skipped(photos.skipped, options.data, folder / SKIPPED_FILE)
     facts = describe_run(trained, photos, recipe, options.data, read_options(options))
-    evaluation = write_report(trained.learner, photos.photos, facts, folder).evaluation
+    evaluation = write_report(trained.learner, photos.photos, facts, folder, trained.folds).evaluation
     print(
         f"accuracy {evaluation.scores.right.share:.2%} on {evaluation.scores.right.photos} {evaluation.judged_by}, "
         f"{evaluation.neutral.right.share:.2%} on copies of them whose size says nothing "

@@ -43,8 +43,9 @@ def write_pictures(learner: Learner, answers: Sequence[Answer], metrics: Metrics
         "confusion-matrix": draw_confusion(answers, labels),
         "worst-mistakes": draw_worst(answers),
         "reliability": draw_reliability(metrics.evaluation.calibration.bins),
-        "losses": draw_losses(metrics.run.history),
     }
+    if metrics.run.history:  # none where the last layer alone was fitted
+        figures["losses"] = draw_losses(metrics.run.history)
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=100, bbox_inches="tight")
     plt.close("all")
