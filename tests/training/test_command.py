@@ -19,6 +19,7 @@ from tests.support.training_runs import SMALL, start_training
 from tests.support.warm import run
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
+from training.data.split import assign_folds
 from training.fitting.callbacks import ExponentialMovingAverage
 from training.fitting.dataloaders import decode_pictures, make_dataloaders, make_training_loaders
 from training.fitting.learner import build_learner, train
@@ -89,6 +90,38 @@ def test_weights_from_a_file_are_what_the_body_starts_with(two_classes: Path, tm
     photos = load_photos(two_classes, 42).photos
     learner = build_learner(photos, Recipe(weights=str(tmp_path / "weights.pth")), tmp_path, ["green", "red"])
     assert torch.equal(learner.model[0][0].weight.cpu(), state["conv1.weight"])
+
+
+@pytest.mark.parametrize("options", [("--epochs", "0"), ("--keep", "linear"), ("--keep", "mean")])
+def test_a_last_layer_is_not_fitted_to_a_net_that_knows_nothing(
+    options: tuple[str, ...], two_classes: Path, tmp_path: Path
+) -> None:
+    done = run("training", "--data", str(two_classes), "--out", str(tmp_path / "out"), "--weights", "none", *options)
+    assert done.returncode == 2
+    assert "knows nothing that a last layer could be fitted to" in done.stderr
+    assert not (tmp_path / "out.pkl").exists()
+
+
+@pytest.mark.parametrize("keep", ["auto", "linear", "mean", "tuned"])
+def test_few_photos_are_judged_in_folds_and_all_of_them_are_learned_from(
+    keep: str, two_classes: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
+    photos = load_photos(two_classes, 42).photos
+    recipe = replace(SMALL, weights=str(tmp_path / "weights.pth"), keep=keep)
+    folds = assign_folds(photos, 42)
+    trained = train(photos, recipe, tmp_path, folds=folds)
+    assert keep in {trained.kept, "auto"}
+    assert set(trained.strange) == ({"linear", "mean", "tuned"} if keep == "auto" else set())
+    assert trained.folds is not None
+    files = [photo.path.read_bytes() for photo in photos]
+    logits = trained.folds(files, photos)
+    assert logits.shape == (len(photos), 2)
+    others = trained.folds(files)  # as if they were no photos of the training: the first fold's net answers
+    same = np.abs(logits - others).max(axis=1) < 1e-5
+    assert same[folds == 0].all()
+    assert not same[folds != 0].all()
 
 
 @pytest.mark.parametrize("content", [b"hello", None, {"fc.weight": torch.zeros(1)}])

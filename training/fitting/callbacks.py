@@ -10,11 +10,22 @@ from types import FrameType
 from typing import Any
 
 import torch
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, CancelValidException
 from fastai.learner import Learner
 from fastai.torch_core import num_distrib
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+
+class SkipEmptyValidation(Callback):
+    """No validation where no photos are held out; fastai's progress bar does not take an empty one."""
+
+    order = 40  # before Recorder and the progress bar
+
+    def before_validate(self) -> None:
+        if not len(self.learn.dls.valid):
+            raise CancelValidException
+
 
 AVERAGE_FROM = 0.3
 """Share of the training after which the weights are averaged."""
@@ -64,6 +75,8 @@ class ExponentialMovingAverage(Callback):
     def __init__(self, decay: float) -> None:
         self.decay = decay
         self.averaged: AveragedModel | None = None
+        self.current: dict[str, Tensor] | None = None
+        """The net's own weights, while validation sees the average."""
 
     def restore(self, model: nn.Module, state: dict[str, Any]) -> None:
         """Go on from the average of a checkpoint."""
@@ -93,9 +106,9 @@ class ExponentialMovingAverage(Callback):
             net.load_state_dict(self.averaged.module.state_dict())
 
     def after_validate(self) -> None:
-        if self.averaged is not None:
+        if self.current is not None:
             unwrap(self.learn.model).load_state_dict(self.current)
-            del self.current
+            self.current = None
 
 
 def unwrap(model: nn.Module) -> nn.Module:

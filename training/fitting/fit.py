@@ -11,7 +11,14 @@ from fastai.callback.channelslast import ChannelsLast
 from fastai.learner import Learner
 
 from training.data.photos import LabelledPhoto
-from training.fitting.callbacks import Epoch, ExponentialMovingAverage, KeepBest, interrupt_between_batches, unwrap
+from training.fitting.callbacks import (
+    Epoch,
+    ExponentialMovingAverage,
+    KeepBest,
+    SkipEmptyValidation,
+    interrupt_between_batches,
+    unwrap,
+)
 from training.fitting.checkpoint import CHECKPOINT_FILE, Checkpoint
 from training.fitting.distributed import Share
 from training.fitting.precision import use_half_precision
@@ -49,7 +56,15 @@ def fit_layers(  # noqa: PLR0913, PLR0917
     checkpoint = Checkpoint(folder / CHECKPOINT_FILE, recipe, photos, epochs, average)
     if resume:
         checkpoint.read(learner.dls.device)
-    callbacks = [epochs, average, checkpoint, ChannelsLast(), *use_half_precision(learner), share]
+    callbacks = [
+        epochs,
+        average,
+        checkpoint,
+        ChannelsLast(),
+        SkipEmptyValidation(),
+        *use_half_precision(learner),
+        share,
+    ]
     callbacks = [callback for callback in callbacks if callback]
     learner.add_cbs(callbacks)
     interrupted = False

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data.photos import LabelledPhoto
-from training.fitting.architectures import make_net, split_layers
+from training.fitting.architectures import WeightsError, make_net, split_layers
 from training.fitting.augment import STRENGTHS
 from training.fitting.callbacks import Epoch
 from training.fitting.choice import average, choose, judge
@@ -75,7 +75,12 @@ def train(
     One of several processes (`accelerate launch`) trains on its share. All end with the same weights, if not the same
     statistics of batch norm, and fastai takes each for one of several until told otherwise (`distributed.alone`).
     """
-    share = Share() if num_distrib() > 1 else None  # first, since it chooses this process's GPU
+    if recipe.weights == "none" and (recipe.epochs == 0 or recipe.keep in {LINEAR, MEAN}):
+        raise WeightsError(
+            "with --weights none the net knows nothing that a last layer could be fitted to. "
+            "Give it weights, or leave out --keep and --epochs 0."
+        )
+    share = Share() if num_distrib() > 1 else None  # before all else, since it chooses this process's GPU
     start = time.monotonic()
     set_seed(recipe.seed, reproducible=True)
     kinds = find_training_kinds(recipe)
