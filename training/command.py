@@ -108,8 +108,9 @@ def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argpars
     write_skipped(photos.skipped, options.data, folder / SKIPPED_FILE)
     facts = describe_run(trained, photos, recipe, options.data, read_options(options))
     evaluation = write_report(trained.learner, photos.photos, facts, folder, trained.folds).evaluation
+    judged = "photos, each by a net that has not seen it" if trained.folds else evaluation.judged_by
     print(
-        f"accuracy {evaluation.scores.right.share:.2%} on {evaluation.scores.right.photos} {evaluation.judged_by}, "
+        f"accuracy {evaluation.scores.right.share:.2%} on {evaluation.scores.right.photos} {judged}, "
         f"{evaluation.neutral.right.share:.2%} on copies of them whose size says nothing "
         f"(width and height alone: {evaluation.size_only_accuracy:.2%})"
     )
