@@ -68,13 +68,14 @@ def _read_order(options: argparse.Namespace) -> pipeline.Order:
 
 def _describe(metrics: FileMetrics, out: Path) -> None:
     evaluation = metrics.evaluation
+    judged = "photos, each by a net that has not seen it" if evaluation.judged_by == FOLDS else evaluation.judged_by
     scores, neutral = evaluation.scores, evaluation.neutral
     if metrics.left_out:
         worst = metrics.left_out.worst
         right = metrics.left_out.collections[worst].scores.right
         print(f"accuracy {right.share:.2%} on the {right.photos} photos of {worst}, by a net trained without them")
     print(
-        f"accuracy {scores.right.share:.2%} on {scores.right.photos} {evaluation.judged_by}, "
+        f"accuracy {scores.right.share:.2%} on {scores.right.photos} {judged}, "
         f"{scores.unsure.share:.2%} of them unsure\n"
         f"accuracy {neutral.right.share:.2%} on neutral copies of them (`python -m training neutral`)\n"
         f"expected calibration error {evaluation.calibration.error:.2%}"

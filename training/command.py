@@ -68,6 +68,11 @@ def _run(options: argparse.Namespace) -> int:
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
     print(f"reading the photos in {options.data}")
     photos = load_photos(options.data, recipe.split_seed, options.relabel, options.leave_out, options.class_folder)
+    folds = _deal_out(photos, recipe)
+    if folds is not None:
+        photos = dataclasses.replace(
+            photos, photos=tuple(dataclasses.replace(photo, held_out=False) for photo in photos.photos)
+        )
     _describe(photos)
     read_columns((), options.data, options.by)  # so that a wrong --by is told of now
     report = out.with_name(f"{out.name}-report")
@@ -75,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
     checkpoint = report / CHECKPOINT_FILE
     if checkpoint.exists() and not options.resume:
         print(f"starting again; --resume would go on with the training that was stopped ({checkpoint})")
-    trained = train(photos.photos, recipe, report, options.resume, _deal_out(photos, recipe))
+    trained = train(photos.photos, recipe, report, options.resume, folds)
     if rank_distrib():
         return 0
     with alone():
@@ -123,8 +128,11 @@ def _describe(photos: PhotoSet) -> None:
         print(f"skipped {len(photos.skipped) - SHOWN_SKIPPED} more; {SKIPPED_FILE} in the report lists all")
     for note in photos.notes:
         print(f"note: {note}")
+    learned, held_out = photos.count(held_out=False), photos.count(held_out=True)
     for label in photos.labels:
-        print(f"{label}: {photos.count(False)[label]} to train on, {photos.count(True)[label]} held out")
+        print(f"{label}: {learned[label]} to train on, {held_out[label]} held out")
+    if not any(held_out.values()):
+        print("so few are all trained on; in folds, each is judged by a net that has not seen it")
     print(
         f"{photos.near_duplicates} photos are near-duplicates of another, by {photos.grouped_by}; "
         "this split parts none of them.\n"
