@@ -20,6 +20,7 @@ from bot.errors import LabelgramError
 from export import photo_sizes, pipeline, remeasure, verify
 from export.metadata import FileMetrics
 from export.training_run import ExportError
+from training.evaluation.evaluate import FOLDS
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "verify": verify.main,
