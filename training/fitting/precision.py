@@ -16,7 +16,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 for what runs under it, float32 where there is none."""
+    """bfloat16 for what runs under it, float32 without such hardware."""
     return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
 
 
