@@ -32,7 +32,7 @@ PYTHONS := LABELGRAM_BOT_PYTHON=$(CURDIR)/$(BOT)/bin/python LABELGRAM_REDIS_PYTH
 # Keeps glibc from handing every batch's memory back to the kernel: a fifth more photos a second on the CPU.
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
 
-.PHONY: help run environments test coverage compat test-bot test-train test-long test-tutorial test-export chaos bench slug fuzz lint new fetch train export clean
+.PHONY: help run environments test coverage compat test-bot test-train test-long test-export chaos bench slug fuzz lint new fetch train export clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -59,7 +59,6 @@ coverage: $(COVERAGE)/done $(TEST)/done
 
 # One thread a process: several would wait for each other in busy loops while other tests have a core.
 TRAIN_TESTS = $(PYTHONS) $(MALLOC) OMP_NUM_THREADS=1 nice $(TRAIN)/bin/python -m pytest
-TUTORIAL := tests/export/test_tutorial.py
 # These train several nets and took longer than a busy machine had: `make test-long` runs them by themselves.
 NOTEBOOK := tests/training/test_notebook.py
 ACROSS := tests/training/test_across.py
@@ -71,10 +70,7 @@ test-long: $(BOT)/done $(TRAIN)/done
 	$(TRAIN_TESTS) $(NOTEBOOK) $(ACROSS)
 
 test-export: $(BOT)/done $(TRAIN)/done
-	$(TRAIN_TESTS) tests/export --ignore $(TUTORIAL)
-
-test-tutorial: $(BOT)/done $(TRAIN)/done
-	$(TRAIN_TESTS) $(TUTORIAL)
+	$(TRAIN_TESTS) tests/export
 
 chaos: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m tests.stress.chaos
