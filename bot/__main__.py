@@ -25,7 +25,7 @@ from bot.settings import Settings
 COMMANDS = {
     None: "bot.commands.telegram:answer_on_telegram",
     "preview": "bot.commands.preview:preview",
-    "classify": "bot.commands.classify:run",
+    "classify": "bot.commands.classify.command:run",
     "doctor": "bot.commands.doctor:run",
     "benchmark": "bot.benchmark.command:benchmark",
     "new": "bot.commands.new:run",

@@ -33,7 +33,7 @@ def prepare_fastai(pickle: Path, threads: int) -> Load:
     import torch
 
     from training.data.photos import DataError
-    from training.fitting.dataloaders import get_labels
+    from training.fitting.batches.dataloaders import get_labels
     from training.runs import read_learner
 
     torch.set_num_threads(threads)
@@ -61,7 +61,7 @@ def prepare_torch(pickle: Path, threads: int) -> Load:
 
     from export.graph.build import PixelsToProbabilities
     from training.data.photos import DataError
-    from training.fitting.dataloaders import get_labels
+    from training.fitting.batches.dataloaders import get_labels
     from training.runs import read_learner
 
     torch.set_num_threads(threads)

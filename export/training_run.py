@@ -13,7 +13,7 @@ from bot.errors import LabelgramError
 from export.metadata import TrainedOn, list_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.evaluation.left_out import LeftOut
-from training.fitting.dataloaders import get_labels
+from training.fitting.batches.dataloaders import get_labels
 from training.report.figures import find_left_out
 from training.runs import Metrics, Run, load_run, read_metrics
 

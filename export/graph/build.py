@@ -16,7 +16,7 @@ from torch.nn import functional
 from bot import __version__
 from bot.inference.contract import EVIDENCE, GRID, INPUT, OUTPUT, OUTSIDER, SIZE, Contract
 from training.evaluation.evidence import find_linear_head, weigh_cells
-from training.fitting.dataloaders import get_labels
+from training.fitting.batches.dataloaders import get_labels
 
 OPSET = 20
 """ONNX operator set of the file; onnxruntime reads it from 1.17 on."""

@@ -20,8 +20,8 @@ from tests.support.warm import run
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.data.split import assign_folds
+from training.fitting.batches.dataloaders import decode_pictures, make_dataloaders, make_training_loaders
 from training.fitting.callbacks import ExponentialMovingAverage
-from training.fitting.dataloaders import decode_pictures, make_dataloaders, make_training_loaders
 from training.fitting.learner import build_learner, train
 from training.recipe import Recipe
 

@@ -26,7 +26,7 @@ from training.data.outsiders import TEST_PICTURES, find_kinds, part_kinds
 from training.data.photos import LabelledPhoto
 from training.evaluation.answers import Answers, AskLogits
 from training.evaluation.intervals import Share, count_share
-from training.fitting.dataloaders import get_labels
+from training.fitting.batches.dataloaders import get_labels
 from training.recipe import Recipe
 
 SHARE = 0.02

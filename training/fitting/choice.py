@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bot.inference.contract import SIZE
-from training.fitting.augment import Strength, augment
-from training.fitting.dataloaders import Pictures
-from training.fitting.pixels import normalize
+from training.fitting.batches.augment import Strength, augment
+from training.fitting.batches.dataloaders import Pictures
+from training.fitting.batches.pixels import normalize
 from training.fitting.precision import autocast
 from training.recipe import KEEPS
 

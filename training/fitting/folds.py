@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from bot.inference.contract import SIZE, Preprocess
 from bot.inference.decoding import decode
 from training.data.photos import LabelledPhoto
-from training.fitting.augment import SQUISHED
-from training.fitting.pixels import normalize
+from training.fitting.batches.augment import SQUISHED
+from training.fitting.batches.pixels import normalize
 
 BATCH = 64
 

@@ -18,10 +18,8 @@ from torch import Tensor
 
 from training.data.photos import LabelledPhoto
 from training.fitting.architectures import WeightsError, make_net, split_layers
-from training.fitting.augment import STRENGTHS
-from training.fitting.callbacks import Epoch
-from training.fitting.choice import average, choose, judge
-from training.fitting.dataloaders import (
+from training.fitting.batches.augment import STRENGTHS
+from training.fitting.batches.dataloaders import (
     Pictures,
     decode_pictures,
     find_training_kinds,
@@ -31,6 +29,8 @@ from training.fitting.dataloaders import (
     make_dataloaders,
     make_training_loaders,
 )
+from training.fitting.callbacks import Epoch
+from training.fitting.choice import average, choose, judge
 from training.fitting.distributed import Share, alone
 from training.fitting.fit import Fit, fit_layers
 from training.fitting.folds import FoldNets

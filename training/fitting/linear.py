@@ -13,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from bot.inference.contract import SIZE
-from training.fitting.augment import Strength, augment
-from training.fitting.dataloaders import Pictures
-from training.fitting.pixels import crop_middle, normalize
+from training.fitting.batches.augment import Strength, augment
+from training.fitting.batches.dataloaders import Pictures
+from training.fitting.batches.pixels import crop_middle, normalize
 from training.fitting.precision import autocast
 
 COPIES, MANY = 2, 3000

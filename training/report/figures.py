@@ -20,7 +20,7 @@ from training.evaluation.evidence import Location, compute_cells, find_boxes, fi
 from training.evaluation.left_out import LeftOut, LeftOutRun, make_run, measure_left_out, read_runs
 from training.evaluation.out_of_distribution import compare_scores, draw_unseen
 from training.evaluation.subgroups import Traits, find_traits
-from training.fitting.dataloaders import get_labels
+from training.fitting.batches.dataloaders import get_labels
 from training.fitting.learner import compute_logits
 from training.recipe import Recipe, read_fields
 from training.runs import Metrics, RunFacts

@@ -22,8 +22,8 @@ from training.data.photos import LabelledPhoto
 from training.evaluation.calibration import Bin
 from training.evaluation.examples import Answer, choose_samples
 from training.evaluation.grad_cam import compute_heat
+from training.fitting.batches.dataloaders import get_labels
 from training.fitting.callbacks import Epoch
-from training.fitting.dataloaders import get_labels
 from training.runs import Metrics
 
 MAX_NUMBERED_CLASSES = 40

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from bot.commands.classify_output import Answer, Output, open_output
-from bot.commands.progress import Progress
-from bot.commands.sorting import Sorter
-from bot.commands.watching import watch
+from bot.commands.classify.output import Answer, Output, open_output
+from bot.commands.classify.progress import Progress
+from bot.commands.classify.sorting import Sorter
+from bot.commands.classify.watching import watch
 from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError, Reason
 from bot.inference.photo_files import SUFFIXES, find_photos, read_photo

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bot.commands.classify_output import Answer
+from bot.commands.classify.output import Answer
 from bot.errors import LabelgramError
 
 UNSURE = "unsure"

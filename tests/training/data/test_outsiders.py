@@ -16,7 +16,7 @@ from training.data.generated import GENERATORS, SIDE
 from training.data.loading import load_photos
 from training.data.outsiders import UNSEEN, Kind, find_kinds, part_kinds
 from training.data.photos import OUTSIDER, DataError
-from training.fitting.dataloaders import (
+from training.fitting.batches.dataloaders import (
     decode_pictures,
     find_training_kinds,
     get_labels,

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from training.fitting.augment import SQUISHED
+from training.fitting.batches.augment import SQUISHED
+from training.fitting.batches.dataloaders import Pictures
 from training.fitting.choice import average, choose, judge
-from training.fitting.dataloaders import Pictures
 
 
 def right(share: float, count: int = 200) -> np.ndarray:

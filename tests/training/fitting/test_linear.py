@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from training.fitting.architectures import make_head
-from training.fitting.augment import SQUISHED, STRENGTHS
-from training.fitting.dataloaders import Pictures
+from training.fitting.batches.augment import SQUISHED, STRENGTHS
+from training.fitting.batches.dataloaders import Pictures
 from training.fitting.linear import COPIES, Features, compute_features, fit_head
 
 BODY = nn.Sequential(nn.Conv2d(3, 4, 32, stride=32), nn.BatchNorm2d(4), nn.ReLU())

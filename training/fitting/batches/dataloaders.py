@@ -30,9 +30,9 @@ from bot.inference.contract import SIZE
 from bot.inference.decoding import read
 from training.data.outsiders import Kind, find_kinds, part_kinds
 from training.data.photos import OUTSIDER, LabelledPhoto
-from training.fitting.augment import STRENGTHS, augment
-from training.fitting.pixels import Draw, crop_middle, decode_all, normalize, read_squished
-from training.fitting.sampling import draw_epoch
+from training.fitting.batches.augment import STRENGTHS, augment
+from training.fitting.batches.pixels import Draw, crop_middle, decode_all, normalize, read_squished
+from training.fitting.batches.sampling import draw_epoch
 from training.recipe import Recipe
 
 MIN_STEPS = 4

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from bot.inference.contract import SIZE
 from bot.inference.decoding import read
-from training.fitting.augment import SQUISHED
+from training.fitting.batches.augment import SQUISHED
 
 IN_MEMORY = 4 * 2**30
 """Bytes of pixels, about 22,000 photos, beyond which they lie in a memory-mapped file."""

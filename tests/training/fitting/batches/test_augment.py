@@ -14,9 +14,9 @@ from torch import Tensor
 from tests.support.datasets import draw_photo, draw_photos
 from tests.support.training_runs import SMALL
 from training.data.loading import load_photos
-from training.fitting.augment import MIDDLE, SQUISHED, STRENGTHS, Strength, augment, draw_views
-from training.fitting.dataloaders import decode_pictures, make_training_loaders
-from training.fitting.dataloaders import draw_views as draw_examples
+from training.fitting.batches.augment import MIDDLE, SQUISHED, STRENGTHS, Strength, augment, draw_views
+from training.fitting.batches.dataloaders import decode_pictures, make_training_loaders
+from training.fitting.batches.dataloaders import draw_views as draw_examples
 
 PLAIN = Strength(middle=0, least_area=1, squeeze=1, degrees=0, light=0)
 """The whole photo, flipped or not; one change at a time is added to it."""

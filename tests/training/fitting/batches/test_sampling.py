@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from training.fitting.sampling import MOST_OFTEN, draw_epoch
+from training.fitting.batches.sampling import MOST_OFTEN, draw_epoch
 
 
 def draw(cells: list[int], kinds: list[int], share: float, seed: int = 1) -> list[list[int]]:
