@@ -142,11 +142,11 @@ def _donations(values: Mapping[str, str]) -> Path | BucketSettings | None:
     if missing:
         raise SettingsError(f"DONATIONS_DIR is a bucket: set {' and '.join(missing)}.")
     region = values.get("AWS_REGION") or values.get("AWS_DEFAULT_REGION") or "us-east-1"
-    own = _endpoint(values, "AWS_ENDPOINT_URL_S3") or _endpoint(values, "AWS_ENDPOINT_URL")
+    endpoint = _endpoint(values, "AWS_ENDPOINT_URL_S3") or _endpoint(values, "AWS_ENDPOINT_URL")
     return BucketSettings(
         name=name,
         prefix=f"{prefix.strip('/')}/".lstrip("/"),
-        endpoint=own or f"https://s3.{region}.amazonaws.com",
+        endpoint=endpoint or f"https://s3.{region}.amazonaws.com",
         region=region,
         key_id=values["AWS_ACCESS_KEY_ID"],
         secret_key=values["AWS_SECRET_ACCESS_KEY"],

@@ -50,7 +50,7 @@ def prepare_fastai(pickle: Path, threads: int) -> Load:
                 _, _, probabilities = learner.predict(data)
             return labels[int(probabilities[: len(labels)].argmax())]  # behind them there may be an outsider's
 
-        return PhotoClassifier(labels, classify, "fastai's own, of the learner")
+        return PhotoClassifier(labels, classify, "fastai's thread, of the learner")
 
     return load
 
@@ -97,13 +97,13 @@ def prepare_openvino(model: Path, threads: int) -> Load:
     def load() -> PixelClassifier:
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
         compiled = openvino.Core().compile_model(model, "CPU", hints)
-        own = threading.local()  # a request is one thread's
+        thread = threading.local()  # a request is one thread's
 
         def name(pixels: NDArray[np.uint8]) -> list[int]:
-            if not hasattr(own, "request"):
-                own.request = compiled.create_infer_request()
-            own.request.infer({INPUT: pixels})  # [batch, 224, 224, 3] -> [batch, classes]
-            return [int(best) for best in own.request.get_tensor(OUTPUT).data.argmax(axis=1)]
+            if not hasattr(thread, "request"):
+                thread.request = compiled.create_infer_request()
+            thread.request.infer({INPUT: pixels})  # [batch, 224, 224, 3] -> [batch, classes]
+            return [int(best) for best in thread.request.get_tensor(OUTPUT).data.argmax(axis=1)]
 
         return _take_pixels(contract.labels, contract.preprocess, name)
 

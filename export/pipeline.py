@@ -111,7 +111,7 @@ def quantise(full: Candidate, run: TrainingRun, checks: Checks) -> Candidate:
     candidate = _ask(quantize(full.graph, pixels), full.temperature, run, checks)
     agreement = parity.compare(full.answers, candidate.answers, checks.photos, run.labels)
     print(f"int8 file against the float32 one: {agreement}")
-    before, after = (one.answers[: len(run.targets)].labels == run.targets for one in (full, candidate))
+    before, after = (graph.answers[: len(run.targets)].labels == run.targets for graph in (full, candidate))
     if parity.loses_more_than_chance(before, after):
         raise ExportError(
             f"int8 names {before.sum() - after.sum()} of {len(before)} photos worse, more than chance explains. "

@@ -89,15 +89,15 @@ def verify(model: Path, data: Path, outsiders: str | None = None) -> list[Check]
     )
     checks: list[Check] = []
     if photos.held_out and claims.evaluation.judged_by == HELD_OUT:
-        found = _evaluate(classifier, photos.held_out, photos, data, recipe)
-        checks += list(_check_own(claims.evaluation, found, photos.complete))
+        measured = _evaluate(classifier, photos.held_out, photos, data, recipe)
+        checks += list(_check_own(claims.evaluation, measured, photos.complete))
         if claims.location and photos.complete:
             graph, preprocess = onnx.load(model), classifier.contract.preprocess
             location = locate_evidence(graph, preprocess, photos.held_out, classifier.contract.labels)
             checks += list(_check_location(claims.location, location)) if location else []
     if photos.new:
-        found = _evaluate(classifier, photos.new, photos, data, recipe)
-        checks += list(_check_new(claims, found))
+        measured = _evaluate(classifier, photos.new, photos, data, recipe)
+        checks += list(_check_new(claims, measured))
     if not checks:
         raise ModelError("the model learned from all of these photos. --data names photos that it did not learn from.")
     return checks
@@ -118,8 +118,8 @@ def _evaluate(
     classifier: Classifier, judged: list[LabelledPhoto], photos: KnownPhotos, data: Path, recipe: Recipe
 ) -> Evaluation:
     # Neutral copies get sizes of the photos of the training run, as they did when the claims were made.
-    own = photos.complete and judged[0].held_out
-    known = sorted([*photos.learned, *photos.held_out], key=lambda photo: photo.path) if own else judged
+    whole = photos.complete and judged[0].held_out
+    known = sorted([*photos.learned, *photos.held_out], key=lambda photo: photo.path) if whole else judged
     temperature = read_metrics(classifier.contract).temperature
     return evaluate_file(classifier, judge(known, judged, data, recipe.split_seed), recipe, temperature)
 

@@ -12,7 +12,7 @@ import onnxruntime as ort
 from PIL import Image
 
 from bot.benchmark.engines import BenchmarkError, PixelClassifier, Tensor
-from bot.inference.session import session_options
+from bot.inference.onnx_session import session_options
 
 DTYPES: dict[str, Any] = {
     "tensor(float)": np.float32,

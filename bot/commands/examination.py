@@ -87,8 +87,8 @@ async def _look_at_texts(settings: Settings) -> AsyncIterator[Finding]:
     except TextsError as error:
         yield Finding(False, "texts", str(error))
         return
-    own = "its own too" if settings.replies_dir.is_dir() else f"none of its own ({settings.replies_dir} is not there)"
-    yield Finding(True, "texts", f"{', '.join(languages)}; {own}")
+    more = "its own too" if settings.replies_dir.is_dir() else f"none of its own ({settings.replies_dir} is not there)"
+    yield Finding(True, "texts", f"{', '.join(languages)}; {more}")
 
 
 async def _look_at_memory(settings: Settings) -> AsyncIterator[Finding]:
@@ -173,19 +173,25 @@ async def _look_at_telegram(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _look_at_webhook(bot: Bot, settings: Settings) -> AsyncIterator[Finding]:
-    found = await bot.get_webhook_info()
-    waiting = f"{found.pending_update_count} updates wait"
+    webhook = await bot.get_webhook_info()
+    waiting = f"{webhook.pending_update_count} updates wait"
     if settings.webhook_url is None:
         text = (
-            "none, the bot will poll" if not found.url else "one is set, and is taken away when the bot starts to poll"
+            "none, the bot will poll"
+            if not webhook.url
+            else "one is set, and is taken away when the bot starts to poll"
         )
         yield Finding(True, "webhook", f"{text}; {waiting}")
-    elif found.url != settings.webhook_url:
-        other = "another address" if found.url else "none"
+    elif webhook.url != settings.webhook_url:
+        other = "another address" if webhook.url else "none"
         yield Finding(True, "webhook", f"Telegram has {other} yet; the bot sets WEBHOOK_URL when it starts; {waiting}")
-    elif found.last_error_message:
-        at = found.last_error_date.isoformat() if isinstance(found.last_error_date, datetime) else found.last_error_date
-        yield Finding(False, "webhook", f"Telegram could not deliver: {found.last_error_message} ({at}); {waiting}")
+    elif webhook.last_error_message:
+        at = (
+            webhook.last_error_date.isoformat()
+            if isinstance(webhook.last_error_date, datetime)
+            else webhook.last_error_date
+        )
+        yield Finding(False, "webhook", f"Telegram could not deliver: {webhook.last_error_message} ({at}); {waiting}")
     else:
         yield Finding(True, "webhook", f"set as WEBHOOK_URL; {waiting}")
 

@@ -20,8 +20,8 @@ async def until(stopped: asyncio.Event, work: Awaitable[T]) -> T | None:
         await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
         return task.result() if task.done() else None
     finally:
-        for one in (task, stop):
-            if not one.done():
-                one.cancel()
+        for future in (task, stop):
+            if not future.done():
+                future.cancel()
                 with suppress(asyncio.CancelledError):
-                    await one
+                    await future

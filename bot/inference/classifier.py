@@ -23,7 +23,7 @@ from bot.inference.contract import (
     ModelError,
     UnsureBecause,
 )
-from bot.inference.session import Session, limit_memory
+from bot.inference.onnx_session import Session, limit_memory
 
 SUM_TOLERANCE = 1e-3
 """By how much a photo's probabilities may miss 1, and those that follow from the evidence the probabilities."""
@@ -150,17 +150,17 @@ def _check_tensors(session: Session, classes: int, outputs: list[str], explains:
     shapes: dict[str, list[Any]] = {OUTSIDER: [], EVIDENCE: [classes, GRID, GRID]}
     wanted = [*outputs[1:], *([EVIDENCE] if explains else [])]
     tensors = [*session.inputs, *session.outputs[:1], *(further[name] for name in wanted if name in further)]
-    found = [(node.name, node.type, node.shape) for node in tensors]
-    batch = found[0][2][0] if found[0][2] else None
+    actual = [(node.name, node.type, node.shape) for node in tensors]
+    batch = actual[0][2][0] if actual[0][2] else None
     expected = [
         (INPUT, "tensor(uint8)", [batch, SIZE, SIZE, 3]),
         (OUTPUT, "tensor(float)", [batch, classes]),
         *((name, "tensor(float)", [batch, *shapes[name]]) for name in wanted),
     ]
-    if found != expected or isinstance(batch, int):
+    if actual != expected or isinstance(batch, int):
         more = "".join(f", {name} float32 {_show_shape(shapes[name])}" for name in wanted)
         raise ModelError(
-            f"the model's tensors are {_shorten(found)}, the contract wants {INPUT} uint8 [batch, {SIZE}, {SIZE}, 3] "
+            f"the model's tensors are {_shorten(actual)}, the contract wants {INPUT} uint8 [batch, {SIZE}, {SIZE}, 3] "
             f"and {OUTPUT} float32 [batch, {classes}]{more} with a free batch. Make the file with `python -m export`."
         )
 

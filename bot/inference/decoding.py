@@ -165,8 +165,8 @@ def _limit(file: ImageFile, whole: int = 0) -> int:
         limit = min(limit, MAX_SAMPLES_JPEG * max(channels) // sum(channels))
         memory = 4 * file.width * file.height + 2 * width * height * sum(channels) // max(channels)
     if width * height > limit or max(width, height) > MAX_SIDE or memory > MAX_MEMORY:
-        found = f"{width}x{height} pixels; of this kind at most {limit / 1_000_000:g} million are read"
-        raise PhotoError(Reason.TOO_MANY_PIXELS, found)
+        size = f"{width}x{height} pixels; of this kind at most {limit / 1_000_000:g} million are read"
+        raise PhotoError(Reason.TOO_MANY_PIXELS, size)
     return memory
 
 

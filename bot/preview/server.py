@@ -103,8 +103,8 @@ def _build_app(dispatcher: Dispatcher, parts: Parts, about: About) -> web.Applic
 async def _refuse_strangers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Other sites' pages may know this address; what they send has their name in Host or Origin."""
     host = request.headers.get("Host", "").lower()
-    own = f"http://{host}"
-    if not LOCAL.fullmatch(host) or request.headers.get("Origin", own) != own:
+    origin = f"http://{host}"
+    if not LOCAL.fullmatch(host) or request.headers.get("Origin", origin) != origin:
         raise web.HTTPForbidden(text="The preview answers its own page only.")
     return await handler(request)
 

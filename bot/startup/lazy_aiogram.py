@@ -84,15 +84,15 @@ class _LazyLoader(Loader):
         self._loader = loader
 
     def exec_module(self, module: ModuleType) -> None:
-        own = vars(module)
-        own["__builtins__"] = vars(builtins) | {"__import__": partial(_import, own["__package__"])}
-        exec(self._loader.get_code(module.__name__), own)
-        own["__builtins__"]["__import__"] = builtins.__import__
+        namespace = vars(module)
+        namespace["__builtins__"] = vars(builtins) | {"__import__": partial(_import, namespace["__package__"])}
+        exec(self._loader.get_code(module.__name__), namespace)
+        namespace["__builtins__"]["__import__"] = builtins.__import__
         if module.__name__ in PACKAGES:  # what others take out of it is the real thing
-            items = {name: value for name, value in own.items() if isinstance(value, _StandIn)}
+            items = {name: value for name, value in namespace.items() if isinstance(value, _StandIn)}
             for name in items:
-                del own[name]
-            own["__getattr__"] = partial(_load, module, items)
+                del namespace[name]
+            namespace["__getattr__"] = partial(_load, module, items)
 
 
 def _import(package: str, name: str, *rest: Any) -> Any:

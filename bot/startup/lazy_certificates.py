@@ -36,12 +36,12 @@ def _replaced(method: str) -> Iterator[None]:
     def wait(context: ssl.SSLContext, *_: Any) -> None:
         context.__class__ = _Waiting
 
-    own = vars(ssl.SSLContext).get(method)
+    original = vars(ssl.SSLContext).get(method)
     setattr(ssl.SSLContext, method, wait)
     try:
         yield
     finally:
-        if own is None:
+        if original is None:
             delattr(ssl.SSLContext, method)
         else:
-            setattr(ssl.SSLContext, method, own)
+            setattr(ssl.SSLContext, method, original)

@@ -99,11 +99,11 @@ class SqliteFile:
 
     def _set_aside(self, error: sqlite3.Error) -> None:
         self._close()
-        kept = self.path.with_name(f"{self.path.name}.damaged-{datetime.now():%Y-%m-%dT%H%M%S}")
+        aside = self.path.with_name(f"{self.path.name}.damaged-{datetime.now():%Y-%m-%dT%H%M%S}")
         for ending in ENDINGS:
             with suppress(FileNotFoundError):
-                self.path.with_name(self.path.name + ending).rename(kept.with_name(kept.name + ending))
-        log.error("%s is damaged (%s): it is now %s, and an empty one takes its place", self.path, error, kept.name)
+                self.path.with_name(self.path.name + ending).rename(aside.with_name(aside.name + ending))
+        log.error("%s is damaged (%s): it is now %s, and an empty one takes its place", self.path, error, aside.name)
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -27,7 +27,7 @@ from bot.telegram.middlewares import (
     install_middlewares,
 )
 from bot.telegram.presses import ShownButtons
-from bot.telegram.statistics import Statistics
+from bot.telegram.usage import Statistics
 from bot.texts.replies import Replies
 
 

@@ -79,8 +79,8 @@ class Replies:
                 return self.text("bot", "unsure-outsider", language).format(labels=labels)
             case UnsureBecause.CLOSE:
                 return self.text("bot", "unsure-close", language).format(**self._name_two(prediction, language)) + bars
-        own = _look(self._own_first(language), "answer", prediction.label)
-        answer = own or self.text("bot", "answer", language)
+        special = _look(self._own_first(language), "answer", prediction.label)
+        answer = special or self.text("bot", "answer", language)
         label, percent = self.name(prediction.label, language), self.percent(prediction.probability, language)
         return answer.format(label=label, percent=percent) + bars
 

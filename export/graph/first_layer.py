@@ -75,7 +75,7 @@ def _read_blocks(graph: onnx.GraphProto, transpose: onnx.NodeProto) -> None:
     sums lie beside it in 32 bits: 4 MB for each photo in work. (Space to depth; Ridnik et al., TResNet, 2021.)
     """
     conv = next(node for node in graph.node if node.op_type == "Conv")
-    attributes = {one.name: helper.get_attribute_value(one) for one in conv.attribute}
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in conv.attribute}
     if any(attributes.get(name) != value for name, value in STEM.items()):
         return
     makers = {output: node for node in graph.node for output in node.output}
@@ -83,7 +83,7 @@ def _read_blocks(graph: onnx.GraphProto, transpose: onnx.NodeProto) -> None:
     weights.CopyFrom(numpy_helper.from_array(_block_weights(numpy_helper.to_array(weights)), weights.name))
     # The kernel of 4 blocks begins a pixel before that of 7 pixels: 2 blocks of margin before, 1 behind.
     for name, value in {"kernel_shape": [4, 4], "strides": [1, 1], "pads": [2, 2, 1, 1]}.items():
-        next(one for one in conv.attribute if one.name == name).ints[:] = value
+        next(attribute for attribute in conv.attribute if attribute.name == name).ints[:] = value
     side = SIZE // BLOCK
     shapes = {"rows": [0, side, BLOCK, side, BLOCK * 3], "blocks": [0, side, side, BLOCK * BLOCK * 3]}
     graph.initializer.extend(numpy_helper.from_array(np.array(shape), name) for name, shape in shapes.items())

@@ -69,10 +69,10 @@ def compare(expected: Answers, found: Answers, photos: Sequence[Photo], labels: 
     worst = int(np.argmax(differences + ~same))  # a difference is below 1, so another label weighs more
     before, after, names = expected.numbers[worst], found.numbers[worst], (*labels, "outsider")
     if same[worst]:
-        one = other = int(np.abs(before - after).argmax())
+        old = new = int(np.abs(before - after).argmax())
     else:
-        one, other = int(expected.labels[worst]), int(found.labels[worst])
-    change = f"{names[one]} {before[one]:.4f} became {names[other]} {after[other]:.4f}"
+        old, new = int(expected.labels[worst]), int(found.labels[worst])
+    change = f"{names[old]} {before[old]:.4f} became {names[new]} {after[new]:.4f}"
     return Agreement(len(photos), float(same.mean()), float(differences.max()), f"{photos[worst].name}: {change}")
 
 
@@ -114,7 +114,7 @@ def compare_evidence(before: Evidence, after: Evidence) -> tuple[float, float]:
     share of photos whose strongest cell is the same.
     """
     best = before.cells.sum(axis=(2, 3)).argmax(axis=1)
-    first, second = (one.cells[np.arange(len(best)), best].reshape(len(best), -1) for one in (before, after))
+    first, second = (maps.cells[np.arange(len(best)), best].reshape(len(best), -1) for maps in (before, after))
     apart = np.abs(first - second).sum(axis=1) / np.maximum(np.abs(first).sum(axis=1), np.finfo(np.float32).tiny)
     return float(apart.mean()), float((first.argmax(axis=1) == second.argmax(axis=1)).mean())
 

@@ -41,9 +41,9 @@ def check_classes(
             "Rename its folder, or give such pictures with --outsiders."
         )
     if len(counts) < 2:
-        found = f"only the class {next(iter(counts))}" if counts else "no class folder with photos"
+        content = f"only the class {next(iter(counts))}" if counts else "no class folder with photos"
         raise DataError(
-            f"{folder} holds {found}; a classifier needs two classes. "
+            f"{folder} holds {content}; a classifier needs two classes. "
             "Put each class's photos into a folder named for it."
         )
     few = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < MIN_PHOTOS]

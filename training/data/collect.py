@@ -102,20 +102,20 @@ def _run(out: Path) -> None:
     if out.exists():
         raise DataError(f"{out} is there already. --out names a new folder.")
     rng = random.Random(42)
-    found = {
+    pictures = {
         kind: [file for package in packages for file in list_files(package) if re.search(pattern, str(file))]
         for kind, (packages, pattern) in SOURCES.items()
     }
-    found["scikit-image"] = [file for file in find_photos(SCIKIT_IMAGE) if file.stem not in WITH_FACES]
-    wanted = {package for kind, (packages, _) in SOURCES.items() if not found[kind] for package in packages}
+    pictures["scikit-image"] = [file for file in find_photos(SCIKIT_IMAGE) if file.stem not in WITH_FACES]
+    wanted = {package for kind, (packages, _) in SOURCES.items() if not pictures[kind] for package in packages}
     if wanted:
         raise DataError(f"install these packages first: {', '.join(sorted(wanted))}.")
     plain = [Image.new("RGB", (64, 64), (shade, shade, shade)) for shade in (255, 255, 255, 128, 0)]
     grounds = [
         *plain,
-        *(read(file.read_bytes()) for file in rng.sample(found["textures"], min(20, len(found["textures"])))),
+        *(read(file.read_bytes()) for file in rng.sample(pictures["textures"], min(20, len(pictures["textures"])))),
     ]
-    for kind, files in found.items():
+    for kind, files in pictures.items():
         count = 0
         for file in progress_bar(rng.sample(files, len(files)), leave=False):
             if count < MOST:

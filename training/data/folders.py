@@ -93,9 +93,9 @@ def looks_like_part(name: str) -> bool:
 def _find_sides(folders: Collection[Parts]) -> dict[Parts, str]:
     """The side of each folder if the folders are a split; else nothing."""
     marks = {parts: [SIDES[name.lower()] for name in parts if name.lower() in SIDES] for parts in folders}
-    if any(len(found) != 1 for found in marks.values()):
+    if any(len(sides) != 1 for sides in marks.values()):
         return {}
-    sides = {parts: found[0] for parts, found in marks.items()}
+    sides = {parts: sides[0] for parts, sides in marks.items()}
     classless = {side for parts, side in sides.items() if len(parts) == 1}
     judged = {side for parts, side in sides.items() if len(parts) > 1}
     if TRAIN in classless or VALID in classless:

@@ -99,8 +99,8 @@ def part_from_held_out(photos: Sequence[LabelledPhoto]) -> tuple[list[LabelledPh
     """The photos without those to train on whose near-duplicates are held out, and the latter, with the reason."""
     held_out = {photo.group for photo in photos if photo.held_out}
     parted = [photo for photo in photos if not photo.held_out and photo.group in held_out]
-    kept = [photo for photo in photos if photo.held_out or photo.group not in held_out]
-    return kept, [Skipped(photo.path, "a near-duplicate of it is held out") for photo in parted]
+    rest = [photo for photo in photos if photo.held_out or photo.group not in held_out]
+    return rest, [Skipped(photo.path, "a near-duplicate of it is held out") for photo in parted]
 
 
 def _find_below(photos: Sequence[LabelledPhoto], folder: Path, choice: str) -> set[Path]:

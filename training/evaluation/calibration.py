@@ -72,8 +72,8 @@ def reliability(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) 
 
 def expected_calibration_error(bins: Sequence[Bin]) -> float:
     """Mean distance of confidence from accuracy, 0 to 1, every photo counted alike (Guo et al. 2017)."""
-    photos = sum(one.photos for one in bins)
-    return sum(one.photos * abs(one.confidence - one.accuracy) for one in bins) / photos
+    photos = sum(part.photos for part in bins)
+    return sum(part.photos * abs(part.confidence - part.accuracy) for part in bins) / photos
 
 
 def calibrate_unseen(
@@ -120,7 +120,7 @@ def chance_of_error(bins: Sequence[Bin]) -> float:
 
     With few photos it is far from 0: each bin's share of right answers scatters about its confidence.
     """
-    photos, confidence = (np.array([getattr(one, name) for one in bins]) for name in ("photos", "confidence"))
+    photos, confidence = (np.array([getattr(part, name) for part in bins]) for name in ("photos", "confidence"))
     right = np.random.default_rng(0).binomial(photos, confidence, (DRAWS, len(bins)))  # [draws, bins]
     errors = np.abs(right - photos * confidence).sum(axis=1) / photos.sum()
     return float(np.quantile(errors, 0.95))

@@ -74,8 +74,10 @@ def choose_samples(answers: Sequence[Answer], labels: Sequence[str]) -> list[lis
     """A row a class: right answers, a less sure one first, then the wrong ones that the net is surest of."""
     rows = []
     for label in labels:
-        mine = sorted((one for one in answers if one.photo.label == label), key=lambda one: one.probability)
-        right, wrong = [one for one in mine if one.right], [one for one in mine if not one.right]
+        mine = sorted(
+            (answer for answer in answers if answer.photo.label == label), key=lambda answer: answer.probability
+        )
+        right, wrong = [answer for answer in mine if answer.right], [answer for answer in mine if not answer.right]
         typical = [right[len(right) * part // 4] for part in (1, 3)] if len(right) >= RIGHT else right
         rows.append((len(wrong), [*typical, *wrong[::-1][:WRONG]]))
     chosen = sorted(range(len(rows)), key=lambda number: -rows[number][0])[:ROWS]

@@ -128,7 +128,7 @@ def fit_distance(
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
     """The Mahalanobis distance to the nearest class's mean, under one covariance for all classes (Lee et al. 2018)."""
     names = np.unique(classes)
-    means = np.stack([features[classes == one].mean(axis=0) for one in names])
+    means = np.stack([features[classes == name].mean(axis=0) for name in names])
     precision = LedoitWolf().fit(features - means[np.searchsorted(names, classes)]).precision_
 
     def distance(others: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -58,8 +58,8 @@ def find_arch(name: str) -> Callable[..., nn.Module]:
     if arch not in model_meta:
         known = ", ".join(sorted(known.__name__ for known in [*model_meta, efficientnet_lite0]))
         raise WeightsError(f"there is no net called {name}. --arch takes one of {known}.")
-    found: Callable[..., nn.Module] = arch
-    return found
+    make: Callable[..., nn.Module] = arch
+    return make
 
 
 def make_net(name: str, weights: str, outputs: int, dropout: float = 0.0) -> nn.Sequential:

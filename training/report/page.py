@@ -89,9 +89,14 @@ def make_page(
         split_rows=list_split(run),
         padded_rows=list_padded(evaluation),
         bin_rows=[
-            (f"{one.low:.2f} to {one.high:.2f}", one.photos, show_percent(one.confidence), show_percent(one.accuracy))
-            for one in evaluation.calibration.bins
-            if one.photos
+            (
+                f"{part.low:.2f} to {part.high:.2f}",
+                part.photos,
+                show_percent(part.confidence),
+                show_percent(part.accuracy),
+            )
+            for part in evaluation.calibration.bins
+            if part.photos
         ],
         kind_rows=list_kinds(evaluation),
         score_rows=[

@@ -66,7 +66,7 @@ def write_views(views: NDArray[np.float32], labels: Sequence[str], file: Path) -
 def draw_explanations(learner: Learner, rows: Sequence[Sequence[Answer]], labels: int) -> Figure:
     """The photos as the net sees them, a row a class, each beside itself under its heat map."""
     samples = [sample for row in rows for sample in row]
-    loader = learner.dls.test_dl([one.photo.path.read_bytes() for one in samples], num_workers=0, bs=len(samples))
+    loader = learner.dls.test_dl([sample.photo.path.read_bytes() for sample in samples], num_workers=0, bs=len(samples))
     (batch,) = loader.one_batch()
     heat, _ = compute_heat(learner.model, batch, labels)
     mean, deviation = (np.array(numbers) for numbers in imagenet_stats)
@@ -99,7 +99,9 @@ def draw_worst(answers: Sequence[Answer]) -> Figure:
 
 def draw_confusion(answers: Sequence[Answer], labels: Sequence[str]) -> Figure:
     """Photos by true label (rows) and predicted label (columns), coloured by their share of the row."""
-    counts = confusion_matrix([one.photo.label for one in answers], [one.predicted for one in answers], labels=labels)
+    counts = confusion_matrix(
+        [answer.photo.label for answer in answers], [answer.predicted for answer in answers], labels=labels
+    )
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     side = min(max(4.0, 0.45 * len(labels)), 30.0)
     figure = Figure(figsize=(side, side), layout="constrained")
@@ -118,15 +120,15 @@ def draw_confusion(answers: Sequence[Answer], labels: Sequence[str]) -> Figure:
 
 def draw_reliability(bins: Sequence[Bin]) -> Figure:
     """Accuracy by probability of the best label: on the diagonal the net is as sure as it is right."""
-    filled = [one for one in bins if one.photos]
+    filled = [part for part in bins if part.photos]
     figure = Figure(figsize=(5.2, 5), layout="constrained")
     axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color="grey", linestyle="--", label="as sure as right")
-    lows, widths = [one.low for one in filled], [one.high - one.low for one in filled]
-    axis.bar(lows, [one.accuracy for one in filled], widths, align="edge", color="#a9c7f0", edgecolor="white")
-    axis.plot([one.confidence for one in filled], [one.accuracy for one in filled], "o", color="#2266cc")
-    for one in filled:
-        axis.annotate(f"{one.photos}", (one.low / 2 + one.high / 2, 0.02), ha="center", fontsize=8)
+    lows, widths = [part.low for part in filled], [part.high - part.low for part in filled]
+    axis.bar(lows, [part.accuracy for part in filled], widths, align="edge", color="#a9c7f0", edgecolor="white")
+    axis.plot([part.confidence for part in filled], [part.accuracy for part in filled], "o", color="#2266cc")
+    for part in filled:
+        axis.annotate(f"{part.photos}", (part.low / 2 + part.high / 2, 0.02), ha="center", fontsize=8)
     axis.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="probability of the best label", ylabel="accuracy")
     axis.set_title("Reliability (numbers: photos)")
     axis.legend(loc="upper left")

@@ -126,11 +126,11 @@ def _draw_start(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _draw_accuracy(rows: Sequence[dict[str, Any]]) -> str:
-    found = {f"{row['engine']}, {row['model']}": row["accuracy"] for row in rows if row["accuracy"]}
+    accuracies = {f"{row['engine']}, {row['model']}": row["accuracy"] for row in rows if row["accuracy"]}
     points = [
-        Point(title, one["accuracy"], low, high, f"{one['accuracy']:.2%} of {one['photos']:,}")
-        for title, one in found.items()
-        for low, high in [one["interval"]]
+        Point(title, accuracy["accuracy"], low, high, f"{accuracy['accuracy']:.2%} of {accuracy['photos']:,}")
+        for title, accuracy in accuracies.items()
+        for low, high in [accuracy["interval"]]
     ]
     return _legend({TOTAL: "labels that are right"}, "95 % interval (Wilson)") + draw_points(points, "right")
 

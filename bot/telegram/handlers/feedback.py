@@ -11,7 +11,7 @@ from bot.delivery.at_least_once import CrashGuard
 from bot.telegram.feedback import Feedback
 from bot.telegram.keyboards import Is, NoneOfThese, Page, Right, Wrong
 from bot.telegram.replying import show_toast
-from bot.telegram.statistics import Statistics
+from bot.telegram.usage import Statistics
 from bot.texts.replies import Replies
 
 

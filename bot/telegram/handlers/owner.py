@@ -13,7 +13,7 @@ from bot.donations.store import StoreError
 from bot.inference.classifier import Classifier
 from bot.telegram.filters import TextCommand
 from bot.telegram.replying import send_answer
-from bot.telegram.statistics import ClassCounts, Day, Statistics
+from bot.telegram.usage import ClassCounts, Day, Statistics
 from bot.texts.replies import Replies
 
 MOST_CLASSES = 20
@@ -51,15 +51,15 @@ async def cmd_stats(
     ]
     totals = await statistics.read_totals()
     try:
-        kept = str(await donations.count())
+        donated = str(await donations.count())
     except StoreError as error:
         log.warning("donated photos could not be counted: %s", error)
-        kept = "?"
+        donated = "?"
     sums = replies.text("owner", "stats", language).format(
         **totals,
         unsure_share=_share(totals["unsure"], totals["answered"], replies, language),
         wrong_share=_share(totals["wrong"], totals["answered"], replies, language),
-        kept=kept,
+        kept=donated,
     )
     await send_answer(message, "\n\n".join("\n".join(part) for part in (days, classes, [sums]) if part))
 

@@ -25,7 +25,7 @@ from bot.telegram.media.budget import MemoryBudget
 from bot.telegram.media.download import fetch
 from bot.telegram.media.pictures import Picture, find_picture
 from bot.telegram.people import is_own_photo
-from bot.telegram.statistics import Statistics
+from bot.telegram.usage import Statistics
 from bot.texts.replies import Replies
 
 TYPING_AFTER = 1.0

@@ -203,7 +203,7 @@ def write(change: Change, folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_bad_model_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.inference.session.RUN_SECONDS", 3.0)
+    monkeypatch.setattr("bot.inference.onnx_session.RUN_SECONDS", 3.0)
     told, change = REFUSED[name]
     with pytest.raises(ModelError, match=told) as caught:
         Classifier(write(change, tmp_path), threads=1)
@@ -252,7 +252,7 @@ def test_labels_of_any_script_and_sign_are_taken(labels: list[str], tmp_path: Pa
 
 
 def test_a_loop_that_one_photo_keeps_busy_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.inference.session.RUN_SECONDS", 1.0)
+    monkeypatch.setattr("bot.inference.onnx_session.RUN_SECONDS", 1.0)
     classifier = Classifier(write_color_model(tmp_path / "m.onnx", steps_when_black=10**15), threads=1)
     assert classifier.classify(encode(draw())).label == "red"
     with pytest.raises(ModelError, match="takes more than 1 s"):
