@@ -1,0 +1,161 @@
+"""Virtual time: event loops whose clock jumps to the next timer, and the clock that several of them share.
+
+Nothing here waits. A clock steps every loop that has work; where none has, it moves to the next moment at which
+something happens. The same callbacks run in the same order each time, so a run depends on its seed alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import sys
+import threading
+from asyncio import events
+from collections.abc import Callable
+from typing import Any
+
+START = 1_800_000_000.0
+"""Seconds since 1970 at which every run begins."""
+
+
+class Clock:
+    """What the time is, what happens outside of the loops, and which loops there are."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.loops: list[VirtualLoop] = []
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+
+    def time(self) -> float:
+        return self.now
+
+    def after(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call `callback` in so many seconds, whatever becomes of the loops."""
+        heapq.heappush(self._events, (self.now + seconds, next(self._numbers), callback))
+
+    def run(self, until: float, done: Callable[[], bool] = lambda: False) -> None:
+        """Let time go on until that moment, until `done` says so, or until nothing can happen any more."""
+        while self.now < until and not done():
+            busy = [loop for loop in self.loops if loop.has_work]
+            for loop in busy:
+                if not loop.is_dead:
+                    loop.step()
+            if not busy and not self._advance():
+                return
+
+    def _advance(self) -> bool:
+        """Move to the next event or timer. False: there is none."""
+        timers = [when for loop in self.loops if (when := loop.next_timer) is not None]
+        event = self._events[0][0] if self._events else None
+        if event is not None and event <= min(timers, default=event):
+            when, _, callback = heapq.heappop(self._events)
+            self.now = max(self.now, when)
+            callback()
+            return True
+        if timers:
+            self.now = max(self.now, min(timers))
+        return bool(timers)
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """An event loop without a selector: its clock steps it, and what it would wait for comes by callbacks."""
+
+    _scheduled: list[asyncio.TimerHandle]  # of BaseEventLoop, where they have no public names
+    _ready: Any
+    _thread_id: int | None
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._selector = _NoSelector()
+        self._clock_resolution = 1e-6  # a double cannot add less to START
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        self.signals: dict[int, Callable[[], object]] = {}
+        self.set_task_factory(self._make_task)
+        clock.loops.append(self)
+
+    def time(self) -> float:
+        return self._clock.now
+
+    @property
+    def next_timer(self) -> float | None:
+        return self._scheduled[0].when() if self._scheduled else None
+
+    @property
+    def has_work(self) -> bool:
+        """Something can run now. A cancelled timer at the front counts: a step takes it away."""
+        timers = self._scheduled
+        return bool(self._ready or (timers and (timers[0].when() <= self.time() or timers[0].cancelled())))
+
+    def step(self) -> None:
+        """Run what is ready, as `run_forever` does once."""
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]
+        self._thread_id = threading.get_ident()
+        events._set_running_loop(self)
+        try:
+            self._run_once()  # type: ignore[attr-defined]
+        finally:
+            self._thread_id = None
+            events._set_running_loop(None)
+            sys.set_asyncgen_hooks(*hooks)
+
+    @property
+    def is_dead(self) -> bool:
+        return self not in self._clock.loops
+
+    def discard(self) -> None:
+        """Never step again, as a process that is dead: nothing of it is closed, and no `finally` runs."""
+        if not self.is_dead:
+            self._clock.loops.remove(self)
+
+    def __del__(self) -> None:
+        """A dead loop is not closed, and that is no fault."""
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
+        self.signals[sig] = lambda: callback(*args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return self.signals.pop(sig, None) is not None
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return _Future(loop=self, number=next(self._numbers))
+
+    def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        return _Task(coroutine, loop=loop, number=next(self._numbers), **options)
+
+    def _process_events(self, event_list: list[Any]) -> None:
+        """There are none."""
+
+    def _write_to_self(self) -> None:
+        """Nothing has to be woken."""
+
+
+class _Future(asyncio.Future[Any]):
+    """Sets of futures have the same order in every run: not by address."""
+
+    def __init__(self, *, number: int, **options: Any) -> None:
+        self._number = number
+        super().__init__(**options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _Task(asyncio.Task[Any]):
+    def __init__(self, coroutine: Any, *, number: int, **options: Any) -> None:
+        self._number = number
+        super().__init__(coroutine, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _NoSelector:
+    def select(self, timeout: float | None) -> list[Any]:
+        return []
+
+    def close(self) -> None:
+        """Nothing is open."""

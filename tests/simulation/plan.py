@@ -1,0 +1,123 @@
+"""What a seed stands for: who there is, what goes wrong, and when the processes die."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.simulation.fates import REFUSALS, Trouble
+from tests.simulation.loop import START
+from tests.simulation.people import Chat
+
+THEMES = ("calm", "chats", "chats", "net", "polls", "kills", "state", "mixed", "mixed")
+"""What kinds of trouble a run has; `calm` and `chats` leave alone who is in a chat without trouble."""
+WITH_CHATS = (
+    *("hold", "hold", "errors", "mute", "refusals", "refusals", "unparsable"),
+    *("file errors", "file stalls", "edits refused", "move"),
+)
+WITH_EVERYBODY = ("net", "net", "outage")
+WITH_POLLS = ("polls", "polls", "unauthorized")
+WITH_SQLITE = ("database or disk is full", "database is locked", "disk I/O error")
+WITH_REDIS = ("redis away", "redis forgets")
+DAMAGE = (b"", b"\0" * 100, b"SQLite format 3\0" + b"\xff" * 84, b"<html>not a database</html>")
+"""What the start of a damaged file is."""
+
+
+@dataclass
+class Plan:
+    seed: int
+    webhook: bool
+    redis: bool
+    replicas: int
+    channel_posts: bool
+    chats: list[Chat]
+    troubles: list[Trouble]
+    actions: int
+    busy: float
+    """Seconds in which people act, and in which things go wrong."""
+    kills: list[int] = field(default_factory=list)
+    """Numbers of calls, answers and jobs of threads at which a process dies."""
+    stops: list[float] = field(default_factory=list)
+    """Seconds after which a process gets SIGTERM."""
+    kill_when_confirmed: float = 0.0
+    """Probability that a process dies right after Telegram has forgotten a photo that is not answered."""
+    damage: bytes | None = None
+    """What the state's files begin with after the first death."""
+    poison: bool = False
+    flood: bool = False
+
+    @property
+    def is_fair(self) -> bool:
+        """Nothing goes wrong but with single chats: all others are answered at once."""
+        alone = all(trouble.chat is not None for trouble in self.troubles)
+        return alone and not (self.kills or self.stops or self.poison or self.kill_when_confirmed)
+
+    def __str__(self) -> str:
+        way = f"{'webhook' if self.webhook else 'polling'}, {'Redis' if self.redis else 'SQLite'} x{self.replicas}"
+        wrong = [f"{t.kind} {t.chat or ''} {t.start - START:.0f}-{t.end - START:.0f} s" for t in self.troubles]
+        deaths = f"{len(self.kills)} kills, {len(self.stops)} stops" if self.kills or self.stops else "no kills"
+        return f"seed {self.seed}: {way}, {len(self.chats)} chats, {deaths}; {'; '.join(wrong) or 'no trouble'}"
+
+
+def draw_plan(seed: int) -> Plan:
+    rng = Random(f"{seed} plan")
+    webhook, redis = rng.random() < 0.4, rng.random() < 0.35
+    theme = rng.choice(THEMES)
+    if theme == "polls":
+        webhook = False
+    chats = _draw_chats(rng)
+    busy = rng.choice((20.0, 40.0, 90.0))
+    plan = Plan(
+        seed=seed,
+        webhook=webhook,
+        redis=redis,
+        replicas=2 if redis and webhook and rng.random() < 0.5 else 1,
+        channel_posts=rng.random() < 0.5,
+        chats=chats,
+        troubles=[],
+        actions=rng.randint(5, 30),
+        busy=busy,
+        poison=theme in ("kills", "mixed") and rng.random() < 0.1,
+        flood=rng.random() < 0.1,
+    )
+    struck = rng.sample(chats, max(1, len(chats) // 2))
+    if theme in ("chats", "mixed"):
+        plan.troubles += [_draw_trouble(rng, rng.choice(WITH_CHATS), busy, chat) for chat in struck]
+    if theme == "net" or (theme == "mixed" and rng.random() < 0.5):
+        plan.troubles += [_draw_trouble(rng, rng.choice(WITH_EVERYBODY), busy) for _ in range(rng.randint(1, 2))]
+    if theme == "polls" or (theme == "mixed" and rng.random() < 0.3):
+        plan.troubles.append(_draw_trouble(rng, rng.choice(WITH_POLLS), busy))
+    if theme == "state" or (theme == "mixed" and rng.random() < 0.5):
+        kinds = WITH_REDIS if redis else WITH_SQLITE
+        plan.troubles += [_draw_trouble(rng, rng.choice(kinds), busy) for _ in range(rng.randint(1, 2))]
+    if theme == "kills" or (theme == "mixed" and rng.random() < 0.5):
+        plan.kills = sorted(rng.sample(range(1, 400), rng.randint(1, 3)))
+        plan.stops = [rng.uniform(0, busy) for _ in range(rng.randint(0, 2))]
+        plan.kill_when_confirmed = rng.choice((0.0, 0.5))
+        if not redis and rng.random() < 0.2:
+            plan.damage = rng.choice(DAMAGE)
+    return plan
+
+
+def _draw_chats(rng: Random) -> list[Chat]:
+    private = [Chat(7 + number, (7 + number,)) for number in range(rng.randint(2, 7))]
+    groups = [Chat(-50 - number, (100 + 2 * number, 101 + 2 * number)) for number in range(rng.randint(0, 2))]
+    channels = [Chat(-2_000_001, (200,))] if rng.random() < 0.2 else []
+    return [*private, *groups, *channels]
+
+
+def _draw_trouble(rng: Random, kind: str, busy: float, chat: Chat | None = None) -> Trouble:
+    start = START + rng.uniform(0, busy * 0.7)
+    length = rng.uniform(2, 60)
+    strength = 1.0
+    match kind:
+        case "hold":
+            length = rng.choice((3.0, 20.0, 60.0, 60.0, 200.0))
+        case "net":
+            strength = rng.choice((0.05, 0.2, 0.5))
+        case "polls" | "unauthorized":
+            length, strength = rng.uniform(2, 20), rng.choice((0.3, 1.0))
+        case "unparsable" | "refusals" | "edits refused":
+            length, strength = rng.uniform(20, 120), rng.choice((0.4, 1.0))
+    status, text = rng.choice(REFUSALS)
+    return Trouble(kind, start, start + length, chat.number if chat else None, strength, status, text)
