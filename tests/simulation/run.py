@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from aiogram.types import Update
+from aiohttp import web_app
+
 from bot.texts.replies import Replies
 from tests.simulation.plan import draw_plan
 from tests.simulation.process import SimulatedClassifier
@@ -73,12 +76,21 @@ def _orderly() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = lambda unraisable: None
+        logging.disable()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            _forget_processes()
             gc.collect()
+        logging.disable(logging.NOTSET)
         sys.unraisablehook = hook
         gc.unfreeze()
         gc.enable()
+
+
+def _forget_processes() -> None:
+    """Clear the libraries' caches that would keep dead processes."""
+    Update.event_type.fget.cache_clear()  # type: ignore[attr-defined]
+    web_app._cached_build_middleware.cache_clear()
 
 
 @contextmanager
