@@ -3,6 +3,7 @@
 # make coverage which branches of bot/ the bot's tests run, in its processes too; below the floor it fails
 # make lint    ruff, mypy, who imports whom, and the deploy files against their schemas: scripts/lint
 # make chaos   the bot under kill -9, faults and load, beside aiogram's default polling: one table (10 minutes)
+# make simulate  10,000 seeds of the whole bot in virtual time, against a Telegram, a disk and deaths drawn from each
 # make bench   speed, memory and size beside fastai, PyTorch and OpenVINO: BENCHMARKS.md and its pictures (half an hour)
 # make slug    dist/slug, the folder to deploy, without what the bot never loads, and its archive; EXTRAS="redis heic s3"
 # make compat  the bot's tests and the slug on every other Python that is installed (3.12 to 3.14); TESTS="tests/bot/inference"
@@ -32,7 +33,7 @@ PYTHONS := LABELGRAM_BOT_PYTHON=$(CURDIR)/$(BOT)/bin/python LABELGRAM_REDIS_PYTH
 # Keeps glibc from handing every batch's memory back to the kernel: a fifth more photos a second on the CPU.
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
 
-.PHONY: help run environments test coverage compat test-bot test-train test-long test-export chaos bench slug fuzz lint new fetch train export clean
+.PHONY: help run environments test coverage compat test-bot test-train test-long test-export test-simulation simulate chaos bench slug fuzz lint new fetch train export clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -43,10 +44,13 @@ environments: $(BOT)/done $(TEST)/done $(COVERAGE)/done $(TRAIN)/done
 
 # Three at a time: the bot's tests wait for processes and the network most of the time, and come first; the others compute.
 test:
-	@$(MAKE) --jobs=3 --output-sync=line test-bot test-train test-export
+	@$(MAKE) --jobs=3 --output-sync=line test-bot test-simulation test-train test-export
 
 test-bot: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m pytest tests/bot tests/deploy
+
+test-simulation: $(TEST)/done
+	$(TEST)/bin/python -m pytest tests/simulation
 
 # The bot's processes run where there is coverage beside its requirements. One that is killed writes nothing: no chaos.
 DATA_FILE := $(CURDIR)/dist/coverage/.coverage
@@ -71,6 +75,9 @@ test-long: $(BOT)/done $(TRAIN)/done
 
 test-export: $(BOT)/done $(TRAIN)/done
 	$(TRAIN_TESTS) tests/export
+
+simulate: $(TEST)/done
+	$(TEST)/bin/python -m tests.simulation
 
 chaos: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m tests.stress.chaos

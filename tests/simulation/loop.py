@@ -94,12 +94,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]
         self._thread_id = threading.get_ident()
-        events._set_running_loop(self)
+        events._set_running_loop(self)  # noqa: SLF001
         try:
             self._run_once()  # type: ignore[attr-defined]
         finally:
             self._thread_id = None
-            events._set_running_loop(None)
+            events._set_running_loop(None)  # noqa: SLF001
             sys.set_asyncgen_hooks(*hooks)
 
     @property

@@ -90,7 +90,7 @@ def _orderly() -> Iterator[None]:
 def _forget_processes() -> None:
     """Clear the libraries' caches that would keep dead processes."""
     Update.event_type.fget.cache_clear()  # type: ignore[attr-defined]
-    web_app._cached_build_middleware.cache_clear()
+    web_app._cached_build_middleware.cache_clear()  # noqa: SLF001
 
 
 @contextmanager

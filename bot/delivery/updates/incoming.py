@@ -28,7 +28,7 @@ class Incoming:
     """A part of it could not be parsed, and is left out."""
     lost_picture: bool = False
     """It had a picture, and that could not be parsed."""
-    since: float = field(default_factory=time.time)
+    since: float = field(default_factory=lambda: time.time())  # noqa: PLW0108  # the clock of a simulation
     """When it first came (seconds since the epoch)."""
     entry: Entry | None = field(default=None, repr=False)
     """Its work, once `Delivery` has begun with it."""
