@@ -13,6 +13,10 @@ import time
 from tests.simulation.run import Result, run_seed
 
 
+CHUNK, CHUNKS = 20, 20
+"""Seeds that a process is given at a time, and how often: libraries keep some of what dead bots leave in memory."""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10_000, help="how many")
@@ -24,9 +28,9 @@ def main() -> int:
         return replay(options.seed)
     started = time.monotonic()
     failed = 0
-    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+    with multiprocessing.get_context("spawn").Pool(options.processes, maxtasksperchild=CHUNKS) as pool:
         seeds = range(options.first, options.first + options.seeds)
-        for done, result in enumerate(pool.imap_unordered(run_seed, seeds, chunksize=20), start=1):
+        for done, result in enumerate(pool.imap_unordered(run_seed, seeds, chunksize=CHUNK), start=1):
             if result.faults:
                 failed += 1
                 print(f"{result.plan}\n" + "".join(f"    {fault}\n" for fault in result.faults), flush=True)

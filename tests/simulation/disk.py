@@ -12,6 +12,13 @@ import fakeredis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 READS = ("SELECT", "PRAGMA")
+CODES = {
+    "database or disk is full": sqlite3.SQLITE_FULL,
+    "database is locked": sqlite3.SQLITE_BUSY,
+    "disk I/O error": sqlite3.SQLITE_IOERR,
+    "unable to open database file": sqlite3.SQLITE_CANTOPEN,
+}
+"""What SQLite says, and the code that comes with it."""
 connect_sqlite = sqlite3.connect
 
 
@@ -27,7 +34,7 @@ class Disk:
     def connect(self, database: Any, *arguments: Any, **options: Any) -> sqlite3.Connection:
         """In place of sqlite3.connect."""
         if self.trouble and not Path(database).exists():
-            raise sqlite3.OperationalError("unable to open database file")
+            raise _explain("unable to open database file")
         connection: _Connection = connect_sqlite(database, *arguments, factory=_Connection, **options)
         connection.disk = self
         self.connections.append(connection)
@@ -54,8 +61,14 @@ class _Connection(sqlite3.Connection):
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
         trouble = self.disk.trouble
         if trouble and (trouble == "database is locked" or not sql.lstrip().upper().startswith(READS)):
-            raise sqlite3.OperationalError(trouble)
+            raise _explain(trouble)
         return super().execute(sql, *parameters)
+
+
+def _explain(trouble: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(trouble)
+    error.sqlite_errorcode = CODES[trouble]
+    return error
 
 
 class RedisServer:

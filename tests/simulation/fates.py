@@ -146,6 +146,8 @@ def _lose(method: str, rng: Random, there: float, back: float) -> Fate:
             return Fate("late", True, there=there, back=rng.uniform(1, 40))
         case "twice":
             return Fate("twice", True, there=there, back=back)
+        case "page" | "garbage" if method == "file":  # a page with status 200 is a file like any other
+            return Fate("page", False, rng.choice(SERVER_ERRORS), b"<html>a page</html>", there, back)
         case "page":
             return Fate("page", executes, rng.choice(PAGES), b"<html>a page</html>", there, back)
         case "garbage":

@@ -45,7 +45,7 @@ STRANGE: tuple[Any, ...] = (
     {"message": {"message_id": 1, "date": 0, "chat": {"id": 9, "type": "brand_new"}, "text": "x"}},
 )
 """Updates that no handler takes, or that are none."""
-TEXTS = ("hello", "", "/start", "/help", "/privacy", "/what", "/language", "/stats", "/unknown", "/start@test_bot")
+TEXTS = ("hello", "?", "/start", "/help", "/privacy", "/what", "/language", "/stats", "/unknown", "/start@test_bot")
 FORGED = (
     "is:0",
     "right:x",

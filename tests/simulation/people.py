@@ -132,7 +132,11 @@ class People:
                 self._write(chat, person, content, "broken photo", "any")
             case "replaced":
                 number = self._write(
-                    chat, person, {"document": {"file_id": "f", "file_unique_id": "u"}}, "file", "nothing"
+                    chat,
+                    person,
+                    {"document": {"file_id": "f", "file_unique_id": "u", "mime_type": "application/pdf"}},
+                    "file",
+                    "nothing",
                 )
                 self._clock.after(self._rng.uniform(1, 20), lambda: self._replace(chat, person, number))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import sys
@@ -53,6 +54,14 @@ def run_seed(seed: int, log: bool = False) -> Result:
         result = Result(seed, world.trace.digest, tuple(world.watch.faults), str(plan), tuple(world.trace.lines))
         del world
     return result
+
+
+@atexit.register
+def _end_in_silence() -> None:
+    """What libraries still keep of dead processes is torn down as Python ends; nobody wants to read of it."""
+    logging.disable()
+    warnings.simplefilter("ignore")
+    sys.unraisablehook = lambda unraisable: None
 
 
 @cache
