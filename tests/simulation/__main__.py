@@ -12,7 +12,6 @@ import time
 
 from tests.simulation.run import Result, run_seed
 
-
 CHUNK, CHUNKS = 20, 20
 """Seeds that a process is given at a time, and how often: libraries keep some of what dead bots leave in memory."""
 

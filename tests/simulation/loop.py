@@ -13,10 +13,14 @@ import sys
 import threading
 from asyncio import events
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 START = 1_800_000_000.0
 """Seconds since 1970 at which every run begins."""
+
+UNWINDINGS = 20
+"""Awaits in the `finally` clauses of one task, at most."""
 
 
 class Clock:
@@ -73,6 +77,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._clock = clock
         self._numbers = itertools.count(1)
         self.signals: dict[int, Callable[[], object]] = {}
+        self._buried: set[asyncio.Task[Any]] = set()
         self.set_task_factory(self._make_task)
         clock.loops.append(self)
 
@@ -111,6 +116,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if not self.is_dead:
             self._clock.loops.remove(self)
 
+    def bury(self) -> None:
+        """Unwind what a dead loop still holds, so that no `finally` of it runs later."""
+        for _ in range(UNWINDINGS):  # unwinding makes tasks of its own
+            tasks = [task for task in asyncio.all_tasks(self) if task not in self._buried]
+            if not tasks:
+                return
+            self._buried.update(tasks)
+            for task in tasks:
+                _unwind(task.get_coro())
+
     def __del__(self) -> None:
         """A dead loop is not closed, and that is no fault."""
 
@@ -131,6 +146,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _write_to_self(self) -> None:
         """Nothing has to be woken."""
+
+
+def _unwind(coroutine: Any) -> None:
+    for _ in range(UNWINDINGS):
+        with suppress(BaseException):
+            coroutine.close()
+            return
 
 
 class _Future(asyncio.Future[Any]):

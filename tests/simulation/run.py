@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import logging
 import sys
@@ -18,6 +17,7 @@ from aiogram.types import Update
 from aiohttp import web_app
 
 from bot.texts.replies import Replies
+from tests.simulation.loop import VirtualLoop
 from tests.simulation.plan import draw_plan
 from tests.simulation.process import SimulatedClassifier
 from tests.simulation.telegram import TOKEN
@@ -47,21 +47,14 @@ class SimulatedReplies(Replies):
 def run_seed(seed: int, log: bool = False) -> Result:
     plan = draw_plan(seed)
     folder = MEMORY if MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=folder, prefix="labelgram-") as name, _orderly():
+    with tempfile.TemporaryDirectory(dir=folder, prefix="labelgram-") as name, _orderly() as loops:
         world = World(plan, Path(name), _load_classifier(), _load_replies())
         with _listening(world, log):
             world.run()
+        loops.extend(world.loops)
         result = Result(seed, world.trace.digest, tuple(world.watch.faults), str(plan), tuple(world.trace.lines))
         del world
     return result
-
-
-@atexit.register
-def _end_in_silence() -> None:
-    """What libraries still keep of dead processes is torn down as Python ends; nobody wants to read of it."""
-    logging.disable()
-    warnings.simplefilter("ignore")
-    sys.unraisablehook = lambda unraisable: None
 
 
 @cache
@@ -76,20 +69,25 @@ def _load_replies() -> SimulatedReplies:
 
 
 @contextmanager
-def _orderly() -> Iterator[None]:
+def _orderly() -> Iterator[list[VirtualLoop]]:
     """No garbage is collected at a moment of its own; what dead processes leave is thrown away in silence."""
     hook = sys.unraisablehook
     gc.disable()
     gc.freeze()  # what is there already is not looked through after the run
+    loops: list[VirtualLoop] = []
     try:
-        yield
+        yield loops
     finally:
         sys.unraisablehook = lambda unraisable: None
         logging.disable()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            for loop in loops:
+                loop.bury()
+            loops.clear()
             _forget_processes()
             gc.collect()
+            gc.collect()  # what the finalizers have made
         logging.disable(logging.NOTSET)
         sys.unraisablehook = hook
         gc.unfreeze()

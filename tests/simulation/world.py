@@ -15,7 +15,7 @@ from bot.texts.replies import Replies
 from tests.simulation.disk import Disk, RedisServer
 from tests.simulation.fates import Fates, Trouble
 from tests.simulation.invariants import Watch
-from tests.simulation.loop import START, Clock
+from tests.simulation.loop import START, Clock, VirtualLoop
 from tests.simulation.people import Chat, People
 from tests.simulation.plan import Plan
 from tests.simulation.process import Process, start_connection
@@ -51,6 +51,8 @@ class World:
         self.donations = folder / "donations"
         self.settings = Settings.from_environment(self._environment())
         self.processes: list[Process] = []
+        self.loops: list[VirtualLoop] = []
+        """Of all processes that there have been."""
         self.watch = Watch(plan, self.clock, self.telegram, replies)
         self._calls = 0
         self._kills = list(plan.kills)
@@ -165,6 +167,7 @@ class World:
             self.watch.complain,
         )
         self.processes.append(process)
+        self.loops.append(process.loop)
         process.start(self.settings, self._classifier, self._replies)
 
     def _on_exit(self, process: Process, error: BaseException | None) -> None:
