@@ -91,7 +91,7 @@ class Watch:
     def check_settled(self) -> None:
         """Everything is answered, and Telegram holds nothing for the bot any more."""
         for ask in self._telegram.asks.values():
-            if ask.is_due and not self._is_finally_refused(ask):
+            if ask.is_due and not self._is_finally_refused(ask) and not self._is_taken_back(ask):
                 self.complain(f"never answered: {ask}")
         for update in self._telegram.queue.waiting.values():
             self.complain(f"never confirmed: update {update.number} ({update.ask or 'of no message'})")
@@ -124,6 +124,11 @@ class Watch:
 
     def _is_finally_refused(self, ask: Ask) -> bool:
         return any(t.kind == "refusals" and t.chat == ask.chat and t.hits for t in self._plan.troubles)
+
+    def _is_taken_back(self, ask: Ask) -> bool:
+        """`/forget` deletes what was put down for later, too: the person is promised that nothing is kept."""
+        wishes = (other for other in self._telegram.asks.values() if other.kind == "/forget")
+        return any(wish.person == ask.person and wish.at > ask.at and wish.answered_at for wish in wishes)
 
     def check_donations(self, folder: Path, consents: dict[int, list[tuple[float, bool]]]) -> None:
         agreed = {person & 0xFF for person in consents}
