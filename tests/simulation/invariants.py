@@ -7,11 +7,11 @@ from pathlib import Path
 from bot.inference.decoding import Reason
 from bot.texts.replies import Replies
 from tests.simulation.loop import Clock
-from tests.simulation.messages import COLORS
-from tests.simulation.photos import read_person
 from tests.simulation.plan import Plan
 from tests.simulation.records import Ask, Sent
-from tests.simulation.telegram import Telegram
+from tests.simulation.server.messages import COLORS
+from tests.simulation.server.photos import read_person
+from tests.simulation.server.telegram import Telegram
 
 AT_ONCE = 8.0
 """Seconds in which everybody is answered while nothing is wrong with them: with who they are, and with everybody."""

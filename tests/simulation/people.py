@@ -10,11 +10,11 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from tests.simulation import messages
 from tests.simulation.loop import Clock
-from tests.simulation.photos import draw_photo
 from tests.simulation.records import Ask, Sent, Update
-from tests.simulation.telegram import Telegram, make_chat
+from tests.simulation.server import messages
+from tests.simulation.server.photos import draw_photo
+from tests.simulation.server.telegram import Telegram, make_chat
 
 ANONYMOUS = {"id": 1087968824, "is_bot": True, "first_name": "Group"}
 """Telegram's sender of what anonymous admins write, in every group."""

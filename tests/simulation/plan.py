@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.simulation.fates import REFUSALS, Trouble
 from tests.simulation.loop import START
 from tests.simulation.people import Chat
+from tests.simulation.server.fates import REFUSALS, Trouble
 
 THEMES = ("calm", "chats", "chats", "net", "polls", "kills", "state", "mixed", "mixed")
 """What kinds of trouble a run has; `calm` and `chats` leave alone who is in a chat without trouble."""

@@ -17,9 +17,9 @@ from bot.inference.classifier import Classifier, Prediction
 from bot.settings import Settings
 from bot.texts.replies import Replies
 from tests.simulation.loop import Clock, VirtualLoop
-from tests.simulation.photos import CURSED, POISON
-from tests.simulation.telegram import Telegram
-from tests.simulation.wires import ClientWire, ServerWire, build_request
+from tests.simulation.server.photos import CURSED, POISON
+from tests.simulation.server.telegram import Telegram
+from tests.simulation.server.wires import ClientWire, ServerWire, build_request
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 

@@ -20,7 +20,7 @@ from bot.texts.replies import Replies
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.plan import draw_plan
 from tests.simulation.process import SimulatedClassifier
-from tests.simulation.telegram import TOKEN
+from tests.simulation.server.telegram import TOKEN
 from tests.simulation.world import World
 from tests.support.models import write_color_model
 

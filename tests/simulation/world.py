@@ -13,14 +13,14 @@ from bot.inference.classifier import Classifier
 from bot.settings import Settings
 from bot.texts.replies import Replies
 from tests.simulation.disk import Disk, RedisServer
-from tests.simulation.fates import Fates, Trouble
 from tests.simulation.invariants import Watch
 from tests.simulation.loop import START, Clock, VirtualLoop
 from tests.simulation.people import Chat, People
 from tests.simulation.plan import Plan
 from tests.simulation.process import Process, start_connection
 from tests.simulation.records import Trace, Update
-from tests.simulation.telegram import TOKEN, Telegram
+from tests.simulation.server.fates import Fates, Trouble
+from tests.simulation.server.telegram import TOKEN, Telegram
 
 WEBHOOK = "http://bot.example.org/hook"
 SETTLES = 900.0

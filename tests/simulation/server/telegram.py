@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.simulation.fates import SENDING, Fate, Fates, refuse
 from tests.simulation.loop import Clock
-from tests.simulation.queue import Queue
 from tests.simulation.records import Ask, Sent, Trace, Update
-from tests.simulation.wires import ClientWire, Request, build_response
+from tests.simulation.server.fates import SENDING, Fate, Fates, refuse
+from tests.simulation.server.queue import Queue
+from tests.simulation.server.wires import ClientWire, Request, build_response
 
 TOKEN = "123456:simulated-token-that-is-never-logged"
 BOT = {"id": 123456, "is_bot": True, "first_name": "Test", "username": "test_bot"}
