@@ -136,12 +136,20 @@ class Telegram:
         self.sent[number] = sent
         self.messages[number] = raw
         self._trace(f"    sent {number} to {chat}, reply to {replied}: {text[:30]!r}")
-        ask = self._find_ask(sent)
-        if ask:
-            ask.answers.append(sent)
-            self.on_answer(ask, sent)
+        self._attribute(sent)
         self.on_sent(sent)
         return 200, raw, sent
+
+    def _attribute(self, sent: Sent) -> None:
+        """A reply shows whose message it answers. What was taken for that answer before, and is no reply, was another's."""
+        ask = self._find_ask(sent)
+        if ask is None:
+            return
+        others = [answer for answer in ask.answers if sent.reply_to and not answer.reply_to]
+        ask.answers = [answer for answer in ask.answers if answer not in others] + [sent]
+        self.on_answer(ask, sent)
+        for other in others:
+            self._attribute(other)
 
     def _edit(self, fields: dict[str, str]) -> tuple[int, Any, Sent | None]:
         sent = self.sent.get(int(fields.get("message_id", 0)))
