@@ -141,7 +141,7 @@ class Telegram:
         return 200, raw, sent
 
     def _attribute(self, sent: Sent) -> None:
-        """A reply shows whose message it answers. What was taken for that answer before, and is no reply, was another's."""
+        """A reply shows whose message it answers. A plain message that was counted there before was for another."""
         ask = self._find_ask(sent)
         if ask is None:
             return
