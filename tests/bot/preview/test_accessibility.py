@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -13,14 +11,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from bot.inference.classifier import Classifier
 from tests.support.browser import (
     answers,
     choose,
-    count_shown,
     find_barriers,
     locale,
-    open_page,
     phone,
     press,
     spoken,
@@ -28,13 +23,7 @@ from tests.support.browser import (
     type_and_send,
 )
 from tests.support.chat import text
-from tests.support.paths import ROOT
-from tests.support.preview import Preview, start_preview
-
-PICTURES = os.environ.get("LABELGRAM_PICTURES")
-"""Where the README's pictures are written: `docs`. Without it they are taken, and not kept."""
-PORTRAITS = sorted(ROOT.glob(".venv/train/lib/*/site-packages/skimage/data/astronaut.png"))
-"""Eileen Collins, by NASA, in the public domain; from the environment that `make test` makes for the training."""
+from tests.support.preview import Preview
 
 
 @pytest.mark.parametrize(("name", "language"), [("light", "en"), ("dark", "en"), ("light", "ar"), ("dark", "ar")])
@@ -88,35 +77,3 @@ def test_every_button_and_field_has_a_name(page: webdriver.Chrome) -> None:
     for element in page.find_elements(By.CSS_SELECTOR, "button, input"):
         name = element.accessible_name if element.is_displayed() else "hidden"
         assert name, element.get_attribute("outerHTML")
-
-
-@pytest.mark.skipif(not PORTRAITS, reason="scikit-image's portrait comes with the training environment")
-@pytest.mark.parametrize("name", ["light", "dark"])
-def test_the_readmes_picture_shows_an_answer_and_why(chromium: webdriver.Chrome, tmp_path: Path, name: str) -> None:
-    """Of the shipped model. `LABELGRAM_PICTURES=docs` writes it there."""
-    photo, home = tmp_path / "portrait.png", tmp_path / "home"
-    home.mkdir()
-    with Image.open(PORTRAITS[0]) as portrait:
-        face = portrait.convert("RGB").crop((70, 0, 370, 200))
-        face.resize((1200, 800), Image.Resampling.LANCZOS).save(photo)
-    if not Classifier(ROOT / "artifacts" / "mask.onnx", threads=1).explains:
-        pytest.skip("the shipped model has no output `evidence`")
-    with (
-        start_preview(ROOT / "artifacts" / "mask.onnx", home) as preview,
-        theme(chromium, name),
-        phone(chromium, 465, 960),
-    ):
-        open_page(chromium, preview)
-        choose(chromium, str(photo))
-        assert answers(chromium, 1)[0].startswith("You are not wearing a mask")
-        chromium.find_element(By.CSS_SELECTOR, ".keyboard button").send_keys(Keys.ENTER)
-        answers(chromium, 2)
-        WebDriverWait(chromium, 30).until(lambda _: count_shown(chromium, ".photo") == 2)
-        chromium.execute_script("document.activeElement.blur()")
-        picture = Image.open(io.BytesIO(chromium.get_screenshot_as_png())).convert("RGB")
-        assert picture.size == (930, 1920)
-        if PICTURES:
-            file = Path(PICTURES) / {"light": "preview.png", "dark": "preview-dark.png"}[name]
-            picture.quantize(256, kmeans=2).save(file, optimize=True)
-        messages = chromium.find_element(By.ID, "messages")
-        assert messages.get_property("scrollHeight") == messages.get_property("clientHeight")  # nothing is cut off
