@@ -116,6 +116,7 @@ clean:
 	rm -rf .venv
 
 # An environment is made again when its requirements change; `done` is written when the installation was complete.
+# Its labelgram.pth says where the code is: `.venv/bot/bin/python -m bot` runs from any folder.
 # Of PyTorch's 20,000 modules few are ever loaded: each is compiled when it is.
 VERSION := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and "Labelgram runs on Python 3.11 to 3.14. Name one of them: make PYTHON=python3.11 ...")
 define set_up
@@ -123,6 +124,7 @@ define set_up
 @$(PYTHON) -c '$(VERSION)'
 @$(PYTHON) -m venv --clear $(@D)
 @$(@D)/bin/pip install --quiet --disable-pip-version-check $(2)
+@echo "$(CURDIR)" >"$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/labelgram.pth"
 @touch $@
 endef
 

@@ -7,8 +7,12 @@ Nothing in here imports torch, fastai, onnx, `training` or `export`.
 """
 
 import os
+import sys
 
 __version__ = "0.3.0"
+
+if sys.version_info < (3, 11):  # noqa: UP036  # who runs it by another Python is told
+    sys.exit(f"Labelgram runs on Python 3.11 to 3.14. This is {sys.executable}, {sys.version.split()[0]}.")
 
 # From 1.32 on onnxruntime reports its use to its makers, and keeps a device identifier in the user's cache folder.
 # It reads this variable once, when it is first imported; set here, since nothing of ours is imported before.

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bot.commands.env_file import BESIDE, read_env_file
 from bot.commands.options import parse
-from bot.errors import LabelgramError
+from bot.errors import LabelgramError, explain_missing_packages
 from bot.redaction import hide_secrets
 from bot.settings import Settings
 
@@ -35,9 +35,11 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 2 for wrong usage, settings, texts or model; otherwise the command's own."""
+    _replace_closed_streams()
     options = parse(arguments)
     try:
-        return _run(options, Settings.from_environment(read_env_file(_find_env_file()) | os.environ))
+        with explain_missing_packages("requirements-bot.txt"):
+            return _run(options, Settings.from_environment(read_env_file(_find_env_file()) | os.environ))
     except LabelgramError as error:
         print(f"bot: {hide_secrets(str(error))}", file=sys.stderr)
         return 2
@@ -46,6 +48,17 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has ended, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # what no command expects, as a disk that is full
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"bot: {hide_secrets(f'{place}{error.strerror or error}')}", file=sys.stderr)
+        return 1
+
+
+def _replace_closed_streams() -> None:
+    """Python has None for a stream that was closed before it started, as by `>&-`."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
 
 
 def _find_env_file() -> Path:

@@ -1,5 +1,28 @@
 """The root of every error that Labelgram raises on purpose. Each package has one exception of its own below it."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+OUR_PACKAGES = frozenset({"bot", "training", "export"})
+
 
 class LabelgramError(Exception):
     """Something is wrong that a person can put right; the message says what, where and how."""
+
+
+class MissingPackageError(LabelgramError):
+    """A package is not installed; the message says which, and what installs it."""
+
+
+@contextmanager
+def explain_missing_packages(requirements: str) -> Iterator[None]:
+    """Whatever the block imports comes from the file `requirements`. Raises MissingPackageError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in OUR_PACKAGES:  # a module of ours that is not there is a fault of ours
+            raise
+        raise MissingPackageError(f"{package} is not installed. Run: pip install -r {requirements}") from error

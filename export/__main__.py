@@ -13,27 +13,41 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bot.errors import LabelgramError
-from export import photo_sizes, pipeline, remeasure, verify
-from export.metadata import FileMetrics
-from export.training_run import ExportError
-from training.evaluation.evaluate import FOLDS
+from bot.errors import LabelgramError, MissingPackageError, explain_missing_packages
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    "verify": verify.main,
-    "remeasure": remeasure.main,
-    "photo-sizes": photo_sizes.main,
+if TYPE_CHECKING:
+    from export.metadata import FileMetrics
+    from export.pipeline import Order
+
+COMMANDS = {
+    "verify": "export.verify",
+    "remeasure": "export.remeasure",
+    "photo-sizes": "export.photo_sizes",
 }
+"""Name of a command -> the module whose `main(arguments)` it is."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0 the file is written, 1 it could not be made; of the other commands their own."""
+    """Exit status: 0 the file is written, 1 it could not be made, 2 wrong usage; of the other commands their own."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments and arguments[0] in COMMANDS:
-        return COMMANDS[arguments[0]](arguments[1:])
+    try:
+        with explain_missing_packages("requirements-train.txt"):
+            if arguments and arguments[0] in COMMANDS:
+                status: int = import_module(COMMANDS[arguments[0]]).main(arguments[1:])
+                return status
+            return _export(arguments)
+    except MissingPackageError as error:
+        print(f"export: {error}", file=sys.stderr)
+        return 2
+
+
+def _export(arguments: list[str]) -> int:
+    from export import pipeline
+
     options = _parser().parse_args(arguments)
     try:
         metrics = pipeline.export(_read_order(options))
@@ -47,7 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _read_order(options: argparse.Namespace) -> pipeline.Order:
+def _read_order(options: argparse.Namespace) -> Order:
+    from export.pipeline import Order
+    from export.training_run import ExportError
+
     about = ""
     if options.about:
         try:
@@ -56,7 +73,7 @@ def _read_order(options: argparse.Namespace) -> pipeline.Order:
             raise ExportError(
                 f"cannot read {options.about}: {error}. --about names a text about the photos."
             ) from error
-    return pipeline.Order(
+    return Order(
         pickle=options.pickle,
         out=options.out,
         int8=options.int8,
@@ -68,6 +85,8 @@ def _read_order(options: argparse.Namespace) -> pipeline.Order:
 
 
 def _describe(metrics: FileMetrics, out: Path) -> None:
+    from training.evaluation.evaluate import FOLDS
+
     evaluation = metrics.evaluation
     judged = "photos, each by a net that has not seen it" if evaluation.judged_by == FOLDS else evaluation.judged_by
     scores, neutral = evaluation.scores, evaluation.neutral

@@ -9,5 +9,7 @@ label, `collect` gathers outsiders, `compare` puts runs side by side, `fetch` br
 
 import warnings
 
+import bot  # noqa: F401  # says which Python it takes
+
 # fastai 2.8 still uses torch.jit.script, and torch complains of it at every start.
 warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated", category=FutureWarning)

@@ -16,6 +16,8 @@ import sys
 import warnings
 from importlib import import_module
 
+from bot.errors import MissingPackageError, explain_missing_packages
+
 COMMANDS = {
     "fetch": "training.data.fetch",
     "collect": "training.data.collect",
@@ -25,8 +27,6 @@ COMMANDS = {
     "across": "training.across",
 }
 """Name of a command -> the module whose `main(arguments)` it is. Without a name it is `training.command`."""
-OWN = frozenset({"bot", "training", "export"})
-REQUIREMENTS = "requirements-train.txt"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,15 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     warnings.filterwarnings("ignore", module="PIL")  # what it says of damaged EXIF names no file
     try:
-        module = import_module(COMMANDS.get(name, "training.command"))
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing in OWN:
-            raise
-        print(f"training: {missing} is not installed. Run: pip install -r {REQUIREMENTS}", file=sys.stderr)
+        with explain_missing_packages("requirements-train.txt"):
+            module = import_module(COMMANDS.get(name, "training.command"))
+            status: int = module.main(arguments[1:] if name else arguments)
+            return status
+    except MissingPackageError as error:
+        print(f"training: {error}", file=sys.stderr)
         return 2
-    status: int = module.main(arguments[1:] if name else arguments)
-    return status
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from bot.benchmark.engines import BenchmarkError
+from bot.inference.photo_files import show_path
 
 ONNXRUNTIME = "onnxruntime"
 
@@ -53,7 +54,7 @@ def list_entries(  # noqa: PLR0913, PLR0917  # an axis of the matrix each
     names = [file.name for file in dict.fromkeys(file for _, file in sources)]
     entries = []
     for (engine, file), count, batch in product(sources, threads, batches):
-        name = file.name if names.count(file.name) == 1 else str(file)
+        name = show_path(file.name if names.count(file.name) == 1 else file)
         python = (sys.executable, "-m")
         if engine == ONNXRUNTIME:
             settings = ("--threads", str(count), "--batch", str(batch), *options)

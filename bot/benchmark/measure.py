@@ -16,6 +16,7 @@ import numpy as np
 from bot.benchmark.engines import Classifier, PhotoClassifier, PixelClassifier
 from bot.benchmark.resources import measure_energy, read_memory
 from bot.inference.decoding import PhotoError, read
+from bot.inference.photo_files import read_photo
 
 DECODE, PREPROCESS, FORWARD, TOTAL = "decode", "preprocess", "forward", "total"
 STAGES = (DECODE, PREPROCESS, FORWARD, TOTAL)
@@ -90,7 +91,7 @@ def name_photos(classifier: Classifier, files: list[str]) -> dict[str, Any]:
 
     def name(file: str) -> str | None:
         try:
-            return classifier.classify(Path(file).read_bytes())
+            return classifier.classify(read_photo(Path(file)))
         except (PhotoError, OSError):
             return None
 
@@ -123,4 +124,4 @@ def _name_batch(classifier: PixelClassifier, data: Sequence[bytes]) -> None:
 
 
 def _read_all(files: Sequence[str]) -> list[bytes]:
-    return [Path(file).read_bytes() for file in files]
+    return [read_photo(Path(file)) for file in files]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -25,6 +26,8 @@ DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 """Of ImageNet's pixels in RGB, 0 to 1: what nearly all classifiers with float inputs are trained with (torchvision)."""
 CONTRACT_ENTRY = b"\x0a\x08contract\x12"
 """How protobuf writes an entry with that key: field 1, 8 bytes, field 2 (onnx.proto3, StringStringEntryProto)."""
+MAX_INPUT_BYTES = 1_000_000_000
+"""Of one batch: larger ones fill the memory of a small machine before they are run."""
 CHANNELS = {1: "grey", 3: "RGB"}
 
 
@@ -89,6 +92,8 @@ class ImageInput:
 def follows_contract(model: Path) -> bool:
     """Whether the file has the metadata field `contract`, of which the bytes are looked for. False if unreadable."""
     try:
+        if not stat.S_ISREG(model.stat().st_mode):  # a FIFO would wait for its writer
+            return False
         with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
             return data.find(CONTRACT_ENTRY) >= 0
     except (OSError, ValueError):  # the latter for an empty file
@@ -101,7 +106,13 @@ def open_graph(model: Path, threads: int, batch: int, size: int, provider: str) 
         installed = ", ".join(ort.get_available_providers())
         raise BenchmarkError(f"--provider {provider} is not in the installed onnxruntime, which has {installed}.")
     try:
-        session = ort.InferenceSession(model.read_bytes(), session_options(threads), providers=[provider])
+        if not stat.S_ISREG(model.stat().st_mode):
+            raise BenchmarkError(f"{model} is not a file. --model names an ONNX file.")
+        model.open("rb").close()  # where that fails, the system says why
+        # By its path, since weights may lie in files beside it.
+        session = ort.InferenceSession(model, session_options(threads), providers=[provider])
+    except BenchmarkError:
+        raise
     except OSError as error:
         raise BenchmarkError(f"{model}: {error.strerror}") from error
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
@@ -109,6 +120,11 @@ def open_graph(model: Path, threads: int, batch: int, size: int, provider: str) 
     image = ImageInput.from_session(session)
     if image.batch not in (None, batch):
         raise BenchmarkError(f"{model} takes batches of {image.batch}. Measure it with --batch {image.batch}.")
+    bytes_needed = batch * image.channels * (image.height or size) * (image.width or size) * image.dtype().itemsize
+    if bytes_needed > MAX_INPUT_BYTES:
+        raise BenchmarkError(
+            f"{model}: a batch of its input takes {bytes_needed / 1e9:.1f} GB, and at most 1 is tried."
+        )
     output = session.get_outputs()[0].name
 
     def name(rows: Tensor) -> list[int]:
@@ -117,11 +133,16 @@ def open_graph(model: Path, threads: int, batch: int, size: int, provider: str) 
 
     try:
         row = image.convert(Image.new("RGB", (size, size)), size)
-        name(np.stack([row] * batch))
-        classes = int(np.asarray(session.run([output], {image.name: np.stack([row] * batch)})[0])[0].size)
+        scores = np.asarray(session.run([output], {image.name: np.stack([row] * batch)})[0])
     except Exception as error:
         raise BenchmarkError(f"{model} cannot run a photo: {_first_line(error)}") from error
-    labels = tuple(f"class {number}" for number in range(classes))
+    if scores.ndim == 0 or len(scores) != batch:
+        raise BenchmarkError(
+            f"{model} gives {list(scores.shape)} numbers for a batch of {batch}, not a row of scores a photo."
+        )
+    if np.isnan(scores).any():
+        raise BenchmarkError(f"{model} gives scores that are no numbers (NaN) for a black photo. Export it again.")
+    labels = tuple(f"class {number}" for number in range(scores[0].size))
     return PixelClassifier(labels, lambda photo: image.convert(photo, size), name, image.describe(size), batch)
 
 

@@ -24,7 +24,7 @@ HEAD = {
     "Plural-Forms": "nplurals=2; plural=(n != 1);",
 }
 ENVIRONMENT = """\
-# Settings of this bot; every one is in the README. Load them with: set -a; . {name}.env; set +a
+# Settings of this bot; docs/configuration.md has all. Load them with: set -a; . {name}.env; set +a
 BOT_TOKEN=
 MODEL_PATH={model}
 # Your number on Telegram (@userinfobot tells it), for /stats:

@@ -6,6 +6,7 @@ import os
 import stat
 from collections import deque
 from pathlib import Path
+from typing import BinaryIO
 
 from bot.inference.decoding import HEIC, PhotoError, Reason
 
@@ -66,8 +67,16 @@ def read_photo(path: Path) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise PhotoError(Reason.UNREADABLE, "this is not a regular file")
         if status.st_size > MAX_FILE_BYTES:
-            raise PhotoError(Reason.TOO_MANY_BYTES, f"the file has more than {MAX_FILE_BYTES // 1_000_000} MB")
-        return file.read(MAX_FILE_BYTES)
+            raise _too_large()
+        return read_stream(file)
+
+
+def read_stream(file: BinaryIO) -> bytes:
+    """All bytes of a file or a pipe. Raises PhotoError if these are more than MAX_FILE_BYTES, without reading on."""
+    data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise _too_large()
+    return data
 
 
 def show_path(path: str | os.PathLike[str]) -> str:
@@ -85,6 +94,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _identify(folder: Path) -> tuple[int, int]:
     status = folder.stat()
     return status.st_dev, status.st_ino
+
+
+def _too_large() -> PhotoError:
+    return PhotoError(Reason.TOO_MANY_BYTES, f"the file has more than {MAX_FILE_BYTES // 1_000_000} MB")
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

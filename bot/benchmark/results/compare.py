@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -21,6 +22,8 @@ def read_results(file: Path) -> dict[str, Any]:
     """What `--json` wrote. Raises BenchmarkError if it is something else."""
     try:
         results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(results["machine"]["cpu"], str):
+            raise TypeError
         _read_figures(results)
     except OSError as error:
         raise BenchmarkError(f"--compare {file}: {error.strerror}") from error
@@ -56,8 +59,12 @@ def _find_ratios(before: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[
 
 
 def _read_figures(results: dict[str, Any]) -> Figures:
-    return {
+    """Raises ValueError, or what json's types raise, where there are not two positive figures at least."""
+    figures = {
         (row["title"], workload): [float(median(sample["seconds"][workload][TOTAL])) for sample in row["samples"]]
         for row in results["rows"]
         for workload in row["workloads"]
     }
+    if any(len(seconds) < 2 or not all(0 < some < math.inf for some in seconds) for seconds in figures.values()):
+        raise ValueError
+    return figures

@@ -10,6 +10,7 @@ from typing import Any
 from bot.benchmark.matrix import Entry
 from bot.benchmark.measure import FORWARD, STAGES, TOTAL
 from bot.benchmark.statistics import quantiles, ratio, wilson
+from bot.inference.photo_files import show_path
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def summarise(
             "title": entry.title,
             "engine": entry.engine,
             "model": entry.name,
-            "file": str(entry.file),
+            "file": show_path(entry.file),
             "threads": entry.threads,
             "batch": entry.batch,
             "file_bytes": entry.file.stat().st_size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from bot.commands.classify.sorting import Sorter
 from bot.commands.classify.watching import watch
 from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError, Reason
-from bot.inference.photo_files import SUFFIXES, find_photos, read_photo
+from bot.inference.photo_files import SUFFIXES, find_photos, read_photo, read_stream
 from bot.settings import Settings
 
 STDIN = "-"
@@ -22,18 +23,17 @@ STDIN = "-"
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Classify what the options name. Returns the exit status: 0, or 1 if a photo could not be read.
 
-    Raises ModelError, and SortError if `--sort-into` is inside of a folder that is read.
+    Raises ModelError, WatchError, and SortError if `--sort-into` is inside of a folder that is read.
     """
     classifier = Classifier(options.model or settings.model, settings.threads)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names hold what a screen may not
     sources = [*options.paths, *([str(options.watch)] if options.watch else [])]
     sorter = Sorter(options.sort_into, sources) if options.sort_into else None
     output = open_output(options.format, options.top)
+    arrivals = watch(options.watch) if options.watch else None  # from here on: none arrives unseen
     paths = list(_list_photos(options.paths))
     status = classify(Progress(paths), classifier, output, sorter)
-    if options.watch:
-        return classify(watch(options.watch), classifier, output, sorter)
-    return status
+    return classify(arrivals, classifier, output, sorter) if arrivals else status
 
 
 def classify(paths: Iterable[str], classifier: Classifier, output: Output, sorter: Sorter | None = None) -> int:
@@ -69,7 +69,8 @@ def _list_photos(paths: Sequence[str]) -> Iterator[str]:
 
 def _read(path: str) -> bytes:
     if path == STDIN:
-        return sys.stdin.buffer.read()
+        return read_stream(sys.stdin.buffer)
     if Path(path).is_dir():
+        os.listdir(path)  # noqa: PTH208  # where that fails, the system says why
         raise PhotoError(Reason.UNREADABLE, f"there is no photo in this folder ({' '.join(sorted(SUFFIXES))})")
     return read_photo(Path(path))

@@ -6,8 +6,11 @@ import filecmp
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from io import BufferedWriter
 from pathlib import Path
+from typing import BinaryIO
 
 from bot.commands.classify.output import Answer
 from bot.errors import LabelgramError
@@ -52,10 +55,21 @@ def _copy(photo: Path, folder: Path) -> None:
         name = photo.name if number == 1 else f"{photo.stem}-{number}{photo.suffix}"
         try:
             with photo.open("rb") as source, (folder / name).open("xb") as copy:
-                shutil.copyfileobj(source, copy)
-            shutil.copystat(photo, folder / name)
+                _fill(copy, source)
+            with suppress(OSError):  # some file systems keep no modes
+                shutil.copystat(photo, folder / name)
             return
         except FileExistsError:
             if filecmp.cmp(photo, folder / name, shallow=False):
                 return
             number += 1
+
+
+def _fill(copy: BufferedWriter, source: BinaryIO) -> None:
+    """A copy that cannot be finished, as on a full disk, is deleted."""
+    try:
+        shutil.copyfileobj(source, copy)
+        copy.flush()
+    except BaseException:
+        Path(copy.name).unlink()
+        raise

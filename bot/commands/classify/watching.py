@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ from bot.inference.photo_files import find_photos
 PAUSE = 1.0
 """Seconds between two looks at the folder: it may be on a network, where no system call tells of new files."""
 
+States = dict[Path, tuple[int, int]]
+"""Size in bytes and time of change in ns of each photo."""
+
 
 class WatchError(LabelgramError):
     """The folder cannot be watched; the message says why."""
@@ -20,12 +24,13 @@ class WatchError(LabelgramError):
 def watch(folder: Path) -> Iterator[str]:
     """Paths of photos that are new in `folder` or below it, or were changed; each when it has stopped growing.
 
-    What is there at the start is passed over. Raises WatchError if `folder` is not a folder.
+    What is there when this is called is passed over. Raises WatchError if `folder` is not a folder, also later.
     """
-    if not folder.is_dir():
-        raise WatchError(f"--watch {folder} is not a folder.")
-    known = _look(folder)
-    growing: dict[Path, tuple[int, int]] = {}
+    return _wait_for_photos(folder, _look(folder))
+
+
+def _wait_for_photos(folder: Path, known: States) -> Iterator[str]:
+    growing: States = {}
     while True:
         time.sleep(PAUSE)
         seen = _look(folder)
@@ -36,10 +41,14 @@ def watch(folder: Path) -> Iterator[str]:
         growing = seen
 
 
-def _look(folder: Path) -> dict[Path, tuple[int, int]]:
-    """Size in bytes and time of change in ns of each photo."""
+def _look(folder: Path) -> States:
+    try:
+        os.listdir(folder)  # noqa: PTH208  # where that fails, the system says why
+        photos = find_photos(folder)
+    except OSError as error:
+        raise WatchError(f"--watch {folder}: {error.strerror}. Name a folder that is there.") from error
     states = {}
-    for photo in find_photos(folder):
+    for photo in photos:
         try:
             status = photo.stat()
         except OSError:  # deleted meanwhile, or a broken link

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ GRAPHS: dict[str, tuple[list[str | int], dict[str, Any], str]] = {
     ),
     "grey": ([1, 1, 28, 28], {"names": ("Input3", "Plus214_Output_0")}, "squeezed to 28x28, grey 0 to 1"),
     "half": (["batch", 3, 40, 40], {"dtype": "float16"}, "input: float16 NCHW"),
+    "beside": (["batch", 3, 40, 40], {"weights_beside": True}, "input: float32 NCHW, squeezed to 40x40"),
 }
 
 
@@ -74,6 +77,20 @@ def test_batches_are_rows_and_photos_of_a_folder_are_taken(tmp_path: Path, run_b
     assert "other.onnx, 1 thread, batch 3" in (tmp_path / "out.html").read_text()
 
 
+def test_files_of_any_kind_and_name_leave_the_report_whole(tmp_path: Path, run_bot: RunBot) -> None:
+    model = write_graph(tmp_path / "a|b\nc.onnx", ["batch", 3, 32, 32])
+    (tmp_path / "photos" / "class 0").mkdir(parents=True)
+    (tmp_path / "photos" / "class 0" / "red.jpg").write_bytes(encode(draw("red")))
+    os.mkfifo(tmp_path / "photos" / "class 0" / "pipe.jpg")
+    out = tmp_path / "out.md"
+    options = ("--model", str(model), "--images", str(tmp_path / "photos"), "--markdown", str(out))
+    done = run_bot(*SHORT, *options)
+    assert done.returncode == 0, done.stderr
+    (row,) = (line for line in out.read_text().splitlines() if "1 thread" in line)
+    assert row.startswith("| a\\|b\\nc.onnx, 1 thread |")
+    assert " of 1 |" in row
+
+
 def test_a_fixed_batch_is_measured_with_that_batch_alone(tmp_path: Path, run_bot: RunBot) -> None:
     model = write_graph(tmp_path / "four.onnx", [4, 3, 32, 32])
     done = run_bot(*SHORT, "--model", str(model))
@@ -90,7 +107,12 @@ def test_what_is_no_image_classifier_gets_one_clear_line(tmp_path: Path, run_bot
         "has 2 inputs (input, mask_1)": write_graph(tmp_path / "two.onnx", ["b", 3, 32, 32], inputs=2),
         "has no axis of 1 or 3 channels": write_graph(tmp_path / "seven.onnx", ["b", 32, 32, 7]),
         "is not an ONNX file": text,
+        "scores that are no numbers (NaN)": write_graph(tmp_path / "nan.onnx", ["b", 3, 32, 32], scale=math.nan),
+        "not a row of scores a photo": write_graph(tmp_path / "mean.onnx", ["b", 3, 32, 32], per_photo=False),
+        "takes 30.0 GB": write_graph(tmp_path / "vast.onnx", ["b", 3, 50_000, 50_000]),
+        "is not a file": tmp_path / "pipe.onnx",
     }
+    os.mkfifo(tmp_path / "pipe.onnx")
     for message, model in cases.items():
         done = run_bot(*SHORT, "--model", str(model))
         assert (done.returncode, done.stdout) == (2, ""), message
@@ -114,7 +136,10 @@ def test_a_slower_run_than_before_ends_with_status_1(tmp_path: Path, run_bot: Ru
         done = run_bot(*SHORT, "--model", str(color_model), "--compare", str(out))
         assert (done.returncode, done.stderr) == (status, "")
         assert f"  {verdict}\n" in done.stdout
-    for text in ("{}", "[]", "no JSON"):
+    for row in results["rows"]:
+        row["samples"] = row["samples"][:1]  # of which no interval can be told
+    anonymous = {name: value for name, value in json.loads(old.read_text()).items() if name != "machine"}
+    for text in ("{}", "[]", "no JSON", json.dumps(results), json.dumps(anonymous)):
         out.write_text(text)
         done = run_bot(*SHORT, "--model", str(color_model), "--compare", str(out))
         assert done.returncode == 2

@@ -7,8 +7,10 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -178,6 +180,63 @@ def test_watching_answers_what_arrives_and_ends_with_ctrl_c(tmp_path: Path, colo
         assert watcher.stdout.readline().startswith(f"{photo}: blue 99.")
         watcher.send_signal(signal.SIGINT)
         assert watcher.wait(20) == 130
+
+
+def test_a_folder_that_goes_away_ends_the_watch_with_a_line(tmp_path: Path, color_model: Path) -> None:
+    folder, out = tmp_path / "inbox", tmp_path / "out.txt"
+    folder.mkdir()
+    command = [BOT_PYTHON, "-m", "bot", "classify", "--watch", str(folder), "--model", str(color_model)]
+    with out.open("w") as file, subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=file, stderr=file) as bot:
+        while not out.read_text():  # it has begun to look
+            (folder / "new.jpg").write_bytes(encode(draw("blue")))
+            time.sleep(1.5)
+        shutil.rmtree(folder)
+        assert bot.wait(60) == 2
+    assert out.read_text().splitlines()[-1] == (
+        f"bot: --watch {folder}: No such file or directory. Name a folder that is there."
+    )
+
+
+def test_a_folder_that_may_not_be_read_is_told_as_such(tmp_path: Path, color_model: Path) -> None:
+    as_others = [] if os.geteuid() else ["setpriv", "--bounding-set=-all"]  # root reads all, but for its capabilities
+    if as_others and not shutil.which("setpriv"):
+        pytest.skip("setpriv is not installed")
+    (tmp_path / "locked").mkdir(mode=0)
+    command = [*as_others, BOT_PYTHON, "-m", "bot", "classify", "--model", str(color_model), str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == f"{tmp_path / 'locked'}: error: Permission denied\n"
+
+
+def test_a_stream_is_read_no_further_than_a_file_may_be_large(color_model: Path) -> None:
+    command = f"head -c 1500000000 /dev/zero | {BOT_PYTHON} -m bot classify --model {color_model} -"
+    done = run_in_shell(f"ulimit -v 2000000; {command}")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == "-: error: the file has more than 200 MB\n"
+
+
+def test_an_output_that_is_full_or_closed_leaves_no_traceback(folder: Path, color_model: Path) -> None:
+    command = f"{BOT_PYTHON} -W default -m bot classify --model {color_model} {folder / 'a.jpg'}"
+    full = run_in_shell(f"{command} >/dev/full")
+    assert (full.returncode, full.stderr) == (1, "bot: No space left on device\n")
+    for closed in (">&-", ">&- 2>&-", "--csv >&-", "- <&-"):
+        assert "Traceback" not in run_in_shell(f"{command} {closed}").stderr
+
+
+def test_a_copy_that_cannot_be_finished_is_not_left(folder: Path, tmp_path: Path, color_model: Path) -> None:
+    (folder / "large.bmp").write_bytes(encode(draw("red", (400, 400)), "BMP"))
+    command = f"{BOT_PYTHON} -m bot classify --model {color_model} --sort-into {tmp_path / 'out'} {folder}"
+    done = run_in_shell(f"trap '' XFSZ; ulimit -f 100; {command}")  # kB that a file may have: the disk's end
+    assert (done.returncode, done.stderr) == (1, "")
+    assert f"{folder / 'large.bmp'}: error: it could not be copied to {tmp_path / 'out' / 'red'}: " in done.stdout
+    assert not (tmp_path / "out" / "red" / "large.bmp").exists()
+    assert (tmp_path / "out" / "red" / "a.jpg").exists()
+
+
+def run_in_shell(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def test_the_shipped_model_is_found_from_any_folder(tmp_path: Path) -> None:
