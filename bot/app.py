@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from aiogram import Bot
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
-from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramNotFound, TelegramUnauthorizedError
+from aiogram.exceptions import AiogramError, TelegramBadRequest
 from aiogram.utils.token import TokenValidationError
 
 from bot.backoff import backoff
@@ -19,7 +19,7 @@ from bot.delivery.at_least_once import REST, Delivery
 from bot.delivery.backlog import Backlog
 from bot.delivery.pacing import SendPacer
 from bot.delivery.polling import poll
-from bot.delivery.retries import RetryMiddleware
+from bot.delivery.retries import UNKNOWN, RetryMiddleware
 from bot.delivery.session import Session
 from bot.delivery.stopping import until
 from bot.donations.backends import open_store
@@ -29,6 +29,7 @@ from bot.monitoring.health import Health
 from bot.monitoring.metrics import Metrics
 from bot.settings import Settings, SettingsError
 from bot.startup.memory import settle_memory
+from bot.storage.key_values import KeyValueStore
 from bot.storage.ledger import LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.sqlite import open_sqlite
@@ -68,7 +69,7 @@ async def run(settings: Settings, classifier: Classifier, replies: Replies) -> N
             stack.callback(asyncio.create_task(work).cancel)
         try:
             await (_listen(app, stack, stopped) if settings.webhook_url else _poll(app, stopped))
-        except (TelegramUnauthorizedError, TelegramNotFound) as error:
+        except UNKNOWN as error:
             raise SettingsError(WRONG_TOKEN) from error
 
 
@@ -101,6 +102,7 @@ async def _build(
     backlog = Backlog(state.backlog, bot, metrics, pseudonymise)
     parts = Parts(classifier, replies, metrics, state.key_values, donations, pseudonymise, backlog)
     retries = RetryMiddleware(SendPacer(state.rate_limiter, pseudonymise), metrics)
+    retries.is_token_known = await _is_token_known(state.key_values, pseudonymise)
     bot.session.middleware(retries)
     throttling = ThrottlingMiddleware(state.rate_limiter, replies, metrics, pseudonymise)
     delivery = Delivery(
@@ -159,6 +161,7 @@ async def _greet(app: _App) -> None:
     key_values, replies, donating = app.parts.key_values, app.parts.replies, app.parts.donations.are_on
     try:
         log.info("answering as @%s", (await app.bot.me()).username)
+        await key_values.set("token", app.parts.pseudonymise("token"))
         await asyncio.sleep(PROFILE_SECONDS)
         wanted = f"{replies.digest} {donating}"
         if await key_values.get("introduced") != wanted:
@@ -168,6 +171,14 @@ async def _greet(app: _App) -> None:
         log.warning("the command menu could not be filled: %s", error)
     except AiogramError as error:  # a wrong token ends the bot elsewhere
         log.warning("the command menu could not be filled: %s", type(error).__name__)
+
+
+async def _is_token_known(key_values: KeyValueStore, pseudonymise: Pseudonymiser) -> bool:
+    """Whether the state says that Telegram has known this token; also if the state cannot be read now."""
+    try:
+        return await key_values.get("token") == pseudonymise("token")
+    except LedgerError:
+        return True
 
 
 async def _settle(delivery: Delivery) -> None:

@@ -11,13 +11,12 @@ from aiogram import Bot
 from aiogram.exceptions import (
     AiogramError,
     TelegramConflictError,
-    TelegramNotFound,
     TelegramRetryAfter,
-    TelegramUnauthorizedError,
 )
 
 from bot.backoff import backoff
 from bot.delivery.at_least_once import Delivery, ShuttingDown
+from bot.delivery.retries import UNKNOWN
 from bot.delivery.session import RawUpdates
 from bot.delivery.slots import Policy
 from bot.delivery.stopping import until
@@ -58,8 +57,8 @@ async def poll(
             window.take(updates)
             del updates  # it would be kept until the next come
         except Exception as error:  # whatever Telegram answers, it is asked again
-            if isinstance(error, TelegramUnauthorizedError | TelegramNotFound) and is_token_wrong():
-                raise  # TelegramNotFound where the token has not the form of one
+            if isinstance(error, UNKNOWN) and is_token_wrong():
+                raise
             trouble += 1
             await until(stopped, _recover(bot, error, trouble))
             continue

@@ -15,6 +15,7 @@ from aiogram.exceptions import (
     TelegramEntityTooLarge,
     TelegramMigrateToChat,
     TelegramNetworkError,
+    TelegramNotFound,
     TelegramRetryAfter,
     TelegramServerError,
     TelegramUnauthorizedError,
@@ -37,6 +38,9 @@ TRANSIENT = (TelegramNetworkError, TelegramServerError, ClientDecodeError)
 
 AT_THE_START = 600.0
 """Seconds for which a call is tried that belongs to no update. One that does is tried for as long as its slot waits."""
+
+UNKNOWN = (TelegramUnauthorizedError, TelegramNotFound)
+"""What Telegram says to a token that it does not know; the latter where the token has not the form of one."""
 
 BELIEVED_AFTER = 180.0
 """Seconds for which Telegram has to say that it does not know the token, once it has known it (telegram-bot-api issues
@@ -64,6 +68,8 @@ class RetryMiddleware(BaseRequestMiddleware):
         self._metrics = metrics
         self.reached_at = -math.inf
         """When Telegram last did what it was asked (time.monotonic)."""
+        self.is_token_known = False
+        """An earlier process has reached Telegram with this token."""
         self._unknown_since: float | None = None
         """Since when it has said nothing but that it does not know the token."""
 
@@ -72,7 +78,8 @@ class RetryMiddleware(BaseRequestMiddleware):
         """A 401 counts at once where Telegram never knew the token, and after BELIEVED_AFTER where it did."""
         if self._unknown_since is None:
             return False
-        return self.reached_at == -math.inf or time.monotonic() - self._unknown_since > BELIEVED_AFTER
+        was_known = self.is_token_known or self.reached_at > -math.inf
+        return not was_known or time.monotonic() - self._unknown_since > BELIEVED_AFTER
 
     async def __call__(
         self, make_request: NextRequestMiddlewareType[TelegramType], bot: Bot, method: TelegramMethod[TelegramType]
@@ -119,7 +126,8 @@ class RetryMiddleware(BaseRequestMiddleware):
                 continue
             except AiogramError as error:
                 # An update outlives a 401: a good token is refused for a time.
-                if not passes(error) and not (slot.is_patient and isinstance(error, TelegramUnauthorizedError)):
+                is_unknown = isinstance(error, TelegramUnauthorizedError)
+                if not passes(error) and not (is_unknown and (slot.is_patient or not self.is_token_wrong)):
                     raise
                 reason, failure = error, type(error).__name__
             wait = float(reason.retry_after) if isinstance(reason, TelegramRetryAfter) else backoff(attempt)
@@ -145,7 +153,7 @@ class RetryMiddleware(BaseRequestMiddleware):
     async def _reach(self, request: Awaitable[T]) -> T:
         try:
             result = await request
-        except TelegramUnauthorizedError:
+        except UNKNOWN:
             self._unknown_since = self._unknown_since or time.monotonic()
             raise
         self.reached_at, self._unknown_since = time.monotonic(), None

@@ -124,6 +124,15 @@ def estimate_memory(data: bytes) -> int:
         return 0
 
 
+def is_photo(data: bytes) -> bool:
+    """Whether a file's first bytes are those of a photo in one of FORMATS, be it damaged."""
+    try:
+        with _open(data):
+            return True
+    except Exception as error:  # Pillow's readers raise a dozen types on damaged files
+        return not isinstance(error, UnidentifiedImageError)
+
+
 class _Pieces(io.BytesIO):
     """A file that is not read in more than MAX_PIECES pieces."""
 

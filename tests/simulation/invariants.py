@@ -57,9 +57,12 @@ class Watch:
         return any(trouble.start < ask.answers[-1].at + NOTED and trouble.end > at for trouble in state)
 
     def note_loss(self, what: str) -> None:
-        """The ledger is gone, and with it what was answered."""
+        """The state is gone: answers may come again, and what was put down is lost (docs/replicas.md)."""
+        held = [update.ask for update in self._telegram.queue.waiting.values()]
         for ask in self._telegram.asks.values():
             ask.repeats += 1
+            if ask not in held:
+                ask.waived = what
 
     def _on_answer(self, ask: Ask, sent: Sent) -> None:
         if ask.album:

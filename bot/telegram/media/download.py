@@ -22,7 +22,7 @@ from aiohttp import ClientError, ClientResponseError
 
 from bot.backoff import backoff
 from bot.delivery.slots import Cause, current_slot
-from bot.inference.decoding import PhotoError, Reason, estimate_memory
+from bot.inference.decoding import PhotoError, Reason, estimate_memory, is_photo
 from bot.monitoring.metrics import Metrics
 from bot.telegram.media.budget import MemoryBudget
 
@@ -38,6 +38,8 @@ TRIES = 8
 LONGEST = 3600.0
 """Seconds for which a file is waited for."""
 TRY_SECONDS = 20.0
+PAGE_STARTS = (b"<", b"{", b"")
+"""What a gateway's page in the place of a file starts with: HTML, JSON, or nothing."""
 
 
 @asynccontextmanager
@@ -95,7 +97,10 @@ async def _fetch_once(bot: Bot, file: PhotoSize | Document | Sticker) -> bytes:
             if path.startswith("/"):  # of a Bot API server of one's own that runs with --local
                 return await asyncio.to_thread(_read_local, Path(path))
             await bot.download_file(path, buffer)
-            return buffer.getvalue()
+        data = buffer.getvalue()
+        if file.file_size not in (None, len(data)) and not await asyncio.to_thread(is_photo, data):
+            raise _Refusal(_OtherFile(), is_final=data.lstrip()[:1] not in PAGE_STARTS)
+        return data
     except TelegramBadRequest as error:
         if "too big" in error.message:
             raise _too_many_bytes() from error
@@ -124,6 +129,10 @@ def _read_local(file: Path) -> bytes:
     if len(data) > MAX_BYTES:
         raise _too_many_bytes()
     return data
+
+
+class _OtherFile(Exception):  # noqa: N818  # named in the metric of retries
+    """What came is not the file: no photo, and not as long as Telegram said."""
 
 
 class _BoundedBuffer(io.BytesIO):

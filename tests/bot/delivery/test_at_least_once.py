@@ -10,6 +10,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import pytest
 from aiogram import Bot, Dispatcher
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
@@ -209,6 +210,25 @@ def test_a_token_that_is_refused_for_a_time_is_not_believed_to_be_wrong(
     message = telegram.send_photo(draw("red"))  # ends the long poll
     telegram.wait_until(lambda: (tmp_path / "bot.log").read_text().count("TelegramUnauthorizedError") >= 3)
     assert process.poll() is None
+    telegram.token = token
+    telegram.wait_until(lambda: message in telegram.answers())
+
+
+@pytest.mark.parametrize("way", ["polling", "webhook"])
+def test_a_new_process_doubts_a_401_where_an_earlier_one_was_known(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path, way: str, free_port: int
+) -> None:
+    listening = {"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "HOST": "127.0.0.1", "PORT": str(free_port)}
+    hook = listening if way == "webhook" else {}
+    first = start_bot(**hook)
+    telegram.wait_until(lambda: any(method == "setMyCommands" for method, _ in telegram.calls))
+    kill(first)
+    telegram.token, token = "another", telegram.token
+    message = telegram.send_photo(draw("red"))
+    seen = (tmp_path / "bot.log").read_text().count("TelegramUnauthorizedError")
+    second = start_bot(**hook)
+    telegram.wait_until(lambda: (tmp_path / "bot.log").read_text().count("TelegramUnauthorizedError") >= seen + 3)
+    assert second.poll() is None
     telegram.token = token
     telegram.wait_until(lambda: message in telegram.answers())
 

@@ -146,6 +146,10 @@ def test_a_file_that_is_away_for_a_time_is_waited_for(telegram: Telegram, start_
         Refusal(DOWNLOAD, 500, "x", times=10),
         Refusal(DOWNLOAD, 503, "x", times=10),
         Refusal(DOWNLOAD, 429, "x", times=10),
+        Refusal(DOWNLOAD, 200, "<html>Bad Gateway</html>", times=10),
+        Refusal(DOWNLOAD, 200, {"ok": False, "error_code": 502}, times=10),
+        Refusal(DOWNLOAD, 200, "", times=10),
+        Refusal(DOWNLOAD, 200, "upstream connect error", times=3),
     ]
     sent = []
     for user, refusal in enumerate(refusals, start=100):
@@ -156,10 +160,12 @@ def test_a_file_that_is_away_for_a_time_is_waited_for(telegram: Telegram, start_
     gone = telegram.send({"photo": telegram.files.keep_photo(draw("red"))}, user=200)
     for size in telegram.messages[gone]["photo"]:
         telegram.refusals.append(refuse_with("getFile", 400, "Bad Request: invalid file_id", files={size["file_id"]}))
+    page = telegram.send_document(b"<html>a page that a person sent</html>", "image/jpeg", "page.jpg", user=201)
     start_bot()
-    telegram.wait_until(lambda: gone in telegram.answers())
+    telegram.wait_until(lambda: {gone, page} <= telegram.answers().keys())
     assert telegram.answers()[gone] == text("refusal", "not-delivered")
-    telegram.wait_until(lambda: telegram.answers().keys() == {gone, *sent}, seconds=120)
+    assert telegram.answers()[page] == text("refusal", "unreadable")
+    telegram.wait_until(lambda: telegram.answers().keys() == {gone, page, *sent}, seconds=120)
     assert all(telegram.answers()[number].startswith("I see: red.") for number in sent)
 
 

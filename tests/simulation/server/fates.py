@@ -12,6 +12,8 @@ from random import Random
 from typing import Any
 
 GARBAGE = (b"", b"null", b"[]", b"7", b'{"ok": true', b"\xff\xfe", b'{"result": []}', b"<html>busy</html>")
+FILE_PAGES = (b"", b"<html>busy</html>", b"\n<!DOCTYPE html>busy", b'{"ok": false}', b'{"ok":false,"error_code":502}')
+"""What a gateway may send in the place of a file."""
 PAGES = (200, 200, 301, 304, 403, 404, 418, 429, 500, 501, 502, 502, 503, 504, 520, 599)
 SERVER_ERRORS = (500, 500, 501, 502, 503, 504, 507, 520, 599)
 REFUSALS: tuple[tuple[int, str], ...] = (
@@ -146,8 +148,8 @@ def _lose(method: str, rng: Random, there: float, back: float) -> Fate:
             return Fate("late", True, there=there, back=rng.uniform(1, 40))
         case "twice":
             return Fate("twice", True, there=there, back=back)
-        case "page" | "garbage" if method == "file":  # a page with status 200 is a file like any other
-            return Fate("page", False, rng.choice(SERVER_ERRORS), b"<html>a page</html>", there, back)
+        case "garbage" if method == "file":
+            return Fate("page", False, 200, rng.choice(FILE_PAGES), there, back)
         case "page":
             return Fate("page", executes, rng.choice(PAGES), b"<html>a page</html>", there, back)
         case "garbage":
