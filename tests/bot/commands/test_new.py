@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.support.bot_process import BOT_PYTHON, StartBot, environment
@@ -57,3 +58,9 @@ def test_a_bot_of_200_classes_answers(telegram: Telegram, start_bot: StartBot, t
     telegram.wait_until(lambda: len(telegram.texts()) == 2)
     assert "class 001" in telegram.answers()[message]
     assert any("190 more" in text for text in telegram.texts())
+
+
+def test_the_old_name_says_the_new_one() -> None:
+    command = [sys.executable, "-m", "deploy.new"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "python -m deploy.new is now: python -m bot new\n")
