@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from tests.stress.held.run import Plan, run
 
@@ -21,10 +22,11 @@ def main() -> int:
     parser.add_argument("--modes", default="polling,webhook", help="%(default)s")
     parser.add_argument("--others", type=int, default=300, help="photos of others (%(default)s)")
     parser.add_argument("--kills", type=int, default=0, help="kill -9 in the meantime (%(default)s)")
+    parser.add_argument("--model", type=Path, help="an ONNX file (a small one that explains its answers)")
     parser.add_argument("--none", action="store_true", help="nobody is held: what the machine itself takes")
     options = parser.parse_args()
     is_good = True
-    plan = Plan(others=options.others, kills=options.kills)
+    plan = Plan(others=options.others, kills=options.kills, model=options.model and options.model.resolve())
     if options.none:
         plan = replace(plan, held=0, stalled=0, pressers=0)
     for mode in options.modes.split(","):
