@@ -1,4 +1,4 @@
-# docker build -t labelgram .                         --build-arg EXTRAS="redis heic s3" --build-arg MODEL=artifacts/pets.onnx
+# docker build -t labelgram .                         --build-arg EXTRAS="redis heic s3 proxy" --build-arg MODEL=artifacts/pets.onnx
 # docker run -e BOT_TOKEN=... -v labelgram:/state labelgram                                  --read-only works with -v
 # For x86-64 and arm64: of what it installs there are wheels for both.
 

@@ -5,7 +5,8 @@
 # make chaos   the bot under kill -9, faults and load, beside aiogram's default polling: one table (10 minutes)
 # make simulate  10,000 seeds of the whole bot in virtual time, against a Telegram, a disk and deaths drawn from each
 # make bench   speed, memory and size beside fastai, PyTorch and OpenVINO: BENCHMARKS.md and its pictures (half an hour)
-# make slug    dist/slug, the folder to deploy, without what the bot never loads, and its archive; EXTRAS="redis heic s3"
+# make slug    dist/slug, the folder to deploy, without what the bot never loads, and its archive; EXTRAS="redis heic s3 proxy"
+# make lock    requirements-NAME.lock beside requirements-NAME.txt: versions and hashes; OPTIONS=--upgrade
 # make compat  the bot's tests and the slug on every other Python that is installed (3.12 to 3.14); TESTS="tests/bot/inference"
 # make fuzz    20,000 photos with damage done to them, through the bot's decoder
 # make fetch   the tutorial's face-mask photos into data/masks
@@ -33,7 +34,7 @@ PYTHONS := LABELGRAM_BOT_PYTHON=$(CURDIR)/$(BOT)/bin/python LABELGRAM_REDIS_PYTH
 # Keeps glibc from handing every batch's memory back to the kernel: a fifth more photos a second on the CPU.
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
 
-.PHONY: help run environments test coverage compat test-bot test-train test-long test-export test-simulation simulate chaos bench slug fuzz lint new fetch train export clean
+.PHONY: help run environments test coverage compat test-bot test-train test-long test-export test-simulation simulate chaos bench slug fuzz lint lock new fetch train export clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -96,6 +97,9 @@ compat:
 
 lint: $(TEST)/done
 	scripts/lint
+
+lock:
+	scripts/lock $(OPTIONS)
 
 new: $(BOT)/done
 	@$(BOT)/bin/python -m bot new artifacts/$(NAME) $(if $(wildcard artifacts/$(NAME).onnx),,--data $(DATA))

@@ -1,6 +1,6 @@
 """Makes what is deployed, or trims what a host installed.
 
-python -m deploy.slug build [--model M] [--extras "redis heic s3"] [--from SITE_PACKAGES] [--out dist] [--no-archive]
+python -m deploy.slug build [--model M] [--extras "redis heic s3 proxy"] [--from FOLDER] [--out dist] [--no-archive]
 python -m deploy.slug trim SITE_PACKAGES     in place; what does not match any more is a warning
 
 `build` makes OUT/slug/, which any Python of this version runs by its script `run`, and OUT/labelgram-slug.tar.xz. The
@@ -23,7 +23,7 @@ from deploy.slug.trim import find_stale, read_entries, trim
 
 ROOT = Path(__file__).parents[2]
 LIST = ROOT / "deploy" / "trim.toml"
-EXTRAS = ("redis", "heic", "s3")
+EXTRAS = ("redis", "heic", "s3", "proxy")
 MAX_UNPACKED = 140 * MB
 MAX_ARCHIVE = 55 * MB
 """Limits of the bot without extras: HEIC's library alone has 26 MB."""
@@ -53,8 +53,8 @@ def _build(options: argparse.Namespace) -> int:
     if options.source:
         copy_installed(options.source, site_packages)
     else:
-        print(f"installing the requirements for Python {VERSION}", flush=True)
-        install([ROOT / f"requirements-{name}.txt" for name in ("bot", *extras)], site_packages)
+        print(f"installing the locked requirements for Python {VERSION}", flush=True)
+        install([ROOT / f"requirements-{name}.lock" for name in ("bot", *extras)], site_packages)
     if stale := find_stale(site_packages, entries):
         raise SlugError("\n      ".join([f"{options.list} is out of date:", *stale]))
     before = weigh_packages(site_packages)

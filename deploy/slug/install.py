@@ -15,13 +15,13 @@ VENVS_OWN = frozenset({"pip", "setuptools", "wheel"})
 """Packages that a virtual environment brings."""
 
 
-def install(requirements: list[Path], site_packages: Path) -> None:
-    """Install wheels for this interpreter, without bytecode. Raises SlugError; pip has said more then."""
+def install(locks: list[Path], site_packages: Path) -> None:
+    """Install the wheels of lock files, each checked against its hashes. Raises SlugError; pip has said more then."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    wanted = [argument for file in requirements for argument in ("-r", str(file))]
-    options = ["--target", str(site_packages), "--no-compile", "--only-binary", ":all:"]
+    wanted = [argument for file in locks for argument in ("-r", str(file))]
+    options = ["--target", str(site_packages), "--no-compile", "--only-binary", ":all:", "--require-hashes"]
     if subprocess.run([*pip, *options, *wanted], check=False).returncode:
-        raise SlugError(f"pip could not install {', '.join(file.name for file in requirements)}")
+        raise SlugError(f"pip could not install {', '.join(file.name for file in locks)}")
     # The packages' own commands, which name this interpreter.
     shutil.rmtree(site_packages / "bin", ignore_errors=True)
 
