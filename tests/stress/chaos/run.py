@@ -7,10 +7,11 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polib
 
@@ -26,6 +27,17 @@ EACH = 4
 PER_SECOND = 12.0
 """Photos sent a second, in the mean. Telegram takes 30 answers a second."""
 SLOW_SECONDS, HANG_SECONDS = 1.0, 2.0
+UNREADABLE: tuple[dict[str, Any], ...] = (
+    {},
+    {"brand_new": {"id": 1}},
+    {"message": None},
+    {"poll_answer": {"poll": 1}},
+    {"chat_member": {"new_chat_member": {"status": "ghost"}}},
+    {"message": {"message_id": 1, "date": 1, "chat": {"id": -5, "type": "group"}, "forward_origin": {"type": "user"}}},
+)
+"""Updates that aiogram cannot parse."""
+UNREADABLE_EVERY = 25
+"""Photos between two of them. The reference gets none: its polling would end with the first."""
 MOMENT = 1.0
 """A kill comes at a random moment within so many seconds from when it is due and the bot is up."""
 PATIENCE = 120.0
@@ -87,7 +99,9 @@ def run_mode(
         telegram.enforce_limits = True
         telegram.faults = Faults(fault_rate, seed, slow_seconds=SLOW_SECONDS, hang_seconds=HANG_SECONDS)
         with start_fleet(mode, telegram, model, folder or Path(temporary)) as bots:
-            return _Run(telegram, bots, photos=photos, kills=kills, seed=seed, seconds=seconds).go()
+            unreadable = () if mode == "reference" else UNREADABLE
+            run = _Run(telegram, bots, unreadable, photos=photos, kills=kills, seed=seed, seconds=seconds)
+            return run.go()
 
 
 class _TimeIsUp(Exception):  # noqa: N818
@@ -96,9 +110,17 @@ class _TimeIsUp(Exception):  # noqa: N818
 
 class _Run:
     def __init__(
-        self, telegram: Telegram, bots: list[Process], *, photos: int, kills: int, seed: int, seconds: float
+        self,
+        telegram: Telegram,
+        bots: list[Process],
+        unreadable: Sequence[dict[str, Any]],
+        *,
+        photos: int,
+        kills: int,
+        seed: int,
+        seconds: float,
     ) -> None:
-        self._telegram, self._bots = telegram, bots
+        self._telegram, self._bots, self._unreadable = telegram, bots, unreadable
         self._started_at = time.monotonic()
         self._deadline = self._started_at + seconds
         self._sent: list[int] = []
@@ -142,6 +164,8 @@ class _Run:
                 pass
             if self._time_is_up.is_set():
                 return
+            if self._unreadable and number % UNREADABLE_EVERY == 0:
+                self._telegram.send_raw(self._unreadable[number // UNREADABLE_EVERY % len(self._unreadable)])
             self._sent.append(self._telegram.send_photo(photos[number % len(photos)], user=user))
 
     def _kill_one(self, moment: float, milestone: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -12,10 +13,11 @@ from aiohttp import web
 
 from tests.support.telegram.responses import hang_up, refuse, refuse_for_now, trickle, truncate
 
-ANY_FAULTS = ("reset", "bad-gateway", "server-error")
-CALL_FAULTS = (*ANY_FAULTS, "too-many-requests", "slow", "no-answer")
+ANY_FAULTS = ("reset", "bad-gateway", "server-error", "any-error", "page")
+CALL_FAULTS = (*ANY_FAULTS, "too-many-requests", "held-chat", "slow", "no-answer")
 DOWNLOAD_FAULTS = (*ANY_FAULTS, "truncated", "slow-download")
 WEBHOOK_FAULTS = ("impatient",)
+PAGE = "<html><h1>502 Bad Gateway</h1></html>"
 KINDS = tuple(dict.fromkeys((*CALL_FAULTS, *DOWNLOAD_FAULTS, *WEBHOOK_FAULTS)))
 
 
@@ -32,15 +34,19 @@ class Faults:
     seed: int
     kinds: tuple[str, ...] = KINDS
     """`slow` holds a call up; `no-answer` holds it for longer and then closes the connection; `impatient` does not wait
-    for the webhook's answer, but brings the update again while the first one is in work.
+    for the webhook's answer, but brings the update again while the first one is in work. `any-error` is one of all
+    statuses from 500; `page` is a gateway's page with status 200; `held-chat` refuses all calls to a chat for a while.
     """
     slow_seconds: float = 2.0
     hang_seconds: float = 10.0
+    held_seconds: float = 10.0
     injected: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         assert set(self.kinds) <= set(KINDS), self.kinds
         self._chance = random.Random(self.seed)
+        self._held: dict[str, float] = {}
+        """When each chat that is held is free again, on the loop's clock."""
 
     def draw(self, possible: tuple[str, ...]) -> str | None:
         """One of the possible kinds, or None: this time nothing goes wrong."""
@@ -56,15 +62,26 @@ class Faults:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Answer a request as `handler` does, or with a fault."""
+        chat = str((await request.post()).get("chat_id", ""))
+        now = asyncio.get_running_loop().time()
+        if (rest := self._held.get(chat, now) - now) > 0:
+            return refuse_for_now(math.ceil(rest))
         match self.draw(DOWNLOAD_FAULTS if request.path.startswith("/file/") else CALL_FAULTS):
             case "reset":
                 return hang_up(request)
             case "bad-gateway":
-                return web.Response(status=502, text="<html><h1>502 Bad Gateway</h1></html>", content_type="text/html")
+                return web.Response(status=502, text=PAGE, content_type="text/html")
+            case "page":
+                return web.Response(text=PAGE, content_type="text/html")
+            case "any-error":
+                return refuse(self._chance.randint(500, 599), "An error of a kind that nobody has listed")
             case "server-error":
                 return refuse(500, "Internal Server Error")
             case "too-many-requests":
                 return refuse_for_now(1)
+            case "held-chat" if chat:
+                self._held[chat] = now + self.held_seconds
+                return refuse_for_now(math.ceil(self.held_seconds))
             case "no-answer":
                 await asyncio.sleep(self.hang_seconds)
                 return hang_up(request)
