@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from aiogram import Bot
-from aiogram.enums import ChatType, ContentType, MessageEntityType
+from aiogram.enums import ChatType, ContentType
 from aiogram.filters import BaseFilter, Command
 from aiogram.types import Message, User
 
-from bot.delivery.updates.identity import mentions
+from bot.delivery.updates.identity import speaks_to
 from bot.telegram.media.album_mentions import AlbumMentions
 from bot.telegram.media.pictures import may_be_image
-from bot.texts.replies import COMMANDS, DONATING
 
 SPOKEN = frozenset(
     {
@@ -33,7 +32,7 @@ class Addressed(BaseFilter):
         if message.chat.type in (ChatType.PRIVATE, ChatType.CHANNEL):
             return True
         me = await bot.me()
-        is_addressed = _is_reply_to(message, me) or mentions(message, me) or _is_commanded(message, me)
+        is_addressed = _is_reply_to(message, me) or speaks_to(message, me)
         if message.media_group_id is None:
             return is_addressed
         if is_addressed:
@@ -46,15 +45,6 @@ def _is_reply_to(message: Message, me: User) -> bool:
     """Not in a topic that the bot has made: there every message is a reply to the topic's first."""
     replied = message.reply_to_message
     return bool(replied and replied.from_user and replied.from_user.id == me.id and not replied.forum_topic_created)
-
-
-def _is_commanded(message: Message, me: User) -> bool:
-    """Whether the caption begins with a command of the bot's: /what, or /what@name."""
-    first = next(iter(message.caption_entities or ()), None)
-    if first is None or first.type != MessageEntityType.BOT_COMMAND or first.offset != 0:
-        return False
-    command, _, name = first.extract_from(message.caption or "").removeprefix("/").partition("@")
-    return name.lower() == (me.username or "").lower() if name else command in (*COMMANDS, *DONATING)
 
 
 class LostPicture(BaseFilter):

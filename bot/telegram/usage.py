@@ -53,9 +53,13 @@ class Statistics:
         """Somebody has said that a photo shows `label`, which the answer did not name."""
         await self._add(f"missed:{label}")
 
+    async def add_none(self) -> None:
+        """Somebody has said that a photo, called wrong, shows none of the classes."""
+        await self._add("none")
+
     async def read_totals(self) -> dict[str, int]:
-        """How many photos were `answered`, `unsure`, called `right` and called `wrong` since the beginning."""
-        names = ("answered", "unsure", "right", "wrong")
+        """How many photos were `answered`, `unsure`, called `right`, `wrong` and `none` of the classes, ever."""
+        names = ("answered", "unsure", "right", "wrong", "none")
         return dict(zip(names, await self._read(*names), strict=True))
 
     async def read_days(self) -> list[Day]:

@@ -8,6 +8,8 @@ from aiogram import Bot
 from aiogram.enums import ChatType, MessageEntityType
 from aiogram.types import Message, Update, User
 
+from bot.texts.replies import COMMANDS, DONATING
+
 
 class Lane(Enum):
     """Updates of one chat in one lane are answered in order. Lanes do not wait for each other."""
@@ -30,20 +32,28 @@ async def identify(update: Update, bot: Bot) -> str:
     """A picture is known by its chat, message and file: after a quiet week Telegram's own numbers begin again.
 
     An edited message with the same picture is the same, so that a new caption brings no new answer. In a group, one
-    that mentions the bot is another than one that does not: a mention may be added by an edit.
+    that speaks to the bot is another than one that does not: an edit may add a mention or a command.
     """
     message = find_message(update)
     if message is None:
         return f"update {update.update_id}"
     name = f"{message.chat.id}:{message.message_id}:{_find_file(message)}"
     entities = message.entities or message.caption_entities
-    if entities and message.chat.type not in (ChatType.PRIVATE, ChatType.CHANNEL) and mentions(message, await bot.me()):
+    if (
+        entities
+        and message.chat.type not in (ChatType.PRIVATE, ChatType.CHANNEL)
+        and speaks_to(message, await bot.me())
+    ):
         name += ":mentioned"
     return name
 
 
-def mentions(message: Message, me: User) -> bool:
-    """Whether text or caption mention the bot."""
+def speaks_to(message: Message, me: User) -> bool:
+    """Whether text or caption mention the bot, or a caption begins with a command of its own."""
+    return _mentions(message, me) or _is_commanded(message, me)
+
+
+def _mentions(message: Message, me: User) -> bool:
     text = message.text or message.caption or ""
     name = f"@{me.username}".lower()
     for entity in message.entities or message.caption_entities or ():
@@ -52,6 +62,15 @@ def mentions(message: Message, me: User) -> bool:
         if entity.type == MessageEntityType.MENTION and entity.extract_from(text).lower() == name:
             return True
     return False
+
+
+def _is_commanded(message: Message, me: User) -> bool:
+    """By /what, or by /what@name."""
+    first = next(iter(message.caption_entities or ()), None)
+    if first is None or first.type != MessageEntityType.BOT_COMMAND or first.offset != 0:
+        return False
+    command, _, name = first.extract_from(message.caption or "").removeprefix("/").partition("@")
+    return name.lower() == (me.username or "").lower() if name else command in (*COMMANDS, *DONATING)
 
 
 def find_lane(update: Update) -> tuple[int, Lane]:

@@ -99,12 +99,19 @@ async def take_label(
 
 
 async def take_none(
-    callback: CallbackQuery, callback_data: NoneOfThese, feedback: Feedback, replies: Replies, language: str | None
+    callback: CallbackQuery,
+    callback_data: NoneOfThese,
+    feedback: Feedback,
+    statistics: Statistics,
+    replies: Replies,
+    language: str | None,
 ) -> None:
-    """It shows none of the classes, so no class can keep it."""
-    if await feedback.check(callback, callback_data, language):
+    """It shows none of the classes: that is counted, and no class can keep the photo."""
+    if not await feedback.check(callback, callback_data, language):
+        return
+    if await feedback.claim(callback, "label", statistics.add_none):
         await feedback.end(callback, language)
-        await show_toast(callback, replies.text("verdict", "thanks", language))
+    await show_toast(callback, replies.text("verdict", "thanks", language))
 
 
 async def tell_outdated(callback: CallbackQuery, replies: Replies, language: str | None) -> None:

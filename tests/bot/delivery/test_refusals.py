@@ -180,8 +180,11 @@ def test_an_album_whose_answer_was_deleted_gets_another(telegram: Telegram, star
     assert telegram.answers()[second].splitlines()[1:3] == ["1. red, 99%", "2. green, 99%"]
 
 
-def test_a_document_that_an_edit_replaced_and_a_mention_that_it_added_are_looked_at(
-    telegram: Telegram, start_bot: StartBot
+@pytest.mark.parametrize(
+    ("caption", "kind"), [("@test_bot", "mention"), ("/what", "bot_command"), ("/what@test_bot", "bot_command")]
+)
+def test_a_document_that_an_edit_replaced_and_a_caption_that_it_added_are_looked_at(
+    caption: str, kind: str, telegram: Telegram, start_bot: StartBot
 ) -> None:
     start_bot()
     document = telegram.send_document(b"no photo", "image/jpeg", "a.jpg")
@@ -191,9 +194,9 @@ def test_a_document_that_an_edit_replaced_and_a_mention_that_it_added_are_looked
     telegram.edit(document, document=photo | {"mime_type": "image/jpeg"})
     telegram.wait_until(lambda: telegram.replies[document] == 2)
     assert telegram.answers()[document].startswith("I see: red.")
-    mention = [{"type": "mention", "offset": 0, "length": 9}]
-    telegram.edit(quiet, caption="@test_bot", caption_entities=mention)
+    entities = [{"type": kind, "offset": 0, "length": len(caption)}]
+    telegram.edit(quiet, caption=caption, caption_entities=entities)
     telegram.wait_until(lambda: quiet in telegram.answers())
-    telegram.edit(quiet, caption="@test_bot, please", caption_entities=mention)
+    telegram.edit(quiet, caption=f"{caption} please", caption_entities=entities)
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     assert telegram.replies[quiet] == 1

@@ -102,7 +102,8 @@ def test_verdicts_are_counted_once_and_only_the_owner_sees_the_figures(telegram:
     assert stats.split("\n\n") == [
         f"{today}: 4 answered, 25% not sure, 25% wrong",
         "red: 1 named, 0% wrong, 0 missed\ngreen: 1 named, 0% wrong, 1 missed\nblue: 1 named, 100% wrong, 0 missed",
-        "Photos answered: 4\nNot sure: 1 (25%)\nCalled right: 2\nCalled wrong: 1 (25%)\nPhotos kept: 0",
+        "Photos answered: 4\nNot sure: 1 (25%)\nCalled right: 2\nCalled wrong: 1 (25%)\n"
+        "None of these: 0\nPhotos kept: 0",
     ]
 
 
@@ -286,7 +287,7 @@ def test_wrong_pages_through_all_classes_the_likeliest_first(
 ) -> None:
     labels = [f"class {number}" for number in range(20)]
     unsure = {"unsure": '{"rule": "best_probability_below", "threshold": 0.001}'}
-    start_bot(MODEL_PATH=str(write_color_model(tmp_path / "many.onnx", labels, unsure)))
+    start_bot(OWNER_IDS="99", MODEL_PATH=str(write_color_model(tmp_path / "many.onnx", labels, unsure)))
     message = send(telegram, draw("blue"))  # class 2, then 5, 8, 11, 14 and 17, which look at blue too
 
     def names() -> list[str]:
@@ -308,6 +309,8 @@ def test_wrong_pages_through_all_classes_the_likeliest_first(
     assert sorted(classes) == sorted(set(labels) - {"class 2"})
     assert press(telegram, message, "none") == text("verdict", "thanks")
     assert names() == ["Why?"]
+    telegram.send_text("/stats", user=99)
+    telegram.wait_until(lambda: any("None of these: 1" in sent for sent in telegram.texts()))
 
 
 def test_no_verdict_is_asked_for_where_nothing_was_named(telegram: Telegram, start_bot: StartBot) -> None:
