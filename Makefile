@@ -5,7 +5,7 @@
 # make chaos   the bot under kill -9, faults and load, beside aiogram's default polling: one table (10 minutes)
 # make simulate  10,000 seeds of the whole bot in virtual time, against a Telegram, a disk and deaths drawn from each
 # make bench   speed, memory and size beside fastai, PyTorch and OpenVINO: BENCHMARKS.md and its pictures (half an hour)
-# make slug    dist/slug, the folder to deploy, without what the bot never loads, and its archive; EXTRAS="redis heic s3 proxy"
+# make slug    dist/slug, the folder to deploy, without what the bot never loads, its archive for this machine; EXTRAS="redis heic s3 proxy"
 # make lock    requirements-NAME.lock beside requirements-NAME.txt: versions and hashes; OPTIONS=--upgrade
 # make compat  the bot's tests and the slug on every other Python that is installed (3.12 to 3.14); TESTS="tests/bot/inference"
 # make fuzz    20,000 photos with damage done to them, through the bot's decoder

@@ -15,7 +15,7 @@ def answer_on_telegram(options: argparse.Namespace, settings: Settings) -> int:
     if settings.token is None:
         raise SettingsError(
             "BOT_TOKEN is not set. Get a token from @BotFather on Telegram (/newbot); "
-            "without one, `make run` opens the preview in a browser."
+            "without one, the command `preview --open` shows the bot in a browser."
         )
     set_up_logging(settings.log_level, settings.log_format, secret=settings.token)
     classifier = loading.load(settings)

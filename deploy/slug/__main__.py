@@ -3,14 +3,15 @@
 python -m deploy.slug build [--model M] [--extras "redis heic s3 proxy"] [--from FOLDER] [--out dist] [--no-archive]
 python -m deploy.slug trim SITE_PACKAGES     in place; what does not match any more is a warning
 
-`build` makes OUT/slug/, which any Python of this version runs by its script `run`, and OUT/labelgram-slug.tar.xz. The
-exit status is 1 if either is above its limit (without extras), and 2 where none can be made: wrong usage, a list that
-does not match.
+`build` makes OUT/slug/, which any Python of this version runs by its script `run`, and its archive for machines such
+as this one, OUT/labelgram-x86_64.tar.xz or OUT/labelgram-aarch64.tar.xz. The exit status is 1 if either is above its
+limit (without extras), and 2 where none can be made: wrong usage, a list that does not match.
 """
 
 from __future__ import annotations
 
 import argparse
+import platform
 import shutil
 import sys
 from pathlib import Path
@@ -45,7 +46,7 @@ def _build(options: argparse.Namespace) -> int:
     if not options.model.is_file():
         raise SlugError(f"there is no model {options.model}")
     entries = read_entries(options.list)
-    slug, packed = options.out / "slug", options.out / "labelgram-slug.tar.xz"
+    slug, packed = options.out / "slug", options.out / f"labelgram-{platform.machine()}.tar.xz"
     site_packages = slug / "site-packages"
     packed.unlink(missing_ok=True)
     shutil.rmtree(slug, ignore_errors=True)
@@ -71,7 +72,7 @@ def _build(options: argparse.Namespace) -> int:
     print(f"{unpacked / MB:6.2f} MB unpacked, at most {MAX_UNPACKED / MB:.0f}: {slug}", flush=True)
     compressed = 0
     if options.archive:
-        archive(slug, packed)
+        archive(slug, packed, options.preset)
         compressed = packed.stat().st_size
         print(f"{compressed / MB:6.2f} MB compressed, at most {MAX_ARCHIVE / MB:.0f}: {packed}")
     return int(not extras and (unpacked > MAX_UNPACKED or compressed > MAX_ARCHIVE))
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--from", dest="source", type=Path, help="site-packages to copy instead of installing")
     build.add_argument("--out", type=Path, default=ROOT / "dist", help="where to (%(default)s)")
     build.add_argument("--no-archive", dest="archive", action="store_false", help="the folder alone")
+    build.add_argument("--preset", type=int, choices=range(10), default=6, help="of xz: 0 is quick and large (6)")
     there = commands.add_parser("trim", help="trim and compile what is installed, in place")
     there.add_argument("site_packages", type=Path)
     for command in (build, there):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import lzma
 import shutil
 import sys
 import tarfile
@@ -14,9 +15,15 @@ START = """\
 # The bot on Telegram (BOT_TOKEN), or one of its commands: ./run preview, ./run classify PHOTO...
 here=$(cd "$(dirname "$0")" && pwd)
 export PYTHONPATH="$here:$here/site-packages" MODEL_PATH="${{MODEL_PATH:-$here/{model}}}"
-exec "${{PYTHON:-python{version}}}" -P -OO -m bot "$@"
+python="${{PYTHON:-python{version}}}"
+if ! "$python" -IS -c 'import sys; sys.exit(sys.version_info[:2] != ({major}, {minor}))' 2>/dev/null; then
+    echo "labelgram: $python is not a Python {version}. Install one, or name it: PYTHON=/path/to/python{version} $0" >&2
+    exit 2
+fi
+exec "$python" -P -OO -m bot "$@"
 """
-VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+MAJOR, MINOR = sys.version_info[:2]
+VERSION = f"{MAJOR}.{MINOR}"
 
 
 def add_bot(root: Path, model: Path, slug: Path) -> None:
@@ -31,7 +38,7 @@ def add_bot(root: Path, model: Path, slug: Path) -> None:
         folder = model.with_name(f"{model.stem}-{beside}")
         if folder.is_dir():
             shutil.copytree(folder, slug / "artifacts" / folder.name)
-    (slug / "run").write_text(START.format(model=f"artifacts/{model.name}", version=VERSION))
+    (slug / "run").write_text(START.format(model=f"artifacts/{model.name}", version=VERSION, major=MAJOR, minor=MINOR))
     (slug / "run").chmod(0o755)
 
 
@@ -60,7 +67,7 @@ def compile_bytecode(folder: Path) -> bool:
     )
 
 
-def archive(slug: Path, file: Path) -> None:
+def archive(slug: Path, file: Path, preset: int) -> None:
     """Write the .tar.xz, a quarter smaller than by gzip: the same folder gives the same bytes."""
 
     def neutral(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -69,5 +76,5 @@ def archive(slug: Path, file: Path) -> None:
         member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
         return member
 
-    with tarfile.open(file, "w:xz") as tar:
+    with lzma.open(file, "w", preset=preset) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
         tar.add(slug, "labelgram", filter=neutral)

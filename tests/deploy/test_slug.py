@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from tests.support.bot_process import BOT_PYTHON, environment
 from tests.support.paths import ROOT
 from tests.support.photos import draw
+from tests.support.telegram import TOKEN, Telegram
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is deployed is made of Linux' wheels")
 
@@ -62,9 +64,16 @@ def installed() -> Path:
 @pytest.fixture(scope="module")
 def slug(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dist")
-    done = build("build", "--no-archive", "--from", installed, "--out", out)
+    done = build("build", "--preset", 0, "--from", installed, "--out", out)
     assert done.returncode == 0, done.stdout + done.stderr
     return out / "slug"
+
+
+@pytest.fixture
+def server(slug: Path, tmp_path: Path) -> Path:
+    """What README.md has a server do with the archive; returns `labelgram/`."""
+    subprocess.run(f"tar xf {slug.parent}/labelgram-*.tar.xz", shell=True, cwd=tmp_path, check=True)
+    return tmp_path / "labelgram"
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +127,33 @@ def test_its_script_reads_every_format_from_anywhere_and_finds_its_bytecode(slug
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == photos
     assert bytecode(slug) == before
+
+
+def test_the_archive_runs_where_there_is_nothing_else(server: Path, telegram: Telegram, tmp_path: Path) -> None:
+    python = ask(BOT_PYTHON, "import sys; print(sys._base_executable)")
+    state = tmp_path / "state"
+    variables = {"PYTHON": python, "TELEGRAM_API_SERVER": telegram.url, "STATE_DIR": str(state)}
+    run = partial(subprocess.run, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = run([server / "run"], env=environment(**variables))
+    assert (done.returncode, done.stderr.partition(".")[0]) == (2, "bot: BOT_TOKEN is not set")
+    done = run([server / "run"], env=environment(**variables, BOT_TOKEN="123456:not-the-one"))
+    assert done.returncode == 2
+    assert "BOT_TOKEN" in done.stderr
+    done = run([server / "run", "--version"], env=environment(PYTHON="python3.nowhere"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("labelgram: python3.nowhere is not a Python 3.")
+    photo = telegram.send_photo(draw("red"))
+    with subprocess.Popen([server / "run"], cwd=tmp_path, env=environment(**variables, BOT_TOKEN=TOKEN)) as bot:
+        telegram.wait_until(lambda: photo in telegram.answers())
+        bot.terminate()
+        assert bot.wait(60) == 0
+
+
+def test_the_archive_may_be_unpacked_and_run_by_anybody(server: Path) -> None:
+    for file in (server, *server.rglob("*")):
+        assert file.stat().st_mode & 0o444 == 0o444, file
+        assert file.stat().st_mode & 0o111 or not file.is_dir(), file
+    assert (server / "run").stat().st_mode & 0o111 == 0o111
 
 
 def test_the_bot_does_from_there_what_it_does_from_the_repository(slug: Path, python: Path) -> None:
