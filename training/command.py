@@ -33,7 +33,7 @@ from training.fitting.learner import Trained, train
 from training.options import parse
 from training.recipe import Recipe, RecipeError
 from training.report.command import read_options
-from training.report.write import describe_run, write_report
+from training.report.write import Written, describe_run, write_page, write_report
 from training.runs import SPLIT_FILE
 
 FOLDED = 600
@@ -78,20 +78,26 @@ def _run(options: argparse.Namespace) -> int:
     report = out.with_name(f"{out.name}-report")
     report.mkdir(parents=True, exist_ok=True)
     checkpoint = report / CHECKPOINT_FILE
-    if checkpoint.exists() and not options.resume:
+    if folds is not None:
+        checkpoint.unlink(missing_ok=True)
+        if options.resume:
+            print("so few photos are trained on from the beginning: there is nothing for --resume to go on with")
+    elif checkpoint.exists() and not options.resume:
         print(f"starting again; --resume would go on with the training that was stopped ({checkpoint})")
-    trained = train(photos.photos, recipe, report, options.resume, folds)
-    if rank_distrib():
-        return 0
-    with alone():
+    for trained in train(photos.photos, recipe, report, options.resume, folds):
+        if rank_distrib():
+            return 0
         if trained.interrupted:
             print("stopped: keeping the best epoch so far. The same command with --resume goes on instead.")
-        trained.learner.export(Path(f"../{out.name}.pkl"))  # first, so that nothing after it can lose the training
-        _report(trained, photos, recipe, options, report)
-        if not trained.interrupted:
-            checkpoint.unlink(missing_ok=True)
-            checkpoint.with_suffix(".part").unlink(missing_ok=True)
-    print(f"wrote {out}.pkl and {report}/")
+        with alone():
+            trained.learner.export(Path(f"../{out.name}.pkl"))  # first, so that nothing after it can lose the training
+            written = _report(trained, photos, recipe, options, report)
+        print(f"wrote {out}.pkl and {report}/")
+    if trained.strange:  # what it was compared with may be known since
+        write_page(written, describe_run(trained, photos, recipe, options.data, read_options(options)), report)
+    if not trained.interrupted:
+        checkpoint.unlink(missing_ok=True)
+        checkpoint.with_suffix(".part").unlink(missing_ok=True)
     return 0
 
 
@@ -107,18 +113,21 @@ def _deal_out(photos: PhotoSet, recipe: Recipe) -> NDArray[np.int64] | None:
     return assign_folds(photos.photos, recipe.split_seed)
 
 
-def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argparse.Namespace, folder: Path) -> None:
+def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argparse.Namespace, folder: Path) -> Written:
     """Everything that goes into the report's folder."""
+    print("writing the report")
     write_split(photos.photos, options.data, folder / SPLIT_FILE)
     write_skipped(photos.skipped, options.data, folder / SKIPPED_FILE)
     facts = describe_run(trained, photos, recipe, options.data, read_options(options))
-    evaluation = write_report(trained.learner, photos.photos, facts, folder, trained.folds).evaluation
+    written = write_report(trained.learner, photos.photos, facts, folder, trained.folds)
+    evaluation = written.metrics.evaluation
     judged = "photos, each by a net that has not seen it" if trained.folds else evaluation.judged_by
     print(
         f"accuracy {evaluation.scores.right.share:.2%} on {evaluation.scores.right.photos} {judged}, "
         f"{evaluation.neutral.right.share:.2%} on copies of them whose size says nothing "
         f"(width and height alone: {evaluation.size_only_accuracy:.2%})"
     )
+    return written
 
 
 def _describe(photos: PhotoSet) -> None:

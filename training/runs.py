@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from training.evaluation.evaluate import Evaluation
 from training.evaluation.out_of_distribution import ScoreComparison
 from training.evaluation.subgroups import NO_MORE, Breakdown
 from training.fitting.callbacks import Epoch
-from training.recipe import Recipe, read_fields
+from training.recipe import TUNED, Recipe, read_fields
 from training.records import from_json, to_json
 
 METRICS_FILE = "metrics.json"
@@ -53,6 +53,10 @@ class RunFacts:
     breakdown: Breakdown = NO_MORE
     left_out: str | None = None
     """The folder, or COLUMN=VALUE, whose photos are the held-out ones."""
+    kept: str = TUNED
+    """Which net it is, of `recipe.KEEPS`."""
+    strange: dict[str, float] = field(default_factory=dict)
+    """Accuracy of each net that it was chosen from, on left-out photos that were changed as strangers' are."""
 
 
 @dataclass(frozen=True)

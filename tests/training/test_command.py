@@ -15,7 +15,7 @@ from PIL import Image
 from bot.inference.contract import Preprocess
 from bot.inference.decoding import decode
 from tests.support.datasets import draw_photo, draw_photos
-from tests.support.training_runs import SMALL, start_training
+from tests.support.training_runs import LONG, SMALL, start_training
 from tests.support.warm import run
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
@@ -24,6 +24,7 @@ from training.fitting.batches.dataloaders import decode_pictures, make_dataloade
 from training.fitting.callbacks import ExponentialMovingAverage
 from training.fitting.learner import build_learner, train
 from training.recipe import Recipe
+from training.runs import load_run, read_metrics
 
 PICTURES = ("training-photos.png", "confusion-matrix.png", "worst-mistakes.png", "losses.png")
 
@@ -111,7 +112,7 @@ def test_few_photos_are_judged_in_folds_and_all_of_them_are_learned_from(
     photos = load_photos(two_classes, 42).photos
     recipe = replace(SMALL, weights=str(tmp_path / "weights.pth"), keep=keep)
     folds = assign_folds(photos, 42)
-    trained = train(photos, recipe, tmp_path, folds=folds)
+    *_, trained = train(photos, recipe, tmp_path, folds=folds)
     assert keep in {trained.kept, "auto"}
     assert set(trained.strange) == ({"linear", "mean", "tuned"} if keep == "auto" else set())
     assert trained.folds is not None
@@ -146,6 +147,20 @@ def test_ctrl_c_before_the_first_epochs_end_writes_nothing(two_classes: Path, tm
     assert "stopped before the first epoch was over, nothing is written" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out.pkl").exists()
+
+
+def test_ctrl_c_while_all_layers_are_tried_keeps_the_net_of_the_last_layer(two_classes: Path, tmp_path: Path) -> None:
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
+    process = start_training(
+        two_classes, tmp_path / "out", "--weights", str(tmp_path / "weights.pth"), "--outsiders", "none", *LONG
+    )
+    process.read_until("Epoch 1/500")
+    process.interrupt()
+    done = process.wait(120)
+    assert done.returncode == 0, done.stderr
+    assert "stopped: keeping the net whose last layer alone was trained" in done.stdout
+    assert read_metrics(tmp_path / "out-report").run.kept == "linear"
+    assert load_run(tmp_path / "out.pkl", None).facts.photos["train"] == {"green": 10, "red": 10}
 
 
 @pytest.mark.parametrize("size", [(120, 90), (640, 480), (147, 133), (256, 256), (31, 500), (1, 1), (1280, 960)])
@@ -184,7 +199,7 @@ def test_the_average_of_the_weights_is_what_the_learner_ends_with(
         before(self)
 
     monkeypatch.setattr(ExponentialMovingAverage, "after_step", after_step)
-    trained = train(load_photos(two_classes, 42).photos, replace(SMALL, epochs=6, ema=0.3), tmp_path)
+    *_, trained = train(load_photos(two_classes, 42).photos, replace(SMALL, epochs=6, ema=0.3), tmp_path)
     late = steps[len(steps) * 3 // 10 + 1 :]  # the first of them is past AVERAGE_FROM
     expected = late[0]
     for number, step in enumerate(late[1:], 1):

@@ -34,8 +34,8 @@ from training.evaluation.subgroups import (
 
 SURE = 0.95
 """Probability from which on a wrong answer is one that a person would trust."""
-MAX_PADDED = 500
-"""Judged photos, evenly drawn, of which padded copies are made."""
+MIN_PADDED, MAX_PADDED = 50, 500
+"""Padded copies are made of a third of the judged photos, evenly drawn, but of so many at least and at most."""
 HELD_OUT, FOLDS = "held-out photos", "folds"
 """Whom the judged photos are strange to: the net itself, or those of the folds that each of them was left out of."""
 
@@ -187,7 +187,7 @@ def score(answers: Answers, targets: NDArray[np.int64], rule: Unsure, labels: Se
 
 def _score_padded(model: JudgedModel, judged: JudgedPhotos, answers: Answers) -> dict[str, PaddedScores]:
     count = len(judged.photos)
-    drawn = np.unique(np.linspace(0, count - 1, min(MAX_PADDED, count), dtype=int))
+    drawn = np.unique(np.linspace(0, count - 1, min(max(MIN_PADDED, count // 3), MAX_PADDED, count), dtype=int))
     photos, targets = [judged.photos[index] for index in drawn], judged.find_targets(model.labels)[drawn]
     padded = {}
     for factor in PADDINGS:

@@ -16,6 +16,7 @@ from bot.inference.decoding import decode
 from training.data.photos import LabelledPhoto
 from training.fitting.batches.augment import SQUISHED
 from training.fitting.batches.pixels import normalize
+from training.fitting.precision import autocast
 
 BATCH = 64
 
@@ -46,6 +47,6 @@ class FoldNets:
     def _compute(self, files: Sequence[bytes]) -> NDArray[np.float32]:
         pixels = torch.from_numpy(np.stack([decode(data, Preprocess(SIZE, SQUISHED)) for data in files]))
         device = next(self.net.parameters()).device
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(device):
             logits = self.net(normalize(pixels.to(device).permute(0, 3, 1, 2).float() / 255))
-        return np.asarray(logits.cpu(), np.float32)
+        return np.asarray(logits.float().cpu(), np.float32)

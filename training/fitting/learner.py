@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from training.fitting.batches.dataloaders import (
 from training.fitting.callbacks import Epoch
 from training.fitting.choice import average, choose, judge
 from training.fitting.distributed import Share, alone
+from training.fitting.estimate import estimate
 from training.fitting.fit import Fit, fit_layers
 from training.fitting.folds import FoldNets
 from training.fitting.linear import Features, compute_features, fit_head
@@ -51,7 +52,7 @@ class Trained:
     kept: str = TUNED
     """Which net it is, of `recipe.KEEPS`."""
     strange: dict[str, float] = field(default_factory=dict)
-    """Accuracy of each net on left-out photos that were changed as strangers' are; empty: nothing was compared."""
+    """Accuracy of each net on left-out photos that were changed as strangers' are; empty: nothing was compared yet."""
     folds: FoldNets | None = None
     """The nets that tell of every photo what was learned without it; None: the held-out photos tell it."""
 
@@ -62,15 +63,17 @@ def train(
     folder: Path,
     resume: bool = False,
     folds: NDArray[np.int64] | None = None,
-) -> Trained:
-    """Train a net on the photos that are not held out, or with `folds` on all of them.
+) -> Iterator[Trained]:
+    """Train a net on the photos that are not held out. With `folds`, on all of them, and maybe two nets.
 
     `folds` are the number of the fold in which each photo is held out, `[photos]`: there is a training in each of them,
-    and all figures are of its photos. First the last layer is fitted to the features of a body that stays as it is, if
-    it starts from weights; then all layers are trained from there; `Recipe.keep` says what is kept. No epoch is chosen
-    by the held-out photos. Only after Ctrl-C the epoch with the lowest validation loss so far is kept; before the first
-    epoch's end it raises KeyboardInterrupt. Raises WeightsError if there are no such starting weights, ResumeError.
-    `folder` is for files that live while it trains.
+    and all figures are of its photos. The first net has its last layer fitted to the features of a body that stays as
+    it is. Then all layers are trained from there, and `Recipe.keep` says what is kept. A second net follows only if it
+    replaces the first.
+
+    No epoch is chosen by the held-out photos. Only after Ctrl-C the epoch with the lowest validation loss so far is
+    kept, and with `folds` the first net. Before there is either it raises KeyboardInterrupt. Raises WeightsError if
+    there are no such starting weights, ResumeError. `folder` is for files that live while it trains.
 
     One of several processes (`accelerate launch`) trains on its share. All end with the same weights, if not the same
     statistics of batch norm, and fastai takes each for one of several until told otherwise (`distributed.alone`).
@@ -84,20 +87,22 @@ def train(
     start = time.monotonic()
     set_seed(recipe.seed, reproducible=True)
     kinds = find_training_kinds(recipe)
-    vocab = list_vocab(photos, kinds)
-    learner = build_learner(photos, recipe, folder, vocab)
+    learner = build_learner(photos, recipe, folder, list_vocab(photos, kinds))
     pictures = decode_pictures(photos, recipe, kinds, folder)
+    for line in estimate(learner.model[0], recipe, len(photos), len(pictures.targets), folds):
+        print(line)
     run = _Run(learner, recipe, pictures, folder, share)
     if recipe.weights != "none":
         print(f"computing the features of {len(pictures.targets)} pictures")
         run.features = compute_features(learner.model[0], pictures.pixels, STRENGTHS[recipe.augment], recipe.seed)
-        _tell_time(time.monotonic() - start, recipe, len(photos), 1 if folds is None else folds.max() + 2)
-    trained = run.train_folds(photos, folds) if folds is not None else run.train_once(photos, resume)
-    learner.dls = run.kept_loaders
-    learner.to_fp32()
-    learner.model.to(memory_format=torch.contiguous_format)
-    trained.seconds = max(trained.seconds, time.monotonic() - start)
-    return trained
+    for trained in [run.train_once(photos, resume)] if folds is None else run.train_folds(photos, folds):
+        learner.dls = run.kept_loaders
+        learner.to_fp32()
+        learner.model.to(memory_format=torch.contiguous_format)
+        pause = time.monotonic()
+        trained.seconds = max(trained.seconds, pause - start)
+        yield trained
+        start += time.monotonic() - pause  # what is done with a net is no part of its training
 
 
 def build_learner(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path, vocab: Sequence[str]) -> Learner:
@@ -138,35 +143,64 @@ class _Run:
         self.learner.model.load_state_dict(states[kept])
         return Trained(self.learner, fit.history, fit.interrupted, fit.seconds, kept, _mean(right))
 
-    def train_folds(self, photos: Sequence[LabelledPhoto], folds: NDArray[np.int64]) -> Trained:
-        """Train in each fold without its photos, choose by all of them, and train what is chosen on all."""
+    def train_folds(self, photos: Sequence[LabelledPhoto], folds: NDArray[np.int64]) -> Iterator[Trained]:
+        """Fit the last layer in each fold without its photos, and on all; then see if all layers do better."""
+        parted = [
+            [replace(photo, held_out=fold == number) for photo, fold in zip(photos, folds, strict=True)]
+            for number in range(int(folds.max()) + 1)
+        ]
+        everything = [replace(photo, held_out=False) for photo in photos]
+        last_layer = replace(self.recipe, epochs=0)
+        linear = [self._fit_states(part, recipe=last_layer)[0][LINEAR] for part in parted]
+        final = self._fit_states(everything, recipe=last_layer)[0]
+        numbers = {photo.path: int(fold) for photo, fold in zip(photos, folds, strict=True)}
+        self.learner.model.load_state_dict(final[LINEAR])
+        first = Trained(self.learner, [], False, kept=LINEAR, folds=FoldNets(self.learner.model, linear, numbers))
+        yield first
+        if self.recipe.epochs == 0 or self.recipe.keep == LINEAR:
+            return
+        try:
+            kept, right, states, history = self._try_all_layers(parted)
+            first.strange = _mean(right)
+            if kept == LINEAR:
+                return
+            print("training the net that is kept, on all photos")
+            final, fit = self._fit_states(everything)
+            if fit.interrupted:
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            print("stopped: keeping the net whose last layer alone was trained")
+            return
+        self.learner.model.load_state_dict(final[kept])
+        nets = FoldNets(self.learner.model, [state[kept] for state in states], numbers)
+        yield Trained(self.learner, history, False, kept=kept, strange=_mean(right), folds=nets)
+
+    def _try_all_layers(
+        self, parted: Sequence[Sequence[LabelledPhoto]]
+    ) -> tuple[str, dict[str, NDArray[np.float64]], list[dict[str, State]], list[Epoch]]:
+        """Train all layers in fold after fold, until none of the nets is ahead of the last layer's.
+
+        Gives what is kept, how right each net was on each photo, the nets of each fold, the first fold's history.
+        """
         states, rights = [], []
         history: list[Epoch] = []
-        count = int(folds.max()) + 1
-        for number in range(count):
-            print(f"fold {number + 1} of {count}: a net that has not seen {int((folds == number).sum())} of the photos")
-            left_out = [replace(photo, held_out=fold == number) for photo, fold in zip(photos, folds, strict=True)]
-            fold_states, fit = self._fit_states(left_out, resume=False)
+        for number, part in enumerate(parted, 1):
+            left_out = sum(photo.held_out for photo in part)
+            print(f"all layers, fold {number} of {len(parted)}: a net that has not seen {left_out} of the photos")
+            fold_states, fit = self._fit_states(part)
             if fit.interrupted:
-                raise KeyboardInterrupt(" before all folds were over, nothing is written")
+                raise KeyboardInterrupt
             history = history or fit.history
             states.append(fold_states)
-            rights.append(self._judge(fold_states, left_out))
-        right = {name: np.concatenate([share[name] for share in rights]) for name in rights[0]}
-        kept = self._choose(right, photos)
-        nets = FoldNets(
-            self.learner.model,
-            [fold_states[kept] for fold_states in states],
-            {photo.path: int(fold) for photo, fold in zip(photos, folds, strict=True)},
-        )
-        print("the net that is kept: it sees all photos")
-        everything = [replace(photo, held_out=False) for photo in photos]
-        final, fit = self._fit_states(everything, resume=False, recipe=_stop_early(self.recipe, kept))
-        self.learner.model.load_state_dict(final[kept])
-        return Trained(self.learner, history, fit.interrupted, 0.0, kept, _mean(right), nets)
+            rights.append(self._judge(fold_states, part))
+            right = {name: np.concatenate([share[name] for share in rights]) for name in rights[0]}
+            if right and max(right, key=lambda name: float(right[name].mean())) == LINEAR:
+                self._tell_choice(right, LINEAR)
+                return LINEAR, right, states, history
+        return self._choose(right, parted[0]), right, states, history
 
     def _fit_states(
-        self, photos: Sequence[LabelledPhoto], resume: bool, recipe: Recipe | None = None
+        self, photos: Sequence[LabelledPhoto], resume: bool = False, recipe: Recipe | None = None
     ) -> tuple[dict[str, State], Fit]:
         """The weights of the nets that there are to choose from."""
         recipe, learner = recipe or self.recipe, self.learner
@@ -201,13 +235,13 @@ class _Run:
             return usual if self.recipe.keep == AUTO or self.features is None else self.recipe.keep
         least = min(sum(photo.label == label for photo in photos) for label in {photo.label for photo in photos})
         kept = choose(right, least)
-        shares = ", ".join(f"{name} {share:.1%}" for name, share in _mean(right).items())
-        print(f"on photos left out and changed as strangers' are: {shares}. Kept: {kept}.")
+        self._tell_choice(right, kept)
         return kept
 
-
-def _stop_early(recipe: Recipe, kept: str) -> Recipe:
-    return replace(recipe, epochs=0) if kept == LINEAR else recipe
+    @staticmethod
+    def _tell_choice(right: dict[str, NDArray[np.float64]], kept: str) -> None:
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in _mean(right).items())
+        print(f"right on {len(right[kept])} photos left out and changed as strangers' are: {shares}. Kept: {kept}.")
 
 
 def _mean(right: dict[str, NDArray[np.float64]]) -> dict[str, float]:
@@ -216,13 +250,6 @@ def _mean(right: dict[str, NDArray[np.float64]]) -> dict[str, float]:
 
 def _copy_state(learner: Learner) -> State:
     return {name: value.detach().clone() for name, value in learner.model.state_dict().items()}
-
-
-def _tell_time(seconds: float, recipe: Recipe, photos: int, trainings: int) -> None:
-    """A photo forward and back takes about three times as long as forward alone, and less when it is smaller."""
-    rough = seconds * recipe.epochs * trainings * (recipe.size / 224) ** 2 * 3 / 3  # the features were of three views
-    if recipe.epochs and recipe.keep != LINEAR:
-        print(f"training all layers on {photos} photos, {trainings} times: about {max(1, round(rough / 60))} minutes")
 
 
 def compute_logits(learner: Learner, photos: list[bytes]) -> NDArray[np.float32]:

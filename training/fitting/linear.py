@@ -38,7 +38,7 @@ class Features:
 def compute_features(body: nn.Module, pixels: Tensor, strength: Strength, seed: int) -> Features:
     """uint8 `[pictures, 256, 256, 3]` -> features of each as the bot sees it, then of its copies."""
     device = next(body.parameters()).device
-    copies = COPIES if len(pixels) < MANY else 0
+    copies = count_views(len(pixels)) // len(pixels) - 1
     rng = torch.Generator().manual_seed(seed)
     values = []
     body.eval()
@@ -55,6 +55,11 @@ def compute_features(body: nn.Module, pixels: Tensor, strength: Strength, seed: 
                 maps = body(normalize(views))
             values.append(maps.float().mean((2, 3)).cpu())
     return Features(torch.cat(values).numpy(), np.tile(np.arange(len(pixels)), copies + 1))
+
+
+def count_views(pictures: int) -> int:
+    """Views of which features are computed, each picture and its copies."""
+    return pictures * (1 + (COPIES if pictures < MANY else 0))
 
 
 def fit_head(

@@ -45,7 +45,7 @@ def _run(pickle: Path, data: Path | None, breakdown: Breakdown) -> None:
         )
     print(f"measuring on {sum(photo.held_out for photo in run.photos)} held-out photos")
     facts = replace(run.facts, data=run.folder.as_posix(), breakdown=breakdown)
-    evaluation = write_report(run.learner, run.photos, facts, run.report).evaluation
+    evaluation = write_report(run.learner, run.photos, facts, run.report).metrics.evaluation
     print(
         f"accuracy {evaluation.scores.right.share:.2%}, on neutral copies {evaluation.neutral.right.share:.2%}\n"
         f"wrote {run.report}/, to be read in {run.report / PAGE_FILE}"

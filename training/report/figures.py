@@ -36,19 +36,18 @@ def measure(
     facts: RunFacts,
     folds: AskLogits | None = None,
 ) -> Metrics:
-    """The figures; `logits` are float32 `[photos, outputs]`, of the folds' nets where there are folds."""
+    """The figures; `logits` are of the judged photos, float32 `[judged, outputs]`."""
     labels, recipe = get_labels(learner.dls), read_fields(facts.recipe)
-    chosen = np.array([bool(folds) or photo.held_out for photo in photos])
     judged = judge(
         photos,
-        [photo for photo, mine in zip(photos, chosen, strict=True) if mine],
+        [photo for photo in photos if folds or photo.held_out],
         Path(facts.data),
         recipe.split_seed,
         facts.breakdown,
     )
     judged = replace(judged, unseen=_draw_unseen(recipe))
-    temperature = fit_temperature(logits[chosen][:, : len(labels)], judged.find_targets(labels))
-    answers = read_logits(logits[chosen], len(labels), temperature)
+    temperature = fit_temperature(logits[:, : len(labels)], judged.find_targets(labels))
+    answers = read_logits(logits, len(labels), temperature)
     model = JudgedModel(
         ask=ask_net(folds or ask_learner(learner), len(labels), temperature),
         labels=labels,
@@ -76,13 +75,11 @@ def find_left_out(report: Path, photos: Sequence[LabelledPhoto], data: Path) -> 
 
 
 def describe_left_out(
-    learner: Learner, photos: Sequence[LabelledPhoto], logits: NDArray[np.float32], metrics: Metrics
+    learner: Learner, left_out: Sequence[LabelledPhoto], logits: NDArray[np.float32], metrics: Metrics
 ) -> LeftOutRun:
     """What the net says of the photos that were left out, for the report of the recipe that it was trained by."""
     facts, labels, recipe = metrics.run, get_labels(learner.dls), read_fields(metrics.run.recipe)
-    mine = [number for number, photo in enumerate(photos) if photo.held_out]
-    left_out = [photos[number] for number in mine]
-    run = make_run(facts.left_out or "", left_out, logits[mine], Path(facts.data), labels)
+    run = make_run(facts.left_out or "", left_out, logits, Path(facts.data), labels)
     pictures = {kind: ask_learner(learner)(files).tolist() for kind, files in _draw_unseen(recipe).items()}
     location = _locate(learner, left_out, metrics.evaluation.calibration.temperature)
     return replace(run, recipe=facts.recipe, pictures=pictures, location=location)
@@ -110,7 +107,7 @@ def ask_learner(learner: Learner) -> AskLogits:
 
 
 def compute_all(ask: AskLogits, photos: Sequence[LabelledPhoto]) -> NDArray[np.float32]:
-    """Logits of all photos, float32 `[photos, outputs]`."""
+    """Logits of the photos, float32 `[photos, outputs]`."""
     parts = [photos[start : start + PART] for start in range(0, len(photos), PART)]
     return np.concatenate([ask([photo.path.read_bytes() for photo in part], part) for part in parts])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from fastai.learner import Learner
 from training.data.photos import LabelledPhoto, PhotoSet
 from training.evaluation.answers import AskLogits, read_logits
 from training.evaluation.examples import Answer, find_suspects, give_answers
-from training.evaluation.left_out import write_run
+from training.evaluation.left_out import LeftOut, write_run
 from training.evaluation.subgroups import Breakdown, read_columns
 from training.fitting.batches.dataloaders import draw_views, get_labels
 from training.fitting.learner import Trained
@@ -49,7 +49,18 @@ def describe_run(trained: Trained, photos: PhotoSet, recipe: Recipe, data: Path,
         data=data.as_posix(),
         breakdown=breakdown,
         left_out=photos.split_by.partition("leaving out ")[2] or None,
+        kept=trained.kept,
+        strange=trained.strange,
     )
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a report's page is made of, beside the pictures in its folder."""
+
+    metrics: Metrics
+    suspects: Sequence[Suspect]
+    left_out: LeftOut | None
 
 
 def write_report(
@@ -58,7 +69,7 @@ def write_report(
     facts: RunFacts,
     folder: Path,
     folds: AskLogits | None = None,
-) -> Metrics:
+) -> Written:
     """Measure the net and write the whole report into `folder`.
 
     `folds` gives each photo's logits by a net that it was left out of; without it the held-out photos are judged.
@@ -67,25 +78,32 @@ def write_report(
     data = Path(facts.data)
     read_columns((), data, facts.breakdown.columns)  # a wrong one is named before the net is run
     labels = get_labels(learner.dls)
-    logits = compute_all(folds or ask_learner(learner), photos)
+    judged = [photo for photo in photos if folds or photo.held_out]
+    logits = compute_all(folds or ask_learner(learner), judged)
     metrics = measure(learner, photos, logits, facts, folds)
-    write_metrics(metrics, folder)
     if facts.left_out:
-        write_run(describe_left_out(learner, photos, logits, metrics), folder)
-    left_out = find_left_out(folder, photos, data)
-    judged = [folds is not None or photo.held_out for photo in photos]
-    probabilities = read_logits(logits, len(labels), metrics.evaluation.calibration.temperature).probabilities[judged]
-    answers = give_answers([photo for photo in photos if folds or photo.held_out], probabilities, labels)
+        write_run(describe_left_out(learner, judged, logits, metrics), folder)
+    probabilities = read_logits(logits, len(labels), metrics.evaluation.calibration.temperature).probabilities
+    answers = give_answers(judged, probabilities, labels)
     suspects = _describe_suspects(find_suspects(answers, probabilities, labels), data)
     _write_suspects(suspects, folder / SUSPECTS_FILE)
     if len(learner.dls.train_ds):  # a learner that was loaded has none: their picture stays
         views, shown = draw_views(photos, read_fields(facts.recipe), VIEWS)
         write_views(views.numpy(), shown, folder / "training-photos.png")
     write_pictures(learner, answers, metrics, folder)
+    written = Written(metrics, suspects, find_left_out(folder, photos, data))
+    write_page(written, facts, folder)
+    return written
+
+
+def write_page(written: Written, facts: RunFacts, folder: Path) -> None:
+    """Write `metrics.json` and the page, with these facts of the run."""
+    metrics = replace(written.metrics, run=facts)
+    write_metrics(metrics, folder)
     pictures = {file.name: file.read_bytes() for file in folder.glob("*.png")}
-    page = make_page(folder.name.removesuffix("-report"), metrics, pictures, suspects, left_out)
+    name = folder.name.removesuffix("-report")
+    page = make_page(name, metrics, pictures, written.suspects, written.left_out)
     (folder / PAGE_FILE).write_text(page, encoding="utf-8")
-    return metrics
 
 
 def _describe_suspects(answers: Sequence[Answer], data: Path) -> list[Suspect]:

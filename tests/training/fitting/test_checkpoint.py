@@ -44,7 +44,7 @@ def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
 def test_a_killed_training_ends_as_one_that_was_never_stopped(photos: Path, tmp_path: Path) -> None:
     """Bit for bit: killed before the average of the weights begins, and again in the midst of the last epoch."""
     (tmp_path / "whole").mkdir()
-    whole = train(load_photos(photos, 42).photos, RECIPE, tmp_path / "whole")
+    *_, whole = train(load_photos(photos, 42).photos, RECIPE, tmp_path / "whole")
     for epoch, resume in (("Epoch 2/4", ()), ("Epoch 4/4", ("--resume",))):
         process = start_training(photos, tmp_path / "out", *OPTIONS, *BATCHES, *resume)
         process.read_until("[1/", after=process.read_until(epoch))
@@ -74,7 +74,7 @@ def test_ctrl_c_keeps_the_best_epoch_so_far_and_the_training_can_go_on(photos: P
     assert (tmp_path / "out.pkl").exists()
 
     recipe = replace(RECIPE, epochs=6, ema=0.0)
-    resumed = train(load_photos(photos, 42).photos, recipe, tmp_path / "out-report", resume=True)
+    *_, resumed = train(load_photos(photos, 42).photos, recipe, tmp_path / "out-report", resume=True)
     assert not resumed.interrupted
     assert len(resumed.history) == 6
     assert [asdict(epoch) for epoch in resumed.history[:2]] == metrics["history"][:2]
@@ -93,7 +93,7 @@ def test_fine_tuning_goes_on_after_any_epoch(
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
     recipe = replace(SMALL, weights=str(tmp_path / "weights.pth"), epochs=3, outsiders="generated", augment="strong")
     labelled = load_photos(photos, 42).photos
-    whole = train(labelled, recipe, tmp_path)
+    *_, whole = train(labelled, recipe, tmp_path)
     (tmp_path / CHECKPOINT_FILE).unlink()
 
     def cut(self: Checkpoint) -> None:
@@ -105,8 +105,8 @@ def test_fine_tuning_goes_on_after_any_epoch(
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "after_epoch", cut)
         with pytest.raises(PowerCutError):
-            train(labelled, recipe, tmp_path)
-    resumed = train(labelled, recipe, tmp_path, resume=True)
+            list(train(labelled, recipe, tmp_path))
+    *_, resumed = train(labelled, recipe, tmp_path, resume=True)
     assert_equal(resumed.learner.model.state_dict(), whole.learner.model.state_dict())
     assert [epoch.valid_loss for epoch in resumed.history] == [epoch.valid_loss for epoch in whole.history]
 
@@ -120,18 +120,18 @@ def test_what_cannot_be_resumed_is_told_in_a_line(photos: Path, tmp_path: Path) 
 
 def test_another_recipe_other_photos_and_a_damaged_checkpoint_are_refused(photos: Path, tmp_path: Path) -> None:
     labelled = load_photos(photos, 42).photos
-    train(labelled, SMALL, tmp_path)
+    list(train(labelled, SMALL, tmp_path))
     others: list[tuple[Recipe, int, str]] = [
         (replace(SMALL, dropout=0.1, seed=3), 42, "another --dropout, --seed. Give the same options."),
         (SMALL, 43, r"another --data \(its photos, labels or split\)"),
     ]
     for recipe, split_seed, message in others:
         with pytest.raises(ResumeError, match=message):
-            train(load_photos(photos, split_seed).photos, recipe, tmp_path, resume=True)
+            list(train(load_photos(photos, split_seed).photos, recipe, tmp_path, resume=True))
     file = tmp_path / CHECKPOINT_FILE
     data = file.read_bytes()
     torch.save({"model": {}}, tmp_path / "other.pth")
     for damaged in (data[: len(data) // 2], b"", b"hello", (tmp_path / "other.pth").read_bytes()):
         file.write_bytes(damaged)
         with pytest.raises(ResumeError, match=r"checkpoint.pth is damaged, .* Start without --resume"):
-            train(labelled, SMALL, tmp_path, resume=True)
+            list(train(labelled, SMALL, tmp_path, resume=True))

@@ -24,14 +24,14 @@ from training.fitting.distributed import alone
 train = command.train
 
 def spy(*arguments):
-    trained = train(*arguments)
+    *_, trained = train(*arguments)
     learner, rank = trained.learner, os.environ["RANK"]
     with alone():
         steps = learner.opt.state_dict()["state"][0]["step"]
         facts = {"steps": steps, "history": trained.history.__repr__(), "net": type(learner.model).__name__,
                  "weights": dict(learner.model.named_parameters())}
     torch.save(facts, os.path.join(os.environ["FACTS"], f"{rank}.pth"))
-    return trained
+    return [trained]
 
 command.train = spy
 sys.exit(command.main(sys.argv[1:]))
