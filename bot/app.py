@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from bot.monitoring.health import Health
 from bot.monitoring.metrics import Metrics
 from bot.settings import Settings, SettingsError
 from bot.startup.memory import settle_memory
+from bot.startup.signals import call_at_end
 from bot.storage.key_values import KeyValueStore
 from bot.storage.ledger import LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
@@ -56,8 +56,7 @@ async def run(settings: Settings, classifier: Classifier, replies: Replies) -> N
     """Answer until SIGINT or SIGTERM. Raises SettingsError if Telegram does not know the token, or a setting fails."""
     stopped = asyncio.Event()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(BACKGROUND_THREADS))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    call_at_end(stopped.set)
     async with AsyncExitStack() as stack:
         state = await until(stopped, _wait_for_state(settings))
         if state is None:

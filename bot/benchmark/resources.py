@@ -14,15 +14,17 @@ POWERCAP = Path("/sys/class/powercap")
 def read_memory(field: str) -> int:
     """Resident bytes of this process: VmRSS (now) or VmHWM (the most so far), proc_pid_status(5).
 
-    Elsewhere than on Linux the most so far stands for both. On Linux `ru_maxrss` would not do: it outlives exec, so
-    that a child starts with its parent's.
+    Elsewhere than on Linux the most so far stands for both, and 0 where the system has no such call. On Linux
+    `ru_maxrss` would not do: it outlives exec, so that a child starts with its parent's.
     """
     status = Path("/proc/self/status")
     if status.is_file():
         line = next(line for line in status.read_text().splitlines() if line.startswith(f"{field}:"))
         return int(line.split()[1]) * 1024
-    import resource  # not on Windows
-
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if platform.system() == "Darwin" else most * 1024
 

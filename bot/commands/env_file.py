@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -42,6 +43,6 @@ def read_env_file(file: Path) -> dict[str, str]:
             raise SettingsError(f"{file}, line {number}: this is not NAME=value.")
         quoted = QUOTED.fullmatch(match["value"])
         values[match["name"]] = quoted["value"] if quoted else COMMENT.sub("", match["value"])
-    if mode & OTHERS and "BOT_TOKEN" in values:
+    if os.name == "posix" and mode & OTHERS and "BOT_TOKEN" in values:
         print(f"bot: others on this machine can read the token in {file}: chmod 600 {file}", file=sys.stderr)
     return values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -93,7 +94,8 @@ async def _look_at_texts(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _look_at_memory(settings: Settings) -> AsyncIterator[Finding]:
     limit = find_memory()
-    text = f"{limit / 1e6:,.0f} MB may be used, {NEEDS / 1e6:.0f} MB are enough"
+    free = "the system does not tell how much" if limit == math.inf else f"{limit / 1e6:,.0f} MB"
+    text = f"{free} may be used, {NEEDS / 1e6:.0f} MB are enough"
     yield Finding(limit >= NEEDS, "memory", text)
 
 

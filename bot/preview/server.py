@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import signal
 import sys
 import webbrowser
 from collections.abc import Awaitable, Callable
@@ -21,6 +20,7 @@ from bot.preview.exchange import TOKEN, Exchange
 from bot.preview.forms import Form, read_form
 from bot.preview.updates import Updates, person, read_variants
 from bot.settings import Settings, SettingsError
+from bot.startup.signals import call_at_end
 from bot.telegram.dispatcher import Parts, build_dispatcher
 from bot.telegram.middlewares import LanguageMiddleware
 
@@ -52,8 +52,7 @@ async def serve(parts: Parts, settings: Settings, port: int, open_browser: bool)
         except (OSError, OverflowError) as error:
             raise SettingsError(f"port {port} is not free ({error}). --port chooses another.") from error
         ended = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        call_at_end(ended.set)
         address = f"http://{HOST}:{port}"
         print(f"Preview: {address} (Ctrl-C ends it)", flush=True)
         if open_browser and _has_screen():

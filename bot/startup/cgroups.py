@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,11 @@ def count_cpus(mounted: Path = MOUNTED, own: Path = OWN) -> float:
 
 
 def find_memory(mounted: Path = MOUNTED, own: Path = OWN) -> float:
-    """Bytes of memory that this process may use: the machine's, or what its control groups leave of it."""
-    limits = [float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
+    """Bytes of memory that this process may use: the machine's, or what its control groups leave of it.
+
+    Infinite where the system does not tell.
+    """
+    limits = [_machine_memory()]
     for line in _read(own).splitlines():
         _, controllers, group = line.split(":", 2)
         v1 = "memory" in controllers.split(",")
@@ -32,6 +36,13 @@ def find_memory(mounted: Path = MOUNTED, own: Path = OWN) -> float:
         texts = [_read(folder / name).strip() for folder in (place, *place.parents) if folder.is_relative_to(top)]
         limits += [float(text) for text in texts if text.isdecimal()]
     return min(limits)
+
+
+def _machine_memory() -> float:
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError):  # Windows, and systems that do not tell
+        return math.inf
 
 
 def _affinity() -> float:

@@ -8,6 +8,8 @@ from contextlib import suppress
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 """Of mallopt(3): from malloc.h."""
+NO_GLIBC = (OSError, AttributeError, TypeError)
+"""What the calls below raise elsewhere: macOS has other names, Windows names no library of the process itself."""
 
 
 def limit_heaps() -> None:
@@ -15,7 +17,7 @@ def limit_heaps() -> None:
 
     Otherwise each thread has a heap, and photos and models leave holes in them that are not given back.
     """
-    with suppress(OSError, AttributeError):
+    with suppress(*NO_GLIBC):
         libc = ctypes.CDLL(None)
         libc.mallopt(M_ARENA_MAX, 1)
         libc.mallopt(M_MMAP_THRESHOLD, 128 * 1024)
@@ -31,5 +33,5 @@ def settle_memory() -> None:
 def give_back_memory() -> None:
     """Collect garbage, and return what is free in glibc's heap to the kernel; elsewhere, that is not done."""
     gc.collect()
-    with suppress(OSError, AttributeError):
+    with suppress(*NO_GLIBC):
         ctypes.CDLL(None).malloc_trim(0)
