@@ -84,6 +84,10 @@ class People:
         else:
             self._write(chat, person, messages.make_text(self._rng.choice(messages.TEXTS)), "text", "any")
 
+    def show(self, chat: Chat) -> None:
+        """A photo, and no more."""
+        self._show(chat, chat.people[0], "photo", "named")
+
     def show_poison(self, chat: Chat) -> None:
         """A photo that kills each process that looks at it."""
         self._show(chat, chat.people[0], "photo", "apology", color="poison")

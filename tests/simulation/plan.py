@@ -45,6 +45,8 @@ class Plan:
     """What the state's files begin with after the first death."""
     poison: bool = False
     flood: bool = False
+    crowd: int = 0
+    """People who send a photo each while the first chat is held: more than Telegram shows of its queue at a time."""
 
     @property
     def is_fair(self) -> bool:
@@ -96,6 +98,9 @@ def draw_plan(seed: int) -> Plan:
         plan.kill_when_confirmed = rng.choice((0.0, 0.5))
         if not redis and rng.random() < 0.2:
             plan.damage = rng.choice(DAMAGE)
+    if theme == "chats" and rng.random() < 0.1:
+        plan.crowd = 130
+        plan.troubles.append(Trouble("hold", START + 1, START + rng.choice((200.0, 200.0, 3600.0)), chats[0].number))
     return plan
 
 
@@ -112,7 +117,7 @@ def _draw_trouble(rng: Random, kind: str, busy: float, chat: Chat | None = None)
     strength = 1.0
     match kind:
         case "hold":
-            length = rng.choice((3.0, 20.0, 60.0, 60.0, 200.0))
+            length = rng.choice((3.0, 20.0, 20.0, 60.0, 60.0, 60.0, 200.0, 200.0, 3600.0))
         case "net":
             strength = rng.choice((0.05, 0.2, 0.5))
         case "polls" | "unauthorized":

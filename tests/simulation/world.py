@@ -112,6 +112,11 @@ class World:
         if self.plan.flood:
             flooder = Chat(90, (90,))
             self._at(self._rng.uniform(0, self.plan.busy), lambda: self.people.flood(flooder))
+        if self.plan.crowd:
+            self._at(1, lambda: self.people.show(self.plan.chats[0]))
+        for number in range(1000, 1000 + self.plan.crowd):
+            chat = Chat(number, (number,))
+            self._at(self._rng.uniform(2, self.plan.busy), lambda chat=chat: self.people.show(chat))
         for _ in range(self._rng.choice((0, 0, 1, 2))):
             self._at(self._rng.uniform(5, self.plan.busy), self.people.repeat)
         for seconds in self.plan.stops:
