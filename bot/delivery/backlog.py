@@ -10,11 +10,11 @@ from typing import Protocol
 
 from aiogram import Bot
 
-from bot.delivery.slots import KEPT, Policy
 from bot.delivery.updates.identity import find_person
 from bot.delivery.updates.incoming import Entry, Incoming
 from bot.delivery.updates.parsing import parse
 from bot.delivery.updates.reduction import reduce_update
+from bot.delivery.waiting import KEPT, Policy
 from bot.monitoring.metrics import Metrics
 from bot.storage.backlog import BacklogStore, PutDownUpdate
 from bot.storage.ledger import LedgerError, RetryLater

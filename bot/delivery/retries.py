@@ -27,7 +27,8 @@ from aiogram.types import ReplyParameters
 from bot.backoff import backoff
 from bot.delivery.pacing import SendPacer
 from bot.delivery.session import RawUpdates
-from bot.delivery.slots import Cause, Waits, current_slot
+from bot.delivery.slots import current_slot
+from bot.delivery.waiting import Cause, Waits
 from bot.monitoring.metrics import Metrics
 
 if TYPE_CHECKING:

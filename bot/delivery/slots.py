@@ -1,8 +1,7 @@
 """A slot is the right to compute or to send. Who waits gives it back: nobody waits for another's chat.
 
-Code that may have to wait takes `current_slot()`, whatever update it works for: `lent` around what the network does,
-`wait` instead of `asyncio.sleep`, `turn` before something is sent. Without an update (the preview, the start) these
-wait and do nothing else.
+Code that may have to wait takes `current_slot()`, whatever update it works for. Without an update (the preview, the
+start) that just waits.
 """
 
 from __future__ import annotations
@@ -12,90 +11,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from enum import Enum
 
-from bot.errors import LabelgramError
-from bot.storage.ledger import RetryLater
+from bot.delivery.waiting import GRACE, KEPT, PATIENCE, Cause, ChatHeld, Expired, Policy, PutDown, Waits
 
-GRACE = 0.5
-"""Seconds of waiting after which the slot goes back."""
-PATIENCE = 3.0
-"""Seconds of waiting after which it is no short wait, and the policy decides."""
 LONGEST_TURN = 60.0
 """Seconds that an answer waits for the one before it in its lane, at most."""
-KEPT = 24 * 3600.0
-"""Seconds for which an update is worth an answer; Telegram keeps one as long."""
-
-
-class Cause(Enum):
-    """What is waited for."""
-
-    CHAT = "chat"
-    """The chat cannot be written to."""
-    DOWNLOAD = "download"
-    """The picture does not come."""
-    TURN = "turn"
-    """An earlier update of the same lane."""
-
-
-class Policy(Enum):
-    """What becomes of an update that waits for longer than PATIENCE."""
-
-    HOLD = "hold"
-    """By polling: it stays unconfirmed and waits in memory until it is put down."""
-    RESEND = "resend"
-    """By webhook: Telegram sends it again. If only its picture does not come, it is put down."""
-    RESUME = "resume"
-    """From the backlog: it goes back there."""
-
-
-class PutDown(RetryLater):
-    """The update leaves the memory and goes on later, from the backlog."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__("it waits in the backlog")
-        self.seconds = seconds
-        """Least seconds until it is worth another try."""
-
-
-class ChatHeld(RetryLater):
-    """The chat cannot be written to: the update has to come again."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__("its chat cannot be written to")
-        self.seconds = seconds
-        """Least seconds until it is worth another try."""
-
-
-class Expired(LabelgramError):  # noqa: N818  # no error: nobody waits for the answer any more
-    """The update is too old to be answered."""
-
-
-class Waits:
-    """What is done outside of any update: it just waits."""
-
-    is_patient = False
-    """It may wait for as long as it takes."""
-
-    @property
-    def age(self) -> float:
-        """Seconds since the update first came."""
-        return 0.0
-
-    @asynccontextmanager
-    async def lent(self, cause: Cause, after: float = GRACE) -> AsyncIterator[None]:
-        """Around what waits for others: the place goes back `after` seconds, and is taken again at the end."""
-        yield
-
-    async def wait(self, seconds: float, cause: Cause) -> None:
-        """Sleep. Raises PutDown, ChatHeld or Expired if the update is to wait elsewhere, or no longer."""
-        await asyncio.sleep(seconds)
-
-    async def turn(self) -> None:
-        """Return when the update before it in its lane is answered, or is not waited for. Raises PutDown."""
-
-    def let_pass(self) -> None:
-        """Have later updates of its lane not wait for it, though it is not answered. It is not lost by that."""
 
 
 class Slot(Waits):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    pass
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -25,3 +22,10 @@ async def until(stopped: asyncio.Event, work: Awaitable[T]) -> T | None:
                 future.cancel()
                 with suppress(asyncio.CancelledError):
                     await future
+
+
+async def cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Break the tasks off, and return when they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -12,8 +12,8 @@ from aiogram import Bot
 from aiohttp import web
 
 from bot.delivery.at_least_once import Delivery
-from bot.delivery.slots import ChatHeld, Policy
 from bot.delivery.updates.parsing import parse
+from bot.delivery.waiting import ChatHeld, Policy
 from bot.monitoring.endpoints import add_health
 from bot.monitoring.health import Health
 from bot.storage.ledger import RetryLater

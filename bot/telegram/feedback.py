@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
-from bot.delivery.at_least_once import CrashGuard
+from bot.delivery.attempts import CrashGuard
 from bot.donations.donations import Donations, Outcome
 from bot.donations.store import StoreError
 from bot.inference.classifier import Classifier

@@ -9,7 +9,7 @@ from aiogram import BaseMiddleware, Dispatcher
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, User
 
-from bot.delivery.at_least_once import Admission
+from bot.delivery.attempts import Admission
 from bot.delivery.updates.identity import EXPLANATION
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore

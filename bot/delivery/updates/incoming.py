@@ -10,6 +10,7 @@ from typing import Any
 from aiogram.types import Update
 
 from bot.delivery.slots import Slot
+from bot.storage.ledger import RetryLater
 
 
 @dataclass(eq=False)
@@ -50,3 +51,12 @@ class Entry:
     is_begun: bool = False
     """It has had a slot."""
     task: asyncio.Task[None] = field(init=False, repr=False)
+
+    def settle(self, reason: RetryLater | None = None) -> None:
+        """Tell who brought it that it needs nothing more, or why it must come again. The first time counts."""
+        if self.settled.done():
+            return
+        if reason is None:
+            self.settled.set_result(None)
+        else:
+            self.settled.set_exception(reason)

@@ -8,7 +8,7 @@ from aiogram import Router
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import BufferedInputFile, CallbackQuery, Message
 
-from bot.delivery.at_least_once import CrashGuard
+from bot.delivery.attempts import CrashGuard
 from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError
 from bot.inference.explain import explain

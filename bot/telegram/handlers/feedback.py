@@ -7,7 +7,7 @@ from functools import partial
 from aiogram import Router
 from aiogram.types import CallbackQuery
 
-from bot.delivery.at_least_once import CrashGuard
+from bot.delivery.attempts import CrashGuard
 from bot.telegram.feedback import Feedback
 from bot.telegram.keyboards import Is, NoneOfThese, Page, Right, Wrong
 from bot.telegram.replying import show_toast

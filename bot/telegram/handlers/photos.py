@@ -12,7 +12,7 @@ from aiogram.enums import ChatAction, ChatType
 from aiogram.exceptions import AiogramError
 from aiogram.types import Message
 
-from bot.delivery.at_least_once import CrashGuard
+from bot.delivery.attempts import CrashGuard
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.decoding import PhotoError, Reason, decode
 from bot.monitoring.metrics import Metrics, Stopwatch

@@ -16,7 +16,8 @@ from weakref import WeakValueDictionary
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import Message
 
-from bot.delivery.slots import Cause, current_slot
+from bot.delivery.slots import current_slot
+from bot.delivery.waiting import Cause
 from bot.inference.classifier import Prediction
 from bot.inference.decoding import Reason
 from bot.storage.key_values import KeyValueStore

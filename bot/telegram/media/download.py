@@ -21,7 +21,8 @@ from aiogram.types import PhotoSize
 from aiohttp import ClientError, ClientResponseError
 
 from bot.backoff import backoff
-from bot.delivery.slots import Cause, current_slot
+from bot.delivery.slots import current_slot
+from bot.delivery.waiting import Cause
 from bot.inference.decoding import PhotoError, Reason, estimate_memory, is_photo
 from bot.monitoring.metrics import Metrics
 from bot.telegram.media.budget import MemoryBudget

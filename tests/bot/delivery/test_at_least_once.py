@@ -19,8 +19,8 @@ from PIL import Image
 
 from bot.delivery.at_least_once import Delivery
 from bot.delivery.backlog import Backlog
-from bot.delivery.slots import Policy
 from bot.delivery.updates.parsing import parse
+from bot.delivery.waiting import Policy
 from bot.monitoring.metrics import Metrics
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.sqlite import open_sqlite
