@@ -119,7 +119,7 @@ def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argpars
     write_split(photos.photos, options.data, folder / SPLIT_FILE)
     write_skipped(photos.skipped, options.data, folder / SKIPPED_FILE)
     facts = describe_run(trained, photos, recipe, options.data, read_options(options))
-    written = write_report(trained.learner, photos.photos, facts, folder, trained.folds)
+    written = write_report(trained.learner, photos.photos, facts, folder, trained.folds, trained.unseen)
     evaluation = written.metrics.evaluation
     judged = "photos, each by a net that has not seen it" if trained.folds else evaluation.judged_by
     print(

@@ -125,6 +125,19 @@ def test_few_photos_are_judged_in_folds_and_all_of_them_are_learned_from(
     assert not same[folds != 0].all()
 
 
+def test_a_wrong_label_is_contradicted_by_a_layer_that_did_not_learn_it(two_classes: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
+    photos = list(load_photos(two_classes, 42).photos)
+    right = [photo.label == "red" for photo in photos]
+    wrong = next(number for number, photo in enumerate(photos) if photo.label == "red" and not photo.held_out)
+    photos[wrong] = replace(photos[wrong], label="green")
+    recipe = replace(SMALL, weights=str(tmp_path / "weights.pth"), epochs=0)
+    (trained,) = train(photos, recipe, tmp_path)
+    assert trained.unseen is not None
+    assert (trained.unseen.argmax(1) == right).all()
+
+
 @pytest.mark.parametrize("content", [b"hello", None, {"fc.weight": torch.zeros(1)}])
 def test_weights_that_do_not_fit_are_refused(content: object, two_classes: Path, tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"

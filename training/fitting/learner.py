@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data.photos import LabelledPhoto
+from training.data.split import assign_folds
 from training.fitting.architectures import WeightsError, make_net, split_layers
 from training.fitting.batches.augment import STRENGTHS
 from training.fitting.batches.dataloaders import (
@@ -55,6 +56,9 @@ class Trained:
     """Accuracy of each net on left-out photos that were changed as strangers' are; empty: nothing was compared yet."""
     folds: FoldNets | None = None
     """The nets that tell of every photo what was learned without it; None: the held-out photos tell it."""
+    unseen: NDArray[np.float32] | None = None
+    """Logits `[photos, outputs]` by last layers, each fitted without the photo; None: `folds` has them, or no weights
+    to start from."""
 
 
 def train(
@@ -140,8 +144,25 @@ class _Run:
         states, fit = self._fit_states(photos, resume)
         right = self._judge(states, photos)
         kept = TUNED if fit.interrupted else self._choose(right, photos)
+        unseen = self._compute_unseen(photos)
         self.learner.model.load_state_dict(states[kept])
-        return Trained(self.learner, fit.history, fit.interrupted, fit.seconds, kept, _mean(right))
+        return Trained(self.learner, fit.history, fit.interrupted, fit.seconds, kept, _mean(right), unseen=unseen)
+
+    def _compute_unseen(self, photos: Sequence[LabelledPhoto]) -> NDArray[np.float32] | None:
+        """Logits of each photo by a last layer that was fitted without its fold: quick, since features are known."""
+        if self.features is None:
+            return None
+        folds = assign_folds(photos, self.recipe.split_seed)
+        logits = np.zeros((len(photos), len(self.learner.dls.vocab)), np.float32)
+        layer = self.learner.model[1][-1]
+        for number in range(int(folds.max()) + 1):
+            part = [replace(photo, held_out=fold == number) for photo, fold in zip(photos, folds, strict=True)]
+            fit_head(self.learner.model, self.features, self.pictures, list_cells(part), self.recipe.outsider_share)
+            rows = np.flatnonzero(folds == number)
+            with torch.inference_mode():
+                values = torch.from_numpy(self.features.values[rows]).to(layer.weight.device)
+                logits[rows] = layer(values).cpu().numpy()
+        return logits
 
     def train_folds(self, photos: Sequence[LabelledPhoto], folds: NDArray[np.int64]) -> Iterator[Trained]:
         """Fit the last layer in each fold without its photos, and on all; then see if all layers do better."""

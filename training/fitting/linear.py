@@ -30,7 +30,7 @@ class Features:
     """What a body makes of pictures, as they are and of augmented copies."""
 
     values: NDArray[np.float32]
-    """`[views, features]`, after average pooling."""
+    """`[views, features]`, after average pooling; first a row for each picture as it is."""
     pictures: NDArray[np.int64]
     """Which picture each view is of, `[views]`."""
 

@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 from fastai.learner import Learner
+from numpy.typing import NDArray
 
 from training.data.photos import LabelledPhoto, PhotoSet
 from training.evaluation.answers import AskLogits, read_logits
@@ -63,16 +65,18 @@ class Written:
     left_out: LeftOut | None
 
 
-def write_report(
+def write_report(  # noqa: PLR0913, PLR0917
     learner: Learner,
     photos: Sequence[LabelledPhoto],
     facts: RunFacts,
     folder: Path,
     folds: AskLogits | None = None,
+    unseen: NDArray[np.float32] | None = None,
 ) -> Written:
     """Measure the net and write the whole report into `folder`.
 
     `folds` gives each photo's logits by a net that it was left out of; without it the held-out photos are judged.
+    `unseen`, float32 `[photos, outputs]`, are such logits for the list of suspicious labels alone.
     Raises DataError for a column that is not there.
     """
     data = Path(facts.data)
@@ -85,7 +89,13 @@ def write_report(
         write_run(describe_left_out(learner, judged, logits, metrics), folder)
     probabilities = read_logits(logits, len(labels), metrics.evaluation.calibration.temperature).probabilities
     answers = give_answers(judged, probabilities, labels)
-    suspects = _describe_suspects(find_suspects(answers, probabilities, labels), data)
+    if unseen is None:
+        suspicious = find_suspects(answers, probabilities, labels)
+    else:
+        all_probabilities = read_logits(unseen, len(labels), 1).probabilities
+        all_probabilities[[photo.held_out for photo in photos]] = probabilities
+        suspicious = find_suspects(give_answers(photos, all_probabilities, labels), all_probabilities, labels)
+    suspects = _describe_suspects(suspicious, data)
     _write_suspects(suspects, folder / SUSPECTS_FILE)
     if len(learner.dls.train_ds):  # a learner that was loaded has none: their picture stays
         views, shown = draw_views(photos, read_fields(facts.recipe), VIEWS)
