@@ -90,7 +90,8 @@ def _chat(update: Any) -> int:
     """The chat by which an update is queued; 0 where there is none."""
     for event in update.values() if isinstance(update, dict) else ():
         message = event.get("message", event) if isinstance(event, dict) else {}
-        number = message.get("chat", {}).get("id") if isinstance(message, dict) else None
+        chat = message.get("chat") if isinstance(message, dict) else None
+        number = chat.get("id") if isinstance(chat, dict) else None
         if isinstance(number, int):
             return number
     return 0
