@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from enum import StrEnum
 from importlib import import_module
 from importlib.util import find_spec
@@ -146,6 +147,8 @@ class _Pieces(io.BytesIO):
 
 
 def _open(data: bytes) -> ImageFile:
+    # Of metadata that are damaged, Pillow warns. No answer depends on them, nor on how a process takes warnings.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     if HEIC and data[4:12] in HEIC_STARTS:
         heif = import_module("pillow_heif")
         heif.options.DECODE_THREADS = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -14,7 +15,8 @@ IMAGE_SUFFIXES = SUFFIXES | {".heic", ".heif", ".avif", ".jxl", ".tif", ".tiff"}
 """Endings of the names of images. Those that cannot be read are refused as such."""
 NO_KIND = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 """Mime types that say nothing: iPhones' "Send as file" has one of them."""
-
+KIND_OF_FILE = re.compile(r"\.(?=.*[a-z])(?!(bin|dat|tmp|file|image)$)[a-z0-9]{1,5}")
+"""Endings of names that say what a file is. The "33" of "at 10.15.33" does not, nor do a few that any file may have."""
 
 SHOWN = 640
 """Pixels in width and height that a photo has, if it can, when it is fetched again to be shown or kept."""
@@ -55,8 +57,10 @@ def find_judged_picture(callback: CallbackQuery) -> Picture | None:
 def may_be_image(document: Document) -> bool:
     """Its type or its name says so. Where both say nothing its bytes decide, once they are fetched."""
     kind = (document.mime_type or "").lower()
-    suffix = PurePosixPath(document.file_name or "").suffix.lower()
-    return kind.startswith("image/") or suffix in IMAGE_SUFFIXES or (kind in NO_KIND and not suffix)
+    suffix = PurePosixPath((document.file_name or "").strip()).suffix.lower()
+    if kind.startswith("image/") or suffix in IMAGE_SUFFIXES:
+        return True
+    return kind in NO_KIND and not KIND_OF_FILE.fullmatch(suffix)
 
 
 def _largest(sizes: list[PhotoSize]) -> PhotoSize:

@@ -50,6 +50,19 @@ def test_exif_orientation_is_honoured() -> None:
     assert upright.getpixel((50, 20)) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param(b"\xff\xe2\x00\x5aMPF\0II*\0" + bytes(80), id="an index of several pictures"),
+        pytest.param(b"\xff\xe1\x00\x7aExif\0\0MM\0*" + b"\xff" * 110, id="EXIF"),
+    ],
+)
+def test_damaged_metadata_change_no_answer_however_warnings_are_taken(metadata: bytes) -> None:
+    """Here they are errors (pyproject.toml)."""
+    data = encode(draw("green"), "JPEG")
+    assert mean_color(data[:2] + metadata + data[2:]) == mean_color(data)
+
+
 def test_transparency_lies_on_white() -> None:
     hidden = Image.new("RGBA", (50, 50), (255, 0, 0, 0))
     assert mean_color(encode(hidden, "PNG")) == [255, 255, 255]

@@ -98,6 +98,10 @@ def test_an_image_sent_as_a_file_is_named_and_other_files_are_refused(telegram: 
         ("", "photo"),
         ("text/plain", "photo.png"),
         ("IMAGE/JPEG", "photo.bin"),
+        ("application/octet-stream", "Photo 2026-11-28 at 10.15.33"),
+        ("application/octet-stream", "photo.JPG "),
+        (None, "D1x.jpg_large"),
+        (None, "image.bin"),
     ],
 )
 def test_name_or_bytes_tell_that_a_file_is_a_photo(
@@ -115,6 +119,7 @@ def test_other_files_are_not_fetched(telegram: Telegram, start_bot: StartBot) ->
         telegram.send_document(b"PK", "application/octet-stream", "archive.zip"),
         telegram.send_document(b"PK", "application/zip", "archive"),
         telegram.send_document(b"%PDF", "application/pdf", "paper.pdf"),
+        telegram.send_document(b"7z", "application/octet-stream", "photos.7z"),
     ]
     start_bot()
     telegram.wait_until(lambda: len(telegram.texts()) == len(sent) and telegram.unconfirmed == 0)
