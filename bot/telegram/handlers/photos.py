@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
@@ -73,12 +74,13 @@ async def answer_picture(
     crash_guard: CrashGuard,
 ) -> None:
     """Answer a message's picture, and those of its album that came before it was known that the album is meant."""
-    for meant in (message, *album_mentions.find_passed(message)):
-        picture = find_picture(meant, answer.pixels)
-        if picture is None:
-            await meant.reply(replies.text("bot", "no-picture", language), allow_sending_without_reply=True)
-        else:
-            await answer(meant, picture, meant, language, crash_guard)
+    picture = find_picture(message, answer.pixels)
+    if picture is None:
+        await message.reply(replies.text("bot", "no-picture", language), allow_sending_without_reply=True)
+    else:
+        await answer(message, picture, message, language, crash_guard)
+    if passed := album_mentions.find_passed(message):
+        await answer.answer_album(passed, language, crash_guard)
 
 
 @dataclass
@@ -107,34 +109,54 @@ class PhotoAnswer:
         the process down is done under the crash guard. The answer comes before its count: a count that fails must not
         have the answer given again.
         """
-        assert message.bot
         stopwatch = Stopwatch()
+        outcome = await self._name(message, picture, crash_guard, stopwatch)
+        with stopwatch("reply"):
+            if message.media_group_id and asker is message:
+                await self.albums.answer(message, {message.message_id: outcome}, language)
+            else:
+                await self._reply(message, picture, outcome, asker, language)
+        await self._count(outcome, stopwatch)
+
+    async def answer_album(self, messages: Sequence[Message], language: str | None, crash_guard: CrashGuard) -> None:
+        """Answer several photos of one album, which gets all their lines at once."""
+        outcomes: dict[int, Prediction | Reason] = {}
+        stopwatches = {}
+        for message in messages:
+            if picture := find_picture(message, self.pixels):
+                stopwatch = stopwatches[message.message_id] = Stopwatch()
+                outcomes[message.message_id] = await self._name(message, picture, crash_guard, stopwatch)
+        if outcomes:
+            await self.albums.answer(messages[0], outcomes, language)
+        for number, outcome in outcomes.items():
+            await self._count(outcome, stopwatches[number])
+
+    async def _name(
+        self, message: Message, picture: Picture, crash_guard: CrashGuard, stopwatch: Stopwatch
+    ) -> Prediction | Reason:
+        """What the picture shows, or why that cannot be said."""
+        assert message.bot
         typing = asyncio.create_task(_show_typing(message.bot, message))
-        outcome: Prediction | Reason
         try:
             async with AsyncExitStack() as stack:
                 with stopwatch("download"):
                     photo = fetch(message.bot, picture.file, self.metrics, self.budget)
                     data = await stack.enter_async_context(photo)
                 async with crash_guard():
-                    outcome = await asyncio.to_thread(self._look, data, stopwatch)
-                del data
-            kind = detail = "unsure" if outcome.unsure else "named"
+                    return await asyncio.to_thread(self._look, data, stopwatch)
         except PhotoError as error:
-            outcome = error.reason
-            kind, detail = "refused", str(error)
-            self.metrics.refusals.labels(outcome.value).inc()
+            log.info("a photo is refused: %s", error)
+            self.metrics.refusals.labels(error.reason.value).inc()
+            return error.reason
         finally:
             typing.cancel()
-        with stopwatch("reply"):
-            if message.media_group_id and asker is message:
-                await self.albums.answer(message, outcome, language)
-            else:
-                await self._reply(message, picture, outcome, asker, language)
+
+    async def _count(self, outcome: Prediction | Reason, stopwatch: Stopwatch) -> None:
         with suppress(LedgerError):
             await self.statistics.add_answer(outcome)
+        kind = "refused" if isinstance(outcome, Reason) else "unsure" if outcome.unsure else "named"
         self.metrics.count_photo(kind, stopwatch)
-        log.info("photo answered: %s", detail, extra={"stages": stopwatch})
+        log.info("photo answered: %s", kind, extra={"stages": stopwatch})
 
     def _look(self, data: bytes, stopwatch: Stopwatch) -> Prediction:
         with stopwatch("decode"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
@@ -62,27 +63,27 @@ class Albums:
         self._pseudonymise = pseudonymise
         self._albums: WeakValueDictionary[str, _Album] = WeakValueDictionary()
 
-    async def answer(self, message: Message, outcome: Prediction | Reason, language: str | None) -> None:
-        """Return when the album's answer has the photo's line.
+    async def answer(self, message: Message, outcomes: Mapping[int, Prediction | Reason], language: str | None) -> None:
+        """Return when the album's answer has the lines of `outcomes`, by message_id. `message` is one of the album's.
 
         Photos of an album wait for one edit together. The one that began it makes it; if that fails, the next one
         tries. A photo that waits lets later ones pass, else there would never be two to gather.
         """
         name = f"album:{self._pseudonymise(f'{message.chat.id}:{message.media_group_id}')}"
-        number, line = str(message.message_id), self._replies.album_line(outcome, language)
+        lines = {str(number): self._replies.album_line(outcome, language) for number, outcome in outcomes.items()}
         album = self._albums.setdefault(name, _Album())
         slot = current_slot()
         await slot.turn()  # before the lock: who has it is not waited for by the photo before
-        album.waiting[number] = line
+        album.waiting |= lines
         async with album.lock:
             known = await self._read(name)
             if known.answer is None:
                 await self._publish(name, album, message, language)
-        if known.lines.get(number) == line:  # the update has come again
+        for number, _ in lines.items() & known.lines.items():  # the update has come again
             album.waiting.pop(number, None)
-        if number in album.waiting:
+        if lines.keys() & album.waiting.keys():
             slot.let_pass()
-        while number in album.waiting:
+        while lines.keys() & album.waiting.keys():
             if album.edit:
                 async with slot.lent(Cause.CHAT):
                     await album.edit.wait()

@@ -79,6 +79,23 @@ def test_an_album_of_ten_in_a_group_gets_ten_lines_in_three_edits(
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
 
 
+def test_photos_of_an_album_that_came_before_its_mention_get_their_lines_in_one_edit(
+    telegram: Telegram, start_bot: StartBot
+) -> None:
+    start_bot()
+    for _ in range(9):
+        photo = telegram.files.keep_photo(draw("blue"))
+        telegram.send({"photo": photo, "media_group_id": "album"}, chat=GROUP)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    last = {"photo": telegram.files.keep_photo(draw("red")), "media_group_id": "album"}
+    telegram.send(last | MENTION, chat=GROUP)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    (answer,) = album_answers(telegram)
+    assert answer.splitlines()[:2] == ["10 photos:", "1. blue, 99%"]
+    assert "10. red, 99%" in answer
+    assert edits(telegram) == 1
+
+
 def test_an_album_whose_process_is_killed_meanwhile_gets_all_its_lines(telegram: Telegram, start_bot: StartBot) -> None:
     process = start_bot()
     for color in COLORS:
