@@ -48,6 +48,7 @@ def fold_normalisation(model: onnx.ModelProto) -> str | None:
     transpose.input[0] = subtract.output[0]
     conv.input[:] = [conv.input[0], folded, shifted]
     graph.node.remove(divide)
+    _drop_unused(graph)
     return str(conv.input[0])
 
 
@@ -62,10 +63,15 @@ def read_pixels(model: onnx.ModelProto, first: str) -> None:
     transpose.input[0], transpose.output[0] = INPUT, quantizer.output[0]
     for node in [node for node in graph.node if node is quantizer or node.op_type in ("Cast", "Sub")]:
         graph.node.remove(node)
-    unused = {tensor.name for tensor in graph.initializer} - {name for node in graph.node for name in node.input}
-    for tensor in [tensor for tensor in graph.initializer if tensor.name in unused]:
-        graph.initializer.remove(tensor)
+    _drop_unused(graph)
     _read_blocks(graph, transpose)
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Take away constants that no node reads: onnxruntime warns of each."""
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)
 
 
 def _read_blocks(graph: onnx.GraphProto, transpose: onnx.NodeProto) -> None:

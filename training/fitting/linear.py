@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from fastprogress.fastprogress import progress_bar
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
@@ -97,7 +99,9 @@ def fit_linear(
     """
     scale = values.std(0) + 1e-6
     model = LogisticRegression(C=PENALTY, max_iter=300)
-    model.fit(values / scale, targets, sample_weight=weights / weights.mean())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # with many classes; what is left to gain is nothing
+        model.fit(values / scale, targets, sample_weight=weights / weights.mean())
     weight, bias = torch.zeros(classes, values.shape[1]), torch.full((classes,), -1e4)
     coefficients, intercepts = model.coef_ / scale, model.intercept_
     if len(model.classes_) == 2:  # scikit-learn gives the second class's alone
