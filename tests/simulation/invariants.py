@@ -123,7 +123,10 @@ class Watch:
                 ask.answered_at = ask.answered_at or self._clock.now
 
     def _is_struck(self, ask: Ask) -> bool:
-        return any(trouble.chat == ask.chat for trouble in self._plan.troubles)
+        """Something is wrong with its chat, and concerns it: a file that does not come holds up no text."""
+        is_text = ask.kind in ("text", "/donate", "/forget")
+        troubles = [trouble for trouble in self._plan.troubles if trouble.chat == ask.chat]
+        return any(not (is_text and trouble.kind.startswith("file")) for trouble in troubles)
 
     def _is_finally_refused(self, ask: Ask) -> bool:
         return any(t.kind == "refusals" and t.chat == ask.chat and t.hits for t in self._plan.troubles)

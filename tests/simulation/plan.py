@@ -45,6 +45,8 @@ class Plan:
     """What the state's files begin with after the first death."""
     poison: bool = False
     flood: bool = False
+    slots: int = 16
+    """MAX_IN_FLIGHT: with few, one chat soon makes others wait."""
     crowd: int = 0
     """People who send a photo each while the first chat is held: more than Telegram shows of its queue at a time."""
 
@@ -100,7 +102,10 @@ def draw_plan(seed: int) -> Plan:
             plan.damage = rng.choice(DAMAGE)
     if theme == "chats" and rng.random() < 0.1:
         plan.crowd = 130
+        if rng.random() < 0.7:
+            plan.webhook, plan.replicas = False, 1
         plan.troubles.append(Trouble("hold", START + 1, START + rng.choice((200.0, 200.0, 3600.0)), chats[0].number))
+    plan.slots = 16 if plan.crowd else rng.choice((2, 4, 16))
     return plan
 
 

@@ -71,6 +71,7 @@ class World:
             "DONATIONS_DIR": str(self.donations),
             "OWNER_IDS": "7",
             "THREADS": "2",
+            "MAX_IN_FLIGHT": str(self.plan.slots),
             "CHANNEL_POSTS": "on" if self.plan.channel_posts else "off",
         }
         variables |= {"WEBHOOK_URL": WEBHOOK} if self.plan.webhook else {}
