@@ -88,6 +88,11 @@ class People:
         """A photo, and no more."""
         self._show(chat, chat.people[0], "photo", "named")
 
+    def burst(self, chat: Chat, color: str) -> None:
+        """As many photos as a person may send at once: asked for each a second time, the rate limit would refuse."""
+        for _ in range(EACH):
+            self._show(chat, chat.people[0], "photo", "apology" if color == "cursed" else "named", color)
+
     def show_poison(self, chat: Chat) -> None:
         """A photo that kills each process that looks at it."""
         self._show(chat, chat.people[0], "photo", "apology", color="poison")

@@ -47,6 +47,9 @@ class Plan:
     flood: bool = False
     slots: int = 16
     """MAX_IN_FLIGHT: with few, one chat soon makes others wait."""
+    burst: float | None = None
+    """When somebody sends as many photos as they may at once: right before the state is in trouble."""
+    burst_color: str = "red"
     crowd: int = 0
     """People who send a photo each while the first chat is held: more than Telegram shows of its queue at a time."""
 
@@ -105,6 +108,10 @@ def draw_plan(seed: int) -> Plan:
         if rng.random() < 0.7:
             plan.webhook, plan.replicas = False, 1
         plan.troubles.append(Trouble("hold", START + 1, START + rng.choice((200.0, 200.0, 3600.0)), chats[0].number))
+    state = [trouble.start - START for trouble in plan.troubles if trouble.kind in (*WITH_SQLITE, *WITH_REDIS)]
+    if state and rng.random() < 0.5:
+        plan.burst = max(0.0, min(state) - rng.uniform(0, 0.5))
+        plan.burst_color = rng.choice(("red", "red", "cursed"))
     plan.slots = 16 if plan.crowd else rng.choice((2, 4, 16))
     return plan
 

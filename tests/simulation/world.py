@@ -113,6 +113,8 @@ class World:
         if self.plan.flood:
             flooder = Chat(90, (90,))
             self._at(self._rng.uniform(0, self.plan.busy), lambda: self.people.flood(flooder))
+        if self.plan.burst is not None:
+            self._at(self.plan.burst, lambda: self.people.burst(Chat(95, (95,)), self.plan.burst_color))
         if self.plan.crowd:
             self._at(1, lambda: self.people.show(self.plan.chats[0]))
         for number in range(1000, 1000 + self.plan.crowd):
