@@ -24,6 +24,8 @@ END_TO_END = (
     "telegram/test_conversation.py::test_why_sends_the_photo_back_with_the_area_coloured",
     "telegram/test_conversation.py::test_stickers_and_first_frames_are_named_and_what_has_no_picture_is_refused",
     "commands/test_classify.py",
+    "benchmark/test_any_model.py::test_batches_are_rows_and_photos_of_a_folder_are_taken",
+    "benchmark/test_any_model.py::test_a_slower_run_than_before_ends_with_status_1",
     "test_requirements.py::test_importing_every_module_of_the_bot_loads_nothing_of_the_training_side",
     "delivery/test_webhook.py::test_photos_are_answered_and_the_webhook_is_set_without_dropping_what_waits",
     "delivery/test_webhook.py::test_health_and_metrics_can_be_asked_for",
