@@ -48,6 +48,7 @@ pathlib.Path.is_file = hide(pathlib.Path.is_file, lambda path: False)
 pathlib.Path.is_dir = hide(pathlib.Path.is_dir, lambda path: False)
 ctypes.CDLL = Library
 del os.sched_getaffinity
+os.process_cpu_count = os.cpu_count  # from Python 3.13 on, by way of the affinity where there is one
 if SYSTEM == "windows":
     asyncio.unix_events._UnixSelectorEventLoop.add_signal_handler = add_signal_handler  # noqa: SLF001
     sys.modules["resource"] = None
