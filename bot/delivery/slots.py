@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 
 from bot.delivery.waiting import GRACE, KEPT, PATIENCE, Cause, ChatHeld, Expired, Policy, PutDown, Waits
@@ -169,6 +169,20 @@ _NONE = Waits()
 def current_slot() -> Waits:
     """That of the update that this task works for."""
     return _SLOT.get(_NONE)
+
+
+@asynccontextmanager
+async def hold_lock(lock: asyncio.Lock) -> AsyncIterator[None]:
+    """Hold a lock around something that is sent. An update that waits for the lock gives its slot back.
+
+    Otherwise those that wait could have all slots, and the one that has the lock would never get its own again.
+    """
+    slot = current_slot()
+    await slot.turn()  # before the lock: an update before it in its lane may want the lock first
+    async with AsyncExitStack() as stack:
+        async with slot.lent(Cause.TURN, after=0):
+            await stack.enter_async_context(lock)
+        yield
 
 
 def use_slot(slot: Slot) -> None:

@@ -11,6 +11,7 @@ from aiogram import BaseMiddleware, Bot
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, Chat, TelegramObject, Update, User
 
+from bot.delivery.slots import hold_lock
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
@@ -52,7 +53,8 @@ class AccessMiddleware(BaseMiddleware):
         if user and chat and chat.type == ChatType.PRIVATE:
             press = event.callback_query if isinstance(event, Update) else None
             name = f"turned-away:{self._pseudonymise(str(user.id))}"
-            async with self._locks.setdefault(name, asyncio.Lock()):  # of messages that come together one is answered
+            lock = self._locks.setdefault(name, asyncio.Lock())
+            async with hold_lock(lock):  # of messages that come together one is answered
                 await self._turn_away(data["bot"], user, press, name)
         return None
 

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import Message
 
-from bot.delivery.slots import current_slot
+from bot.delivery.slots import current_slot, hold_lock
 from bot.delivery.waiting import Cause
 from bot.inference.classifier import Prediction
 from bot.inference.decoding import Reason
@@ -73,9 +73,9 @@ class Albums:
         lines = {str(number): self._replies.album_line(outcome, language) for number, outcome in outcomes.items()}
         album = self._albums.setdefault(name, _Album())
         slot = current_slot()
-        await slot.turn()  # before the lock: who has it is not waited for by the photo before
+        await slot.turn()
         album.waiting |= lines
-        async with album.lock:
+        async with hold_lock(album.lock):
             known = await self._read(name)
             if known.answer is None:
                 await self._publish(name, album, message, language)
@@ -93,7 +93,7 @@ class Albums:
                 if slot.is_patient:
                     async with slot.lent(Cause.CHAT):
                         await asyncio.sleep(PAUSES[min(known.edits, len(PAUSES) - 1)])
-                async with album.lock:
+                async with hold_lock(album.lock):
                     await self._publish(name, album, message, language)
             finally:
                 album.edit.set()

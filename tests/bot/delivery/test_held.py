@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from bot.delivery.slots import Slot, hold_lock, use_slot
+from bot.delivery.waiting import Cause, Policy
 from tests.support.bot_process import StartBot, kill
 from tests.support.photos import draw
 from tests.support.telegram import DOWNLOAD, Refusal, Telegram, refuse_with
@@ -118,6 +122,25 @@ def test_photos_of_a_chat_are_answered_in_order(telegram: Telegram, start_bot: S
     start_bot()
     telegram.wait_until(lambda: telegram.answers().keys() == set(sent))
     assert list(telegram.answers()) == sent
+
+
+def test_who_waits_for_a_lock_has_no_slot() -> None:
+    """As photos of an album do while its first answer waits for the chat: with a slot each, nobody would get on."""
+
+    async def send(slot: Slot, lock: asyncio.Lock) -> None:
+        use_slot(slot)
+        await slot.begin()
+        async with hold_lock(lock):
+            await slot.wait(0.6, Cause.CHAT)
+        slot.end()
+
+    async def run() -> None:
+        places, lock = asyncio.Semaphore(2), asyncio.Lock()
+        slots = [Slot(places, Policy.HOLD, time.time(), None) for _ in range(5)]
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(send(slot, lock) for slot in slots))
+
+    asyncio.run(run())
 
 
 def test_sigterm_does_not_wait_for_a_held_chat(telegram: Telegram, start_bot: StartBot) -> None:

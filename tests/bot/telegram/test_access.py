@@ -98,3 +98,17 @@ def test_the_doctor_shows_who_is_answered(
     assert "access: everybody is answered" in run_bot("doctor", **settings).stdout
     done = run_bot("doctor", ALLOWED_IDS=f"{FRIEND},{OURS}", OWNER_IDS=str(OWNER), **settings)
     assert "access: answered are only these of OWNER_IDS and ALLOWED_IDS: people 2, groups 1" in done.stdout
+
+
+def test_a_stranger_in_a_held_chat_holds_up_nobody(telegram: Telegram, start_bot: StartBot) -> None:
+    """More messages than there are slots, of which the first has to be sent again."""
+    told = refuse_with("sendMessage", 429, chat=STRANGER, times=2, parameters={"retry_after": 2})
+    telegram.refusals.append(told)
+    for _ in range(6):
+        telegram.send_text("hello", user=STRANGER)
+    start_bot(ALLOWED_IDS=str(FRIEND), MAX_IN_FLIGHT="2")
+    telegram.wait_until(lambda: told.answered == 1)
+    for command in ("/start", "/help", "/start"):
+        telegram.send_text(command, user=FRIEND)
+    telegram.wait_until(lambda: len(telegram.texts()) == 4)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
