@@ -16,12 +16,12 @@ def draw_photo(color: tuple[float, float, float], seed: int, size: tuple[int, in
     return Image.fromarray(clouds.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
 
 
-def draw_photos(folder: Path, classes: int = 3, each: int = 20, twins: int = 5) -> Path:
+def draw_photos(folder: Path, classes: int = 3, each: int = 20, twins: int = 5, seed: int = 0) -> Path:
     """A folder a class with `each` different photos, and a second copy, smaller and in PNG, of the first `twins`."""
     for number, (label, color) in enumerate(list(CLASSES.items())[:classes]):
         (folder / label).mkdir(parents=True)
         for index in range(each):
-            photo = draw_photo(color, seed=1000 * number + index)
+            photo = draw_photo(color, seed=seed + 1000 * number + index)
             photo.save(folder / label / f"{index:02}.jpg")
             if index < twins:
                 photo.resize((100, 75)).save(folder / label / f"{index:02}-twin.png")

@@ -15,8 +15,8 @@ SHORT = ("--arch", "efficientnet_lite0", "--outsiders", "none", "--epochs", "1",
 
 
 def test_each_collection_is_judged_by_a_net_that_never_saw_it(tmp_path: Path) -> None:
-    for collection in ("near", "far"):
-        draw_photos(tmp_path / "photos" / collection, classes=2, each=6, twins=0)
+    for seed, collection in enumerate(("near", "far")):
+        draw_photos(tmp_path / "photos" / collection, classes=2, each=6, twins=0, seed=100 * seed)
     done = run("training", "across", "--data", str(tmp_path / "photos"), "--out", str(tmp_path / "toy"), *SHORT)
     assert done.returncode == 0, done.stderr
     for collection in ("near", "far"):
@@ -25,6 +25,15 @@ def test_each_collection_is_judged_by_a_net_that_never_saw_it(tmp_path: Path) ->
         assert (tmp_path / f"toy-without-{collection}.pkl").is_file()
     assert "training 2 of 2, without near" in done.stdout
     assert "far                       12" in done.stdout
+
+
+def test_a_collection_whose_photos_are_all_in_the_others_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for collection in ("near", "far"):
+        draw_photos(tmp_path / "photos" / collection, classes=2, each=6, twins=0)
+    assert main(["--data", str(tmp_path / "photos"), "--out", str(tmp_path / "toy")]) == 2
+    assert "has no photos to train on: all are near-duplicates of held-out ones" in capsys.readouterr().err
 
 
 def test_one_collection_is_not_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -96,10 +96,19 @@ def leave_out(photos: Sequence[LabelledPhoto], folder: Path, choice: str) -> lis
 
 
 def part_from_held_out(photos: Sequence[LabelledPhoto]) -> tuple[list[LabelledPhoto], list[Skipped]]:
-    """The photos without those to train on whose near-duplicates are held out, and the latter, with the reason."""
+    """The photos without those to train on whose near-duplicates are held out, and the latter, with the reason.
+
+    Raises DataError for a label that is left without photos to train on.
+    """
     held_out = {photo.group for photo in photos if photo.held_out}
     parted = [photo for photo in photos if not photo.held_out and photo.group in held_out]
     rest = [photo for photo in photos if photo.held_out or photo.group not in held_out]
+    gone = {photo.label for photo in parted} - {photo.label for photo in rest if not photo.held_out}
+    if gone:
+        raise DataError(
+            f"class {sorted(gone)[0]} has no photos to train on: all are near-duplicates of held-out ones. "
+            "Add photos that differ, or hold out others."
+        )
     return rest, [Skipped(photo.path, "a near-duplicate of it is held out") for photo in parted]
 
 

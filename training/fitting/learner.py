@@ -153,7 +153,7 @@ class _Run:
         if self.features is None:
             return None
         folds = assign_folds(photos, self.recipe.split_seed)
-        logits = np.zeros((len(photos), len(self.learner.dls.vocab)), np.float32)
+        logits = np.zeros((len(photos), len(self.kept_loaders.vocab)), np.float32)
         layer = self.learner.model[1][-1]
         for number in range(int(folds.max()) + 1):
             part = [replace(photo, held_out=fold == number) for photo, fold in zip(photos, folds, strict=True)]
