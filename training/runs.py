@@ -120,7 +120,11 @@ def read_learner(pickle: Path) -> Learner:
             warnings.simplefilter("ignore")  # fastai warns at every load that pickle runs code; the README says so
             return load_learner(pickle)
     except Exception as error:  # unpickling raises whatever the file makes it raise
-        raise DataError(f"{pickle} is not a learner that this version can load: {error}") from error
+        why = "" if isinstance(error, UnboundLocalError) else f" ({error})"  # fastai lost the reason on its way
+        raise DataError(
+            f"{pickle} is not a learner that this version can load{why}. It is damaged, or of another version: "
+            "train again."
+        ) from error
 
 
 def read_facts(report: Path) -> RunFacts:
