@@ -13,8 +13,8 @@ import pytest
 from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot, environment
 from tests.support.datasets import draw_photo, draw_photos
 from tests.support.models import write_color_model
+from tests.support.network.sockets import find_port, wait_for_server
 from tests.support.paths import ROOT
-from tests.support.sockets import find_port, wait_for_server
 from tests.support.telegram import TOKEN, Telegram
 from tests.support.training_runs import TRAIN
 from tests.support.warm import run as run_command

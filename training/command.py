@@ -29,7 +29,8 @@ from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
 from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
 from training.fitting.distributed import alone
-from training.fitting.learner import Trained, train
+from training.fitting.learner import train
+from training.fitting.steps import Trained
 from training.options import parse
 from training.recipe import Recipe, RecipeError
 from training.report.command import read_options

@@ -23,7 +23,7 @@ from training.evaluation.examples import Answer, find_suspects, give_answers
 from training.evaluation.left_out import LeftOut, write_run
 from training.evaluation.subgroups import Breakdown, read_columns
 from training.fitting.batches.dataloaders import draw_views, get_labels
-from training.fitting.learner import Trained
+from training.fitting.steps import Trained
 from training.recipe import Recipe, read_fields
 from training.report.figures import ask_learner, compute_all, describe_left_out, find_left_out, measure
 from training.report.page import PAGE_FILE, Suspect, make_page

@@ -23,9 +23,9 @@ from bot.donations.store import StoreError
 from bot.settings import Settings, SettingsError
 from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot
 from tests.support.chat import press_button, text, toasts
-from tests.support.file_server import FileHandler
+from tests.support.network.file_server import FileHandler
+from tests.support.network.sockets import find_port, wait_for_server
 from tests.support.photos import draw, encode
-from tests.support.sockets import find_port, wait_for_server
 from tests.support.telegram import TOKEN, Telegram
 
 KEY, SECRET = "the-keys-number", "the-keys-secret"

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from selenium import webdriver
 
-from tests.support.browser import (
+from tests.support.photos import COLORS, draw
+from tests.support.web.browser import (
     open_page,
 )
-from tests.support.photos import COLORS, draw
-from tests.support.preview import CARD, Preview, start_preview
+from tests.support.web.preview import CARD, Preview, start_preview
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 

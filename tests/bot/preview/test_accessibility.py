@@ -11,7 +11,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.support.browser import (
+from tests.support.chat import text
+from tests.support.web.browser import (
     answers,
     choose,
     find_barriers,
@@ -22,8 +23,7 @@ from tests.support.browser import (
     theme,
     type_and_send,
 )
-from tests.support.chat import text
-from tests.support.preview import Preview
+from tests.support.web.preview import Preview
 
 
 @pytest.mark.parametrize(("name", "language"), [("light", "en"), ("dark", "en"), ("light", "ar"), ("dark", "ar")])

@@ -11,7 +11,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.support.browser import (
+from tests.support.photos import COLORS, draw, draw_corner, encode
+from tests.support.web.browser import (
     answers,
     buttons,
     choose,
@@ -21,8 +22,7 @@ from tests.support.browser import (
     spoken,
     type_and_send,
 )
-from tests.support.photos import COLORS, draw, draw_corner, encode
-from tests.support.preview import ALBUM_HOW, BUTTONS, UNREADABLE, Preview, start_preview
+from tests.support.web.preview import ALBUM_HOW, BUTTONS, UNREADABLE, Preview, start_preview
 
 
 def test_the_keyboard_alone_is_enough(page: webdriver.Chrome) -> None:

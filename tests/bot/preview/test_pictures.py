@@ -14,9 +14,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from bot.inference.classifier import Classifier
-from tests.support.browser import answers, choose, count_shown, open_page, phone, theme
 from tests.support.paths import ROOT
-from tests.support.preview import start_preview
+from tests.support.web.browser import answers, choose, count_shown, open_page, phone, theme
+from tests.support.web.preview import start_preview
 
 PICTURES = os.environ.get("LABELGRAM_PICTURES")
 """Where the README's pictures are written: `docs`. Without it they are taken, and not kept."""

@@ -15,7 +15,7 @@ from bot.texts.replies import TEXTS as CATALOGUES
 from tests.support.bot_process import RunBot
 from tests.support.paths import ROOT
 from tests.support.photos import COLORS, draw, draw_corner, encode
-from tests.support.preview import ALBUM_HOW, BUTTONS, CARD, UNREADABLE, Preview, labels
+from tests.support.web.preview import ALBUM_HOW, BUTTONS, CARD, UNREADABLE, Preview, labels
 
 USES = re.compile(r'(?:\bdata-(?:text|label|tip|hint|alt|touch)=|\bsay\(|\balt = |\balt: )"([\w-]+)"')
 """Where the page names one of its texts."""

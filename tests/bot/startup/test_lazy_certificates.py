@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bot_process import BOT_PYTHON, environment
-from tests.support.file_server import FileHandler
+from tests.support.network.file_server import FileHandler
 from tests.support.paths import ROOT
 
 if not shutil.which("openssl"):

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot, environment
+from tests.support.network.sockets import find_port
 from tests.support.paths import ROOT
 from tests.support.photos import draw, encode
-from tests.support.sockets import find_port
 from tests.support.telegram import Telegram
 
 SYSTEMS = ("macos", "windows")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.bot_process import RunBot, StartBot, environment
+from tests.support.network.proxies import PASSWORD, Proxy
 from tests.support.paths import ROOT
 from tests.support.photos import draw
-from tests.support.proxies import PASSWORD, Proxy
 from tests.support.telegram import TOKEN, Telegram
 
 SOCKS = pytest.param(

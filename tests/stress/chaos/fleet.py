@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.stress.chaos.processes import Process
 from tests.support.bot_process import BOT_PYTHON, environment
-from tests.support.sockets import accepts, find_port
+from tests.support.network.sockets import accepts, find_port
 from tests.support.telegram import TOKEN, Telegram
 
 MODES = {

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tests.support.bot_process import BOT_PYTHON, environment
 from tests.support.models import write_color_model
+from tests.support.network.sockets import find_port
 from tests.support.paths import ROOT
 from tests.support.photos import COLORS, draw
-from tests.support.sockets import find_port
 from tests.support.telegram import DOWNLOAD, TOKEN, Refusal, Telegram, refuse_with
 
 HOUR = 3600

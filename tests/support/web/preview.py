@@ -16,8 +16,8 @@ from typing import Any
 
 from tests.support.bot_process import BOT_PYTHON, environment
 from tests.support.chat import text
+from tests.support.network.sockets import find_port
 from tests.support.paths import ROOT
-from tests.support.sockets import find_port
 
 CARD = """---
 license: mit

@@ -12,7 +12,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 from selenium_axe_python.axe import Axe
 
-from tests.support.preview import Preview
+from tests.support.web.preview import Preview
 
 
 def open_page(chromium: webdriver.Chrome, preview: Preview) -> None:

@@ -1,0 +1,1 @@
+"""Servers, proxies and ports on this machine, for tests that need them."""

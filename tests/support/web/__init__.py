@@ -1,0 +1,1 @@
+"""The preview's process, and its page in a browser."""
