@@ -226,7 +226,7 @@ def test_without_a_token_one_line_says_where_to_get_one(run_bot: RunBot) -> None
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "@BotFather" in line
-    assert "make run" in line
+    assert "preview --open" in line
 
 
 def test_a_wrong_token_ends_with_one_line(telegram: Telegram, run_bot: RunBot, color_model: Path) -> None:
