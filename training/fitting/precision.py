@@ -35,7 +35,7 @@ class Bfloat16(Callback):
     order = 10
 
     def before_batch(self) -> None:
-        self.autocast = torch.autocast("cpu", dtype=torch.bfloat16)
+        self.autocast = autocast(self.learn.dls.device)
         self.autocast.__enter__()
 
     def after_pred(self) -> None:

@@ -77,8 +77,7 @@ class Steps:
         folds = assign_folds(photos, self.recipe.split_seed)
         logits = np.zeros((len(photos), len(self.kept_loaders.vocab)), np.float32)
         layer = self.learner.model[1][-1]
-        for number in range(int(folds.max()) + 1):
-            part = [replace(photo, held_out=fold == number) for photo, fold in zip(photos, folds, strict=True)]
+        for number, part in enumerate(_hold_out_each(photos, folds)):
             fit_head(self.learner.model, self.features, self.pictures, list_cells(part), self.recipe.outsider_share)
             rows = np.flatnonzero(folds == number)
             with torch.inference_mode():
@@ -88,10 +87,7 @@ class Steps:
 
     def train_folds(self, photos: Sequence[LabelledPhoto], folds: NDArray[np.int64]) -> Iterator[Trained]:
         """Fit the last layer in each fold without its photos, and on all; then see if all layers do better."""
-        parted = [
-            [replace(photo, held_out=fold == number) for photo, fold in zip(photos, folds, strict=True)]
-            for number in range(int(folds.max()) + 1)
-        ]
+        parted = _hold_out_each(photos, folds)
         everything = [replace(photo, held_out=False) for photo in photos]
         last_layer = replace(self.recipe, epochs=0)
         linear = [self._fit_states(part, recipe=last_layer)[0][LINEAR] for part in parted]
@@ -185,6 +181,14 @@ class Steps:
     def _tell_choice(right: dict[str, NDArray[np.float64]], kept: str) -> None:
         shares = ", ".join(f"{name} {share:.1%}" for name, share in _mean(right).items())
         print(f"right on {len(right[kept])} photos left out and changed as strangers' are: {shares}. Kept: {kept}.")
+
+
+def _hold_out_each(photos: Sequence[LabelledPhoto], folds: NDArray[np.int64]) -> list[list[LabelledPhoto]]:
+    """The photos once for each fold, those of that fold held out; `folds` are `[photos]`."""
+    return [
+        [replace(photo, held_out=fold == number) for photo, fold in zip(photos, folds, strict=True)]
+        for number in range(int(folds.max()) + 1)
+    ]
 
 
 def _mean(right: dict[str, NDArray[np.float64]]) -> dict[str, float]:
