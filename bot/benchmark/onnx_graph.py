@@ -92,7 +92,7 @@ class ImageInput:
 def follows_contract(model: Path) -> bool:
     """Whether the file has the metadata field `contract`, of which the bytes are looked for. False if unreadable."""
     try:
-        if not stat.S_ISREG(model.stat().st_mode):  # a FIFO would wait for its writer
+        if not model.is_file():  # a FIFO would wait for its writer
             return False
         with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
             return data.find(CONTRACT_ENTRY) >= 0

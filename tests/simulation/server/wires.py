@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ class Request:
     fields: dict[str, str]
 
 
-class _Wire(asyncio.Transport):
+class _Wire(asyncio.Transport, ABC):
     """The bot's end of a connection."""
 
     def __init__(self, loop: VirtualLoop, protocol: Protocol) -> None:
@@ -53,9 +54,9 @@ class _Wire(asyncio.Transport):
     def writelines(self, list_of_data: Any) -> None:
         self.write(b"".join(list_of_data))
 
+    @abstractmethod
     def take(self, data: bytes) -> None:
         """Bytes go out."""
-        raise NotImplementedError
 
     def close(self) -> None:
         self.cut()
