@@ -15,7 +15,7 @@ from bot.inference.contract import SIZE, Preprocess
 from bot.inference.decoding import decode
 from training.data.photos import LabelledPhoto
 from training.fitting.batches.augment import SQUISHED
-from training.fitting.batches.pixels import normalize
+from training.fitting.batches.pixels import normalize, scale
 from training.fitting.precision import autocast
 
 BATCH = 64
@@ -48,5 +48,5 @@ class FoldNets:
         pixels = torch.from_numpy(np.stack([decode(data, Preprocess(SIZE, SQUISHED)) for data in files]))
         device = next(self.net.parameters()).device
         with torch.inference_mode(), autocast(device):
-            logits = self.net(normalize(pixels.to(device).permute(0, 3, 1, 2).float() / 255))
+            logits = self.net(normalize(scale(pixels.to(device))))
         return np.asarray(logits.float().cpu(), np.float32)

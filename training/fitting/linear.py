@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bot.inference.contract import SIZE
 from training.fitting.batches.augment import Strength, augment
 from training.fitting.batches.dataloaders import Pictures
-from training.fitting.batches.pixels import crop_middle, normalize
+from training.fitting.batches.pixels import crop_middle, normalize, scale
 from training.fitting.precision import autocast
 
 COPIES, MANY = 2, 3000
@@ -51,7 +51,7 @@ def compute_features(body: nn.Module, pixels: Tensor, strength: Strength, seed: 
             views = (
                 augment(part, torch.tensor([], dtype=torch.long), SIZE, strength, rng)
                 if copy
-                else crop_middle(part).permute(0, 3, 1, 2).float() / 255
+                else scale(crop_middle(part))
             )
             with autocast(device):
                 maps = body(normalize(views))

@@ -31,7 +31,7 @@ from bot.inference.decoding import read
 from training.data.outsiders import Kind, find_kinds, part_kinds
 from training.data.photos import OUTSIDER, LabelledPhoto
 from training.fitting.batches.augment import STRENGTHS, augment
-from training.fitting.batches.pixels import Draw, crop_middle, decode_all, normalize, read_squished
+from training.fitting.batches.pixels import Draw, crop_middle, decode_all, normalize, read_squished, scale
 from training.fitting.batches.sampling import draw_epoch
 from training.recipe import Recipe
 
@@ -117,7 +117,7 @@ class ValidBatches(DataLoader):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for rows in self.rows.split(VALID_BATCH):
             pixels = crop_middle(self.pictures.pixels[rows.to(self.pictures.pixels.device)]).to(self.device)
-            yield normalize(pixels.permute(0, 3, 1, 2).float() / 255), self.pictures.targets[rows].to(self.device)
+            yield normalize(scale(pixels)), self.pictures.targets[rows].to(self.device)
 
 
 def find_training_kinds(recipe: Recipe) -> list[Kind]:

@@ -61,6 +61,11 @@ def crop_middle(pixels: Tensor) -> Tensor:
     return pixels[:, MARGIN : MARGIN + SIZE, MARGIN : MARGIN + SIZE]
 
 
+def scale(pixels: Tensor) -> Tensor:
+    """uint8 `[batch, height, width, 3]` -> float32 `[batch, 3, height, width]`, 0 to 1."""
+    return pixels.permute(0, 3, 1, 2).float() / 255
+
+
 def normalize(photos: Tensor) -> Tensor:
     """float32 `[batch, 3, height, width]`, 0 to 1 -> the same by ImageNet's means and deviations, channels last."""
     mean, deviation = (photos.new_tensor(values)[:, None, None] for values in imagenet_stats)
