@@ -20,11 +20,11 @@ gh attestation verify "labelgram-$(uname -m).tar.xz" --repo {repository}
 tar xf labelgram-*.tar.xz && labelgram/run
 ```
 
-Or as a container:
+Or as a container, with `BOT_TOKEN=123456:your-token` in a file named `.env`:
 
 ```sh
 gh attestation verify oci://{image} --repo {repository}
-docker run -e BOT_TOKEN=123456:your-token -v labelgram:/state {image}
+docker run --env-file .env -v labelgram:/state {image}
 ```
 
 """

@@ -154,8 +154,11 @@ def test_the_bot_answers_on_telegram_in_its_own_words(reader: Reader) -> None:
             telegram.send_photo(Image.open(file), user=100 + number // 5): file for number, file in enumerate(files)
         }
         telegram.send_text("/start")
-        log = reader.folder / "log"
-        with log.open("w") as output, reader.start(STEPS[-1].command, output, TELEGRAM_API_SERVER=telegram.url):
+        log, secret = reader.folder / "log", reader.folder / ".env"
+        assert f"`BOT_TOKEN={TOKEN}`" in PAGE
+        secret.write_text(f"BOT_TOKEN={TOKEN}\n")
+        variables = {"LABELGRAM_ENV_FILE": str(secret), "TELEGRAM_API_SERVER": telegram.url}
+        with log.open("w") as output, reader.start(STEPS[-1].command, output, **variables):
             telegram.wait_until(lambda: telegram.answers().keys() >= sent.keys(), seconds=120)
             telegram.wait_until(lambda: telegram.unconfirmed == 0)
     finally:
