@@ -139,6 +139,9 @@ class _Window:
                 except LedgerError as error:
                     log.warning("%s", error)
                     return
+                except Exception:  # nothing that one update raises may end polling
+                    log.exception("an update could not be put down, and is waited for")
+                    return
             await asyncio.wait([task])
             self.move()
 

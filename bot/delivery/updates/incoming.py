@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiogram.types import Update
 
@@ -23,8 +22,6 @@ class Incoming:
     """Its name in metrics."""
     update: Update | None
     """None: there is nothing in it that the bot could answer."""
-    raw: dict[str, Any] = field(repr=False)
-    """What `update` was parsed from."""
     is_cut: bool = False
     """A part of it could not be parsed, and is left out."""
     lost_picture: bool = False

@@ -50,11 +50,11 @@ def parse(raw: object, bot: Bot, metrics: Metrics) -> Incoming | None:
         return _repair(number, counted, raw, bot)
     except Exception as error:  # a stranger's input ends here, such as one nested a thousand times
         _report(metrics, counted, f"an update that cannot be parsed ({type(error).__name__})")
-        return Incoming(number, counted, None, {})
+        return Incoming(number, counted, None)
     if not _has_event(update):
         _report(metrics, UNKNOWN, f"an update of an unknown kind ({kind if NAME.fullmatch(kind) else '?'})")
-        return Incoming(number, UNKNOWN, None, {})
-    return Incoming(number, counted, update, raw)
+        return Incoming(number, UNKNOWN, None)
+    return Incoming(number, counted, update)
 
 
 def find_number(raw: object) -> int | None:
@@ -97,10 +97,10 @@ def _repair(number: int, kind: str, raw: dict[str, Any], bot: Bot) -> Incoming:
             if not _has_event(update):
                 break
             lost = kind in MESSAGES and _has_picture(raw[kind]) and not _has_picture(rest[kind])
-            return Incoming(number, kind, update, rest, is_cut=True, lost_picture=lost)
+            return Incoming(number, kind, update, is_cut=True, lost_picture=lost)
     except Exception as error:  # a stranger's input ends here
         log.warning("an update could not be repaired: %s", type(error).__name__)
-    return Incoming(number, kind, None, {})
+    return Incoming(number, kind, None)
 
 
 def _has_picture(message: object) -> bool:

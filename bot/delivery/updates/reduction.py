@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiogram.types import Message, Update
+
 from bot.delivery.updates.parsing import HIDDEN, MESSAGES
 
 MESSAGE = ("message_id", "date", "media_group_id", "message_thread_id", "is_topic_message", "is_automatic_forward")
@@ -14,15 +16,22 @@ SPOKEN = ("mention", "text_mention", "bot_command")
 """Kinds of entities whose words are kept: they say that the bot is meant."""
 
 
-def reduce_update(raw: dict[str, Any]) -> dict[str, Any]:
-    """`raw` is an update that can be parsed; so can be what is returned."""
-    reduced: dict[str, Any] = {"update_id": raw["update_id"]}
-    for kind in MESSAGES & raw.keys():
-        reduced[kind] = _reduce_message(raw[kind])
-    if press := raw.get("callback_query"):
+def reduce_update(update: Update) -> dict[str, Any]:
+    """What is returned can be parsed, as the raw update could.
+
+    It is made of what was parsed, never of the raw update: pydantic takes "3" and 3.0 for 3, and code would not.
+    """
+    fields = update.model_dump(by_alias=True, exclude_none=True)
+    reduced: dict[str, Any] = {"update_id": update.update_id}
+    for kind in MESSAGES & fields.keys():
+        reduced[kind] = _reduce_message(fields[kind])
+    if press := fields.get("callback_query"):
         reduced["callback_query"] = _pick(press, "id", "chat_instance", "data") | {"from": _reduce_user(press["from"])}
-        if isinstance(press.get("message"), dict):
-            reduced["callback_query"]["message"] = _reduce_message(press["message"])
+        if message := press.get("message"):
+            is_whole = update.callback_query and isinstance(update.callback_query.message, Message)
+            # Of a message that Telegram no longer shows, only these fields are checked when it is parsed.
+            known = message if is_whole else _pick(message, "message_id", "date", "chat")
+            reduced["callback_query"]["message"] = _reduce_message(known)
     return reduced
 
 
@@ -51,7 +60,7 @@ def _reduce_message(message: dict[str, Any], depth: int = 0) -> dict[str, Any]:
     if message.get("reply_markup"):
         reduced["reply_markup"] = message["reply_markup"]  # the bot's own
     reply = message.get("reply_to_message")
-    if isinstance(reply, dict) and depth < 2:
+    if reply and depth < 2:
         reduced["reply_to_message"] = _reduce_message(reply, depth + 1)
     return reduced
 

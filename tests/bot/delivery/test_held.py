@@ -51,6 +51,24 @@ def backlog(folder: Path) -> list[str]:
         return [row[0] for row in database.execute("SELECT content FROM backlog")]
 
 
+@pytest.mark.parametrize("offset", ["0", 0.0], ids=["text", "fraction"])
+def test_numbers_that_come_as_text_or_fractions_stop_nothing_when_they_are_put_down(
+    telegram: Telegram, start_bot: StartBot, offset: object
+) -> None:
+    """pydantic takes them for numbers. The offset has to move past the held photo, so it is put down."""
+    held = refuse_with("sendMessage", 429, chat=77, parameters={"retry_after": HOUR})
+    telegram.refusals.append(held)
+    entities = [{"type": "mention", "offset": offset, "length": 8}]
+    photo = telegram.files.keep_photo(draw("red"))
+    telegram.send({"photo": photo, "caption": "@someone hi", "caption_entities": entities}, user=77)
+    bot = start_bot()
+    telegram.wait_until(lambda: held.answered > 0)
+    others = {telegram.send_photo(draw("red"), user=1000 + number) for number in range(110)}
+    telegram.wait_until(lambda: others <= telegram.answers().keys() or bot.poll() is not None)
+    assert bot.poll() is None
+    assert others <= telegram.answers().keys()
+
+
 def test_everybody_else_is_answered_while_chats_are_held_and_downloads_stall(
     telegram: Telegram, start: StartBot, tmp_path: Path
 ) -> None:

@@ -1,0 +1,99 @@
+"""What is put down of an update can be parsed again, whatever the update holds that parsing lets through."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+from aiogram import Bot
+
+from bot.delivery.updates.identity import find_lane, find_person
+from bot.delivery.updates.parsing import parse
+from bot.delivery.updates.reduction import reduce_update
+from bot.monitoring.metrics import Metrics
+
+USER = {"id": 7, "is_bot": False, "first_name": "Ada", "language_code": "en"}
+CHAT = {"id": -5, "type": "supergroup", "title": "x"}
+SIZE = {"file_id": "a", "file_unique_id": "b", "width": 3, "height": 4, "file_size": 9}
+COMMAND = {"text": "/what", "entities": [{"type": "bot_command", "offset": 0, "length": 5}]}
+WHERE = {"date": 1, "chat": CHAT}
+REPLY = {"message_id": 4, **WHERE}
+UPDATES: list[dict[str, Any]] = [
+    {
+        "message": {
+            **{"message_id": 5, **WHERE, "from": USER, "via_bot": USER, "sender_chat": CHAT, "media_group_id": "1"},
+            **{"photo": [SIZE], "caption": "@test_bot hé", "reply_to_message": {**REPLY, **COMMAND}},
+            "forward_origin": {"type": "user", "date": 1, "sender_user": USER},
+            "caption_entities": [
+                {"type": "mention", "offset": 0, "length": 9},
+                {"type": "text_mention", "offset": 1, "length": 2, "user": USER},
+            ],
+        }
+    },
+    {
+        "callback_query": {
+            **{"id": "1", "from": USER, "chat_instance": "c", "data": "why"},
+            "message": {
+                **{"message_id": 5, **WHERE, "text": "x"},
+                "reply_markup": {"inline_keyboard": [[{"text": "a", "callback_data": "why"}]]},
+                "reply_to_message": {**REPLY, "document": {"file_id": "a", "file_unique_id": "b", "thumbnail": SIZE}},
+            },
+        }
+    },
+    {
+        "edited_message": {
+            **{"message_id": 5, **WHERE, "from": USER, **COMMAND},
+            "sticker": SIZE | {"type": "regular", "is_animated": False, "is_video": True, "thumbnail": SIZE},
+        }
+    },
+]
+VALUES: list[Any] = [
+    *(None, True, False, 0, -1, -5, 2.0, 2**31, 2**63, 10**30, 1e300, float("nan")),
+    *("", "3", "1.0", "x", "true", "\0", "\ud800", "2020-01-01T00:00:00Z", [], {}, [None], [[]], {"id": 1}),
+]
+"""What a field is changed to."""
+SEEDS = 2000
+
+
+def list_places(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Every container in `node` with each of its keys."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        yield node, key
+        if isinstance(value, dict | list):
+            yield from list_places(value)
+
+
+def change(rng: Random) -> dict[str, Any]:
+    update = copy.deepcopy(rng.choice(UPDATES)) | {"update_id": 1}
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        container, key = rng.choice(list(list_places(update)))
+        if isinstance(container, dict) and rng.random() < 0.15:
+            del container[key]
+        else:
+            container[key] = copy.deepcopy(rng.choice(VALUES))
+        update["update_id"] = 1
+    return update
+
+
+def test_whatever_can_be_parsed_can_be_put_down_and_parsed_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR)
+    bot, metrics = Bot("123456:abc"), Metrics()
+    reduced = 0
+    for seed in range(SEEDS):
+        raw = change(Random(seed))
+        incoming = parse(copy.deepcopy(raw), bot, metrics)
+        if incoming is None or incoming.update is None:
+            continue
+        again = parse(json.loads(json.dumps(reduce_update(incoming.update))), bot, metrics)
+        assert again, (seed, raw)
+        assert again.update, (seed, raw)
+        assert not again.is_cut, (seed, raw)
+        assert find_lane(again.update) == find_lane(incoming.update), (seed, raw)
+        assert find_person(again.update) == find_person(incoming.update), (seed, raw)
+        reduced += 1
+    assert reduced > SEEDS / 2
