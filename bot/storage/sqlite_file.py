@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import sqlite3
 import time
@@ -20,8 +21,15 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM)
+PASSING = (
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM),
+    sqlite3.SQLITE_CANTOPEN,  # what lies in the settings shows before: see `_open`
+)
 """Another process holds the file, or the disk is full: it can be waited for."""
+PASSING_ERRNOS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR}
+)
+"""The same, where the system says it."""
 ENDINGS = ("", "-wal", "-shm", "-journal")
 
 log = logging.getLogger(__name__)
@@ -73,6 +81,8 @@ class SqliteFile:
             try:
                 self._connection = self._open()
             except OSError as error:
+                if error.errno in PASSING_ERRNOS:
+                    raise
                 raise StateFolderError(f"{self.path.parent} cannot hold the bot's state: {error}") from error
             except sqlite3.OperationalError as error:
                 if _is(error, PASSING):
@@ -86,6 +96,7 @@ class SqliteFile:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.open("ab").close()  # the system says why that fails; SQLite would only say that it does
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -134,6 +134,7 @@ def _draw_trouble(rng: Random, kind: str, busy: float, chat: Chat | None = None)
             strength = rng.choice((0.05, 0.2, 0.5))
         case "polls" | "unauthorized":
             length, strength = rng.uniform(2, 20), rng.choice((0.3, 1.0))
+            start = max(start, START + 1)  # a token that Telegram has never known is believed to be wrong
         case "unparsable" | "refusals" | "edits refused":
             length, strength = rng.uniform(20, 120), rng.choice((0.4, 1.0))
     status, text = rng.choice(REFUSALS)

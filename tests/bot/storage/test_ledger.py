@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -109,6 +111,24 @@ def test_state_out_of_reach_says_so(tmp_path: Path, free_port: int) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(StateFolderError, match="cannot hold the bot's state"):
             await open_sqlite(tmp_path / "file" / "state", BOT)
+
+    asyncio.run(go())
+
+
+def test_a_process_without_file_descriptors_has_no_wrong_folder(tmp_path: Path) -> None:
+    """It may have some again soon: what passes can be waited for."""
+
+    async def go() -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            with pytest.raises(LedgerError, match="cannot be kept now"):
+                await open_sqlite(tmp_path, BOT)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await (await open_sqlite(tmp_path, BOT)).close()
 
     asyncio.run(go())
 
