@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bot.errors import LabelgramError
-from bot.startup.cgroups import count_cpus
+from bot.startup.cgroups import MAX_THREADS, count_cpus
 
 SHIPPED_MODEL = Path("artifacts/mask.onnx")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -109,7 +109,7 @@ class Settings:
             host=values.get("HOST", "0.0.0.0"),
             port=_count(values, "PORT", default=8080),
             redis_url=_secret_address(values, "REDIS_URL", "redis://", "rediss://", "unix://"),
-            threads=_count(values, "THREADS", default=max(1, int(count_cpus()))),
+            threads=_count(values, "THREADS", default=min(MAX_THREADS, max(1, int(count_cpus()))), most=MAX_THREADS),
             max_in_flight=_count(values, "MAX_IN_FLIGHT", default=16),
             shutdown_seconds=_count(values, "SHUTDOWN_SECONDS", default=20),
             state_dir=Path(values.get("STATE_DIR", "state")),
@@ -161,10 +161,10 @@ def _endpoint(values: Mapping[str, str], name: str) -> str | None:
     return address
 
 
-def _count(values: Mapping[str, str], name: str, default: int) -> int:
+def _count(values: Mapping[str, str], name: str, default: int, most: int | None = None) -> int:
     text = values.get(name, str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise SettingsError(f"{name} is {text!r}, it takes a whole number from 1 on.")
+    if not text.isdecimal() or int(text) < 1 or (most and int(text) > most):
+        raise SettingsError(f"{name} is {text!r}, it takes a whole number from 1 {f'to {most}' if most else 'on'}.")
     return int(text)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.errors import LabelgramError, MissingPackageError, explain_missing_packages
+from bot.inference.names import parse_name
 
 if TYPE_CHECKING:
     from export.metadata import FileMetrics
@@ -46,13 +47,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _export(arguments: list[str]) -> int:
+    from bot.inference.photo_files import show_path
     from export import pipeline
 
     options = _parser().parse_args(arguments)
     try:
         metrics = pipeline.export(_read_order(options))
     except LabelgramError as error:
-        print(f"export: {error}", file=sys.stderr)
+        print(f"export: {show_path(str(error))}", file=sys.stderr)
+        return 1
+    except OSError as error:  # a folder that cannot be made, a disk that is full
+        print(f"export: {show_path(str(error.filename or options.out))}: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("export: stopped, nothing is written.", file=sys.stderr)
@@ -115,7 +120,9 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("pickle", type=Path, metavar="artifacts/NAME.pkl", help="what `python -m training` wrote")
-    parser.add_argument("--out", type=Path, required=True, metavar="artifacts/NAME.onnx", help="the file to write")
+    parser.add_argument(
+        "--out", type=parse_name, required=True, metavar="artifacts/NAME.onnx", help="the file to write"
+    )
     parser.add_argument(
         "--int8", action="store_true", help="quantise: a quarter of the size, about three times as fast"
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.inference.decoding import PhotoError, read
+from bot.inference.names import clean_label
 from bot.inference.photo_files import find_photos, read_photo, show_path
 from export.metadata import TrainedOn, digest, read_list
 from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, read_groups
@@ -78,7 +79,7 @@ def _look(file: Path, folder: Path, labels: Sequence[str]) -> _Look | None:
     except (PhotoError, OSError) as error:
         print(f"skipped {show_path(file)}: {error}")
         return None
-    above = file.relative_to(folder).parts[:-1]
+    above = [clean_label(name) for name in file.relative_to(folder).parts[:-1]]
     place = next((number for number in reversed(range(len(above))) if above[number] in labels), None)
     label = "" if place is None else above[place]
     collection = Path(*above[:place]).as_posix() if place else ""

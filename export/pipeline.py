@@ -70,8 +70,9 @@ class Candidate:
 
 
 def export(order: Order) -> FileMetrics:
-    """Write the file and its card. Raises ExportError, DataError, ModelError; nothing is written then."""
+    """Write the file and its card. Raises ExportError, DataError, ModelError, OSError; nothing is written then."""
     run = load(order.pickle, order.data)
+    order.out.parent.mkdir(parents=True, exist_ok=True)  # before the work, so that it fails now if it does
     trained_on = run.describe(order.about, order.weights)
     checks = gather_checks(run, order.photos)
     candidate = build(run, checks)
@@ -179,7 +180,6 @@ def describe(
 
 def write(graph: onnx.ModelProto, contract: Contract, out: Path) -> None:
     """The file, NAME.json and its card, under temporary names first, so that a killed export leaves no half file."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     data = finish(graph, contract)
     _replace(out, data)
     _replace(out.with_suffix(".json"), f"{describe_file(data, out.name, contract)}\n".encode())

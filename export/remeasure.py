@@ -16,6 +16,7 @@ import onnx
 
 from bot.errors import LabelgramError
 from bot.inference.classifier import Classifier
+from bot.inference.photo_files import show_path
 from export.labelled import find_known
 from export.measure import evaluate_file, locate_evidence
 from export.metadata import read_metrics, read_trained_on, write_json
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     try:
         remeasure(options.model, options.data, options.report, options.about)
     except (LabelgramError, OSError) as error:
-        print(f"remeasure: {error}", file=sys.stderr)
+        print(f"remeasure: {show_path(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("remeasure: stopped, nothing is written.", file=sys.stderr)

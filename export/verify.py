@@ -21,6 +21,7 @@ import onnx
 from bot.errors import LabelgramError
 from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
+from bot.inference.photo_files import show_path
 from export import card
 from export.labelled import KnownPhotos, find_known
 from export.measure import evaluate_file, locate_evidence
@@ -61,7 +62,7 @@ def main(arguments: list[str]) -> int:
         checks = verify(options.model, options.data, options.outsiders)
         wrong = check_card(options.model)
     except LabelgramError as error:
-        print(f"verify: {error}", file=sys.stderr)
+        print(f"verify: {show_path(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("verify: stopped.", file=sys.stderr)

@@ -45,4 +45,4 @@ def main(tag: str, repository: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]) if len(sys.argv) == 3 else f"Usage: {sys.argv[0]} TAG REPOSITORY")

@@ -13,6 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from bot.inference.names import parse_name
 from bot.inference.photo_files import show_path
 from training import command
 from training.data.loading import find_collections
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="collections with the same classes")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="artifacts/NAME", help="NAME-report/ gets the figures"
+        "--out", type=parse_name, required=True, metavar="artifacts/NAME", help="NAME-report/ gets the figures"
     )
     parser.add_argument("--class-folder", default="auto", help="as for python -m training (%(default)s)")
     return parser

@@ -54,6 +54,9 @@ def main(arguments: list[str]) -> int:
         except (DataError, RecipeError, WeightsError, ResumeError) as error:
             _complain(str(error))
             return 2
+        except OSError as error:  # a folder that cannot be made, a disk that is full
+            _complain(f"{error.filename or 'writing'}: {error.strerror or error}")
+            return 2
         except KeyboardInterrupt as stop:
             _complain(f"stopped{stop}.")
             return 130

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from bot.inference.names import parse_name
 from training.data.folders import CLASS_FOLDERS
 from training.recipe import AUGMENTATIONS, AUTO, KEEPS, SIZE_WITHOUT_GPU, Recipe, load_recipe
 from training.report.command import add_options
@@ -44,7 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="artifacts/NAME", help="where NAME.pkl and NAME-report/ go"
+        "--out", type=parse_name, required=True, metavar="artifacts/NAME", help="where NAME.pkl and NAME-report/ go"
     )
     parser.add_argument(
         "--recipe",

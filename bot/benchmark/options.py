@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from bot.startup.cgroups import MAX_THREADS
+
 BASELINES = ("fastai", "torch", "openvino")
 """What `export.baseline_engines` knows to run."""
 
@@ -14,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what is measured")
     what.add_argument("--model", type=Path, action="append", metavar="M", help="any ONNX image classifier, repeatable")
     what.add_argument("--images", type=Path, metavar="DIR", help="photos (default: drawn); in class folders: accuracy")
-    what.add_argument("--threads", type=_counts, metavar="1,2", help="threads a photo (default: 1 and the bot's)")
+    what.add_argument("--threads", type=_threads, metavar="1,2", help="threads a photo (default: 1 and the bot's)")
     what.add_argument("--batch", type=_counts, default=(1,), metavar="1,8", help="photos run together (default: 1)")
     what.add_argument("--size", type=_at_least(1), default=224, help="side of inputs whose graph leaves it open")
     what.add_argument("--provider", default="CPUExecutionProvider", help="of onnxruntime (default: %(default)s)")
@@ -38,6 +40,13 @@ def _counts(text: str) -> tuple[int, ...]:
     if not all(part.isdecimal() and int(part) for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers above 0, as in 1,2")
     return tuple(dict.fromkeys(map(int, parts)))
+
+
+def _threads(text: str) -> tuple[int, ...]:
+    counts = _counts(text)
+    if max(counts) > MAX_THREADS:
+        raise argparse.ArgumentTypeError(f"{text!r} has more than {MAX_THREADS} threads")
+    return counts
 
 
 def _at_least(least: int) -> Callable[[str], int]:

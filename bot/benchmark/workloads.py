@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from bot.benchmark.engines import BenchmarkError
 from bot.inference.decoding import PhotoError, read
+from bot.inference.names import clean_label
 from bot.inference.photo_files import SUFFIXES, find_photos, read_photo
 
 PHONE = (1280, 960)
@@ -83,10 +85,12 @@ def read_folder(folder: Path, count: int) -> tuple[Workload, list[Labelled]]:
     """`count` readable photos, spread over the folder, and all that lie in folders of it. Raises BenchmarkError."""
     files = find_photos(folder)
     spread = [files[index * len(files) // count] for index in range(min(count, len(files) * count))]
-    readable = [file for file in dict.fromkeys(spread) if _is_readable(file)]
+    readable = list(islice(filter(_is_readable, dict.fromkeys((*spread, *files))), min(count, len(files))))
     if not readable:
         raise BenchmarkError(f"there is no photo that can be read in {folder} ({' '.join(sorted(SUFFIXES))})")
-    labelled = [Labelled(file, parts[0]) for file in files if len(parts := file.relative_to(folder).parts) > 1]
+    labelled = [
+        Labelled(file, clean_label(parts[0])) for file in files if len(parts := file.relative_to(folder).parts) > 1
+    ]
     return Workload(folder.name or str(folder), readable), labelled
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot import __version__
 from bot.benchmark.options import add_options
+from bot.inference.names import parse_name
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -29,7 +30,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     about = "times, memory and accuracy of models, offline"
     add_options(_add(commands, "benchmark", about, "benchmark --model a.onnx --model b.onnx --threads 1,2"))
     new = _add(commands, "new", "texts and settings for a bot of your own", "new artifacts/pets --data pets")
-    new.add_argument("name", type=Path, metavar="artifacts/NAME", help="the model is, or will be, NAME.onnx")
+    new.add_argument("name", type=parse_name, metavar="artifacts/NAME", help="the model is, or will be, NAME.onnx")
     new.add_argument("--data", type=Path, metavar="DIR", help="a folder of photos per class")
     options = parser.parse_args(arguments)
     if options.command == "classify" and not options.paths and not options.watch:

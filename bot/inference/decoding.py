@@ -110,8 +110,9 @@ def read(data: bytes, whole: int = 0) -> Image.Image:
         raise
     except UnidentifiedImageError as error:
         raise PhotoError(Reason.UNREADABLE, f"not a photo in {', '.join(FORMATS)}") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
-        raise PhotoError(Reason.TOO_MANY_PIXELS, str(error) or "no memory left") from error
+    except (Image.DecompressionBombError, MemoryError) as error:
+        detail = "no memory left" if isinstance(error, MemoryError) else "more pixels than any photo has"
+        raise PhotoError(Reason.TOO_MANY_PIXELS, detail) from error
     except Exception as error:  # Pillow's readers raise a dozen types on damaged files; this is where they end.
         raise PhotoError(Reason.DAMAGED, f"the photo is damaged: {error}") from error
 
@@ -147,8 +148,8 @@ class _Pieces(io.BytesIO):
 
 
 def _open(data: bytes) -> ImageFile:
-    # Of metadata that are damaged, Pillow warns. No answer depends on them, nor on how a process takes warnings.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    # Pillow warns of damaged metadata, and of sizes that `_limit` judges. No answer depends on how warnings are taken.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     if HEIC and data[4:12] in HEIC_STARTS:
         heif = import_module("pillow_heif")
         heif.options.DECODE_THREADS = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 from tests.simulation.run import Result, run_seed
@@ -16,7 +16,7 @@ BATCH = 400
 PROCESSORS = os.cpu_count() or 1
 
 
-def run_seeds(seeds: range, processes: int = PROCESSORS) -> Iterator[Result]:
+def run_seeds(seeds: Sequence[int], processes: int = PROCESSORS) -> Iterator[Result]:
     """Run each seed, and yield the results in order. Raises BrokenProcessPool if a run brings its process down."""
     for first in range(0, len(seeds), BATCH):
         with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:

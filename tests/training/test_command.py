@@ -65,6 +65,19 @@ def test_it_says_what_it_skips_and_what_a_naive_split_would_have_leaked(trained:
     assert "A naive random split would have tested on" in output
 
 
+@pytest.mark.parametrize(
+    ("out", "message"), [(".", "ends in no name"), ("/", "ends in no name"), ("file/out", "Not a directory")]
+)
+def test_a_place_that_cannot_hold_the_net_is_one_clear_line(tmp_path: Path, out: str, message: str) -> None:
+    photos = draw_photos(tmp_path / "photos", classes=2, each=10, twins=0)
+    (tmp_path / "file").touch()
+    place = str(tmp_path / out) if out.startswith("file") else out
+    done = run("training", "--data", str(photos), "--out", place, "--weights", "none")
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 def test_imagenet_weights_that_cannot_be_had_name_the_other_choices(tmp_path: Path) -> None:
     photos = draw_photos(tmp_path / "photos", classes=2, each=10, twins=0)
     nowhere = "http://127.0.0.1:9"

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bot.inference.names import clean_label
 from bot.inference.photo_files import SKIPPED_FOLDERS, SUFFIXES, show_path
-from training.data.folders import SIDES, Place, clean_label, looks_like_part
+from training.data.folders import SIDES, Place, looks_like_part
 from training.data.photos import OUTSIDER, DataError, LabelledPhoto
 
 MIN_PHOTOS = 5

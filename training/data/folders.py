@@ -10,13 +10,12 @@ Anything else has two readings, and is refused until --class-folder says which.
 
 from __future__ import annotations
 
-import os
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from bot.inference.names import clean_label
 from training.data.photos import DataError
 
 CLASS_FOLDERS = ("auto", "first", "last")
@@ -70,19 +69,6 @@ def read_folders(folders: Collection[Parts], class_folder: str = "auto") -> dict
         side = sides.get(parts, "")
         places[parts] = Place("", side=side) if parts in unsided else replace(read[rest[inner[parts]]], side=side)
     return places
-
-
-def clean_label(name: str) -> str:
-    """A folder's name as a class's: composed letters (NFC), and nothing that could garble a message or a file.
-
-    A name that is not UTF-8 is taken for Windows' western one (cp1252), control characters for spaces. Characters
-    without width, and those that override the direction of text, are left out. May return an empty text.
-    """
-    if any("\udc80" <= character <= "\udcff" for character in name):
-        name = os.fsencode(name).decode("cp1252", errors="replace")
-    name = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in name)
-    name = re.sub("[\u200b\u202a-\u202e\u2066-\u2069\ufeff]", "", name)
-    return unicodedata.normalize("NFC", name).strip()
 
 
 def looks_like_part(name: str) -> bool:

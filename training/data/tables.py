@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from training.data.folders import clean_label
+from bot.inference.names import clean_label
 from training.data.photos import DataError, LabelledPhoto
 
 

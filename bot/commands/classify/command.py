@@ -29,7 +29,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names hold what a screen may not
     sources = [*options.paths, *([str(options.watch)] if options.watch else [])]
     sorter = Sorter(options.sort_into, sources) if options.sort_into else None
-    output = open_output(options.format, options.top)
+    output = open_output(options.format, min(options.top, len(classifier.contract.labels)))
     arrivals = watch(options.watch) if options.watch else None  # from here on: none arrives unseen
     paths = list(_list_photos(options.paths))
     status = classify(Progress(paths), classifier, output, sorter)

@@ -64,15 +64,16 @@ class CsvOutput:
     def __init__(self, top: int) -> None:
         self._top = top
         self._rows = csv.writer(sys.stdout, lineterminator="\n")
-        names = [name for rank in range(1, top + 1) for name in (f"label_{rank}", f"probability_{rank}")]
-        self._rows.writerow([*COLUMNS, *(names if top > 1 else [])])
+        ranks = range(1, top + 1 if top > 1 else 1)
+        self._ranked = [name for rank in ranks for name in (f"label_{rank}", f"probability_{rank}")]
+        self._rows.writerow([*COLUMNS, *self._ranked])
 
     def write(self, answer: Answer) -> None:
         fields = _fields(answer) | {"path": show_path(answer.path)}
         row = [_cell(fields.get(name)) for name in COLUMNS]
-        if answer.prediction and self._top > 1:
-            row += [_cell(value) for pair in _best(answer.prediction, self._top) for value in pair]
-        self._rows.writerow(row)
+        best = _best(answer.prediction, self._top) if answer.prediction else []
+        ranked = [_cell(value) for pair in best for value in pair] or [""] * len(self._ranked)
+        self._rows.writerow([*row, *ranked[: len(self._ranked)]])
         sys.stdout.flush()
 
 

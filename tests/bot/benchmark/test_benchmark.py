@@ -147,6 +147,23 @@ def test_class_folders_give_each_model_an_accuracy_with_its_interval(tmp_path: P
     assert "<b>.onnx" not in page
 
 
+def test_a_class_folder_means_what_it_means_in_training_and_a_readable_photo_is_found(
+    tmp_path: Path, run_bot: RunBot, color_model: Path
+) -> None:
+    labels = ("re\u200bd", "\u202egreen")  # characters without width, and such that turn the text
+    for label, color in zip(labels, ("red", "green"), strict=True):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        (tmp_path / "photos" / label / "z.png").write_bytes(encode(draw(color), "PNG"))
+    for number in range(12):
+        (tmp_path / "photos" / f"{number:02}.jpg").write_text("no photo")
+    out = tmp_path / "out.json"
+    options = ("--images", str(tmp_path / "photos"), "--threads", "1", "--json", str(out))
+    done = run_bot(*SHORT, "--photos", "1", *options, MODEL_PATH=str(color_model))
+    assert done.returncode == 0, done.stderr
+    accuracy = json.loads(out.read_text())["rows"][0]["accuracy"]
+    assert (accuracy["photos"], accuracy["right"]) == (2, 2)
+
+
 def test_what_cannot_be_measured_is_told(tmp_path: Path, run_bot: RunBot, color_model: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
@@ -159,6 +176,7 @@ def test_what_cannot_be_measured_is_told(tmp_path: Path, run_bot: RunBot, color_
         "contract '9'": ("--model", str(wrong)),
         "'0' is not a list of whole numbers above 0": ("--threads", "0"),
         "'1,x' is not a list of whole numbers above 0": ("--threads", "1,x"),
+        "'1,99' has more than 32 threads": ("--threads", "1,99"),
         "'1' is not a whole number of at least 2": ("--rounds", "1"),
         "'0' is not a whole number of at least 1": ("--photos", "0"),
         "out.json is not a file in a folder": ("--json", str(tmp_path / "nowhere" / "out.json")),

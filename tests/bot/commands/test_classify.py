@@ -114,6 +114,16 @@ def test_csv_has_a_row_a_photo_and_the_likeliest_classes(folder: Path, run_bot: 
         assert float(row["probability_1"]) == float(row["probability"]) >= float(row["probability_2"])
 
 
+def test_csv_has_no_more_columns_than_classes_and_no_row_is_shorter(
+    folder: Path, run_bot: RunBot, color_model: Path
+) -> None:
+    (folder / "text.jpg").write_text("hello")
+    done = run_bot("classify", "--csv", "--top", "999999999999", str(folder), MODEL_PATH=str(color_model))
+    header, *rows = csv.reader(done.stdout.splitlines())
+    assert header[-2:] == ["label_3", "probability_3"]
+    assert {len(row) for row in rows} == {len(header)}
+
+
 def test_no_answer_is_a_hundred_percent_sure(tmp_path: Path, run_bot: RunBot, color_model: Path) -> None:
     (tmp_path / "red.png").write_bytes(encode(draw("red"), "PNG"))
     done = run_bot("classify", "--top", "3", str(tmp_path / "red.png"), MODEL_PATH=str(color_model))

@@ -245,6 +245,12 @@ def test_without_network_it_waits_and_says_so(telegram: Telegram, start_bot: Sta
     assert "Traceback" not in (tmp_path / "bot.log").read_text()
 
 
+def test_more_threads_than_a_model_can_have_are_refused(run_bot: RunBot) -> None:
+    """onnxruntime would end the process without a word."""
+    done = run_bot(BOT_TOKEN=TOKEN, THREADS="99999")
+    assert (done.returncode, done.stderr) == (2, "bot: THREADS is '99999', it takes a whole number from 1 to 32.\n")
+
+
 def test_a_setting_that_cannot_be_used_is_named(run_bot: RunBot) -> None:
     for name, value in {
         "THREADS": "many",

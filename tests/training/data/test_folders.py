@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.inference.names import clean_label
 from tests.support.datasets import draw_photo
-from training.data.folders import Place, clean_label, looks_like_part, read_folders
+from training.data.folders import Place, looks_like_part, read_folders
 from training.data.loading import load_photos
 from training.data.photos import DataError, PhotoSet
 from training.data.split import read_split, write_split

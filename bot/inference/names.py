@@ -1,0 +1,30 @@
+"""Names that people give to files and folders. Light to import: the command line does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+
+def parse_name(text: str) -> Path:
+    """A path that ends in a name, for argparse. Raises ArgumentTypeError."""
+    path = Path(text)
+    if path.name in ("", ".."):
+        raise argparse.ArgumentTypeError(f"{text!r} ends in no name. Give one, such as artifacts/pets")
+    return path
+
+
+def clean_label(name: str) -> str:
+    """A folder's name as a class's: composed letters (NFC), and nothing that could garble a message or a file.
+
+    A name that is not UTF-8 is taken for Windows' western one (cp1252), control characters for spaces. Characters
+    without width, and those that override the direction of text, are left out. May return an empty text.
+    """
+    if any("\udc80" <= character <= "\udcff" for character in name):
+        name = os.fsencode(name).decode("cp1252", errors="replace")
+    name = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in name)
+    name = re.sub("[\u200b\u202a-\u202e\u2066-\u2069\ufeff]", "", name)
+    return unicodedata.normalize("NFC", name).strip()
