@@ -18,11 +18,21 @@ REMEMBERED = 1000
 def set_up_logging(level: str, form: str, secret: str | None) -> None:
     """Log from `level` on, as `text` or `json`; wherever `secret` would stand in a line or a traceback, `***` does."""
     handler = logging.StreamHandler()
+    handler.addFilter(shorten_bad_request)
     handler.addFilter(OnceAMinute())
     handler.setFormatter(_Json(secret) if form == "json" else _Text(secret))
     logging.basicConfig(level=level, handlers=[handler])
     if level == "INFO":
         logging.getLogger("aiogram.event").setLevel("WARNING")  # a second line for each update
+
+
+def shorten_bad_request(record: logging.LogRecord) -> bool:
+    """aiohttp shows a traceback for what strangers send that is not HTTP, though nothing is wrong here."""
+    kind = record.exc_info[0] if record.exc_info else None
+    if kind and kind.__module__ == "aiohttp.http_exceptions":
+        record.exc_info, record.levelname = None, "WARNING"
+        record.msg, record.args = f"a request that is not HTTP was refused: {kind.__name__}", ()
+    return True
 
 
 class OnceAMinute:

@@ -58,6 +58,21 @@ def test_1100_connections_that_say_little_stop_nothing(
     assert len((tmp_path / "bot.log").read_text()) < 20_000
 
 
+def test_what_is_not_http_is_refused_and_takes_one_line_of_the_log(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path, free_port: int
+) -> None:
+    start_bot(METRICS_PORT=str(free_port))
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    for said in (b"\x16\x03\x01garbage\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n") * 5:
+        with socket.create_connection(("127.0.0.1", free_port), timeout=60) as stranger:
+            stranger.sendall(said)
+            assert b" 400 " in stranger.recv(1000)
+    telegram.wait_until(lambda: "not HTTP" in (tmp_path / "bot.log").read_text())
+    log = (tmp_path / "bot.log").read_text()
+    assert "Traceback" not in log
+    assert log.count("not HTTP") == 1
+
+
 def test_who_says_nothing_is_hung_up_on(telegram: Telegram, start_bot: StartBot, free_port: int) -> None:
     start_bot(METRICS_PORT=str(free_port))
     telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
