@@ -7,7 +7,7 @@
 # make bench   speed, memory and size beside fastai, PyTorch and OpenVINO: BENCHMARKS.md and its pictures (half an hour)
 # make slug    dist/slug, the folder to deploy, without what the bot never loads, its archive for this machine; EXTRAS="redis heic s3 proxy"
 # make lock    requirements-NAME.lock beside requirements-NAME.txt: versions and hashes; OPTIONS=--upgrade
-# make compat  other Pythons (3.12 to 3.14), the oldest PyTorch of the range, and the image, where they are at hand; PARTS="3.13 image"
+# make compat  other Pythons (3.12 to 3.14), the oldest PyTorch of the range, other processors, and the image, where they are at hand; PARTS="3.13 image"
 # make fuzz    20,000 photos with damage done to them, through the bot's decoder
 # make fetch   the tutorial's face-mask photos into data/masks
 # make new     NAME=pets DATA=pets: texts and settings for a bot of your own, beside its model
