@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from bot.inference.photo_files import find_photos
+from bot.preview.card import describe_card
 from bot.telegram.dispatcher import Parts
 from bot.texts.replies import COMMANDS, DONATING
 
@@ -15,6 +16,7 @@ TEXTS = (
         "title",
         "tagline",
         "card",
+        "whole-card",
         "close",
         "chat",
         "drop-here",
@@ -33,14 +35,14 @@ MOST_EXAMPLES = 3
 MOST_CLASSES = 10
 """Classes that are named before anything is sent."""
 HEADLINE = re.compile(r"\*\*([^*]*\d\s?%[^*]*)\*\*")
-"""The card's headline figure: the first bold words with a share in them."""
+"""The headline figure of a card that another program wrote: the first bold words with a share in them."""
 
 
 class About:
     """Of one model file, what lies beside it: its card `NAME.md` and example photos in `NAME-examples/`."""
 
     def __init__(self, model: Path, parts: Parts) -> None:
-        self._name = model.stem
+        self._file, self._name = model.name, model.stem
         self._card = model.with_suffix(".md")
         self._parts = parts
         folder = model.with_name(f"{model.stem}-examples")
@@ -49,11 +51,14 @@ class About:
         """Files by the names that the page asks for."""
 
     def describe(self, language: str | None) -> dict[str, object]:
-        """As JSON, in the language. `card` is None without a card."""
-        replies, card = self._parts.replies, self._read_card()
+        """As JSON, in the language. `card` is the file beside the model, in English, or None without one.
+
+        `own_card` is made of the model's metadata, or None where they have no figures.
+        """
+        replies, contract = self._parts.replies, self._parts.classifier.contract
+        card, own_card = self._read_card(), describe_card(self._file, contract, replies, language)
         names = (*COMMANDS, *DONATING) if self._parts.donations.are_on else COMMANDS
-        labels = self._parts.classifier.contract.labels
-        headline = HEADLINE.search(card or "")
+        labels = contract.labels
         return {
             "language": replies.resolve_language(language),
             "texts": {name: replies.text("preview", name, language) for name in TEXTS},
@@ -63,10 +68,11 @@ class About:
                 "name": self._name,
                 "classes": [replies.name(label, language) for label in labels[:MOST_CLASSES]],
                 "more": max(0, len(labels) - MOST_CLASSES),
-                "headline": " ".join(headline[1].split()) if headline else None,
+                "headline": own_card.headline if own_card else _find_headline(card),
             },
             "examples": list(self.examples),
             "card": card,
+            "own_card": own_card and own_card.markdown,
         }
 
     def _read_card(self) -> str | None:
@@ -75,3 +81,8 @@ class About:
             return self._card.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None
+
+
+def _find_headline(card: str | None) -> str | None:
+    headline = HEADLINE.search(card or "")
+    return " ".join(headline[1].split()) if headline else None

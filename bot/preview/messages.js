@@ -52,20 +52,21 @@ function createPhoto({ address, name, alt = "your-photo" }, message) {
   return image;
 }
 
-// An album's photos have the numbers that the lines of its answer have.
+// An album's photos have the numbers that the lines of its answer have, and each can be replied to.
 function enumerate(photos) {
   return photos.length < 2 ? photos : photos.map((photo) => {
-    const frame = document.createElement("span");
-    frame.className = "numbered";
+    const frame = document.createElement("button");
+    [frame.type, frame.className, frame.dataset.tip, frame.title] = ["button", "numbered", "reply", say("reply")];
     frame.append(photo);
+    frame.addEventListener("click", () => frame.dataset.number && chooseReply(frame));
     return frame;
   });
 }
 
-// The bot knows the message by this number; an album by those of its photos, and is replied to by the first.
-function number(message, id) {
-  shown.set(id, message);
-  message.dataset.number ??= id;
+// The bot knows a message, or a photo of an album, by this number.
+function number(element, id) {
+  shown.set(id, element);
+  element.dataset.number = id;
 }
 
 // One thing that the bot did: a message, new or in its new state, or a toast.
@@ -139,13 +140,13 @@ function showToast(words) {
 }
 
 // Send one of the person's messages: its fields, and what the page shows of it.
-export async function send(fields, message) {
+export async function send(fields, element) {
   waiting += 1;
   showTyping();
   const answers = await ask(fields);
   waiting -= 1;
   if (waiting === 0) typing = typing.remove();
-  if (answers.number) number(message, answers.number);
+  if (answers.number) number(element, answers.number);
   answers.shown.forEach(show);
 }
 

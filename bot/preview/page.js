@@ -79,9 +79,16 @@ async function introduce() {
   const commands = about.commands.map(createCommand);
   commands[0].firstElementChild.autofocus = true; // when the menu opens
   menu.querySelector("ul").replaceChildren(...commands);
-  if (about.card === null) return;
-  card.querySelector("[tabindex]").replaceChildren(...render(about.card));
-  document.querySelector("#about").hidden = false;
+  fillCard(about);
+}
+
+// In the page's language, if the model's file has figures that the bot knows, and below it the card that lies beside it.
+function fillCard({ card: whole, own_card: own }) {
+  const [short, details] = card.querySelector("[tabindex]").children;
+  short.replaceChildren(...render(own ?? ""));
+  details.lastElementChild.replaceChildren(...render(whole ?? ""));
+  [details.hidden, details.open] = [whole === null, own === null];
+  document.querySelector("#about").hidden = whole === null && own === null;
 }
 
 document.querySelector("#about").addEventListener("click", () => card.showModal());

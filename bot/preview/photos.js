@@ -18,7 +18,8 @@ async function sendTogether(chosen) {
   // The addresses live as long as the page: the photos' message and the quotes of it need them.
   const photos = shown.map((file) => ({ name: file.name, address: URL.createObjectURL(file) }));
   const message = addMessage("user", names.join("\n"), { photos });
-  for (const file of chosen) await send({ album, file }, message);
+  const frames = message.querySelectorAll(".numbered");
+  for (const file of chosen) await send({ album, file }, frames[shown.indexOf(file)] ?? message);
 }
 
 files.addEventListener("change", () => {

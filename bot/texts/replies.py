@@ -62,10 +62,10 @@ class Replies:
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
     def greet(self, labels: Sequence[str], language: str | None) -> str:
-        return self.text("bot", "start", language).format(labels=self._list(labels, language))
+        return self.text("bot", "start", language).format(labels=self.list_names(labels, language))
 
     def help(self, labels: Sequence[str], language: str | None) -> str:
-        return self.text("bot", "help", language).format(labels=self._list(labels, language))
+        return self.text("bot", "help", language).format(labels=self.list_names(labels, language))
 
     def refuse(self, reason: Reason, language: str | None) -> str:
         return self.text("refusal", reason.value, language)
@@ -75,7 +75,7 @@ class Replies:
         bars = f"\n\n{self._draw_bars(prediction, language)}" if prediction.probability < NEARLY_CERTAIN else ""
         match prediction.unsure_because:
             case UnsureBecause.OUTSIDER:
-                labels = self._list(list(prediction.probabilities), language)
+                labels = self.list_names(list(prediction.probabilities), language)
                 return self.text("bot", "unsure-outsider", language).format(labels=labels)
             case UnsureBecause.CLOSE:
                 return self.text("bot", "unsure-close", language).format(**self._name_two(prediction, language)) + bars
@@ -145,7 +145,8 @@ class Replies:
         (first, _), (second, _), *_ = rank(prediction)
         return {"first": self.name(first, language), "second": self.name(second, language)}
 
-    def _list(self, labels: Sequence[str], language: str | None) -> str:
+    def list_names(self, labels: Sequence[str], language: str | None) -> str:
+        """The classes' names in running text, MAX_NAMED_LABELS at most."""
         separator = self.text("bot", "separator", language)
         names = separator.join(self.name(label, language) for label in labels[:MAX_NAMED_LABELS])
         more = len(labels) - MAX_NAMED_LABELS

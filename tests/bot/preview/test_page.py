@@ -139,8 +139,9 @@ def test_the_models_card_is_shown(page: webdriver.Chrome) -> None:
     opener = page.find_element(By.ID, "about")
     WebDriverWait(page, 30).until(lambda _: opener.is_displayed())
     opener.click()
-    card = page.find_element(By.CSS_SELECTOR, "#card [tabindex]")
-    assert card.get_property("innerHTML") == (
+    card = page.find_element(By.CSS_SELECTOR, "#card details")
+    assert page.find_element(By.CSS_SELECTOR, "#card [tabindex] > div").text == ""  # the bot knows none of its figures
+    assert card.find_element(By.TAG_NAME, "div").get_property("innerHTML") == (
         "<h2>colors.onnx</h2><p>"
         "<strong>On photos of a source that it never saw expect 91.2 % right.</strong> More below.</p>"
         "<p>Names photos: <code>red</code>, <strong>by <code>mean</code> colour</strong>. See "
@@ -220,6 +221,19 @@ def test_an_example_is_answered_when_it_is_clicked(page: webdriver.Chrome) -> No
     assert [image.get_attribute("alt") for image in examples] == ["red", "green", "blue"]
     page.find_elements(By.CSS_SELECTOR, "#examples button")[1].send_keys(Keys.ENTER)
     assert "green" in answers(page, 1)[0]
+
+
+def test_each_photo_of_an_album_can_be_asked_about(page: webdriver.Chrome, photos: list[str]) -> None:
+    choose(page, *photos)
+    WebDriverWait(page, 30).until(lambda _: answers(page, 1)[0].endswith(ALBUM_HOW))
+    for count, number in enumerate((2, 0, 1), start=2):
+        photo = page.find_elements(By.CSS_SELECTOR, ".numbered")[number]
+        assert photo.accessible_name.startswith("Your photo")
+        photo.send_keys(Keys.ENTER)
+        type_and_send(page, "/what")
+        assert answers(page, count)[-1].startswith(f"I see: {list(COLORS)[number]}.")
+        sources = page.execute_script("return [...document.querySelectorAll('.bot img.quote')].map((one) => one.src)")
+        assert sources[-1] == photo.find_element(By.TAG_NAME, "img").get_property("src")
 
 
 def test_an_albums_photos_are_numbered_without_an_empty_quarter(page: webdriver.Chrome, photos: list[str]) -> None:
