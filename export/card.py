@@ -50,7 +50,7 @@ def render(model: Path) -> str:
             trained_on=trained_on,
             learned=sum(trained_on.photos.values()),
             recall_head=[f"recall `{label}`" for label in labels],
-            same_recipe=left_out is not None and left_out.transfers(trained_on.recipe),
+            transfers=left_out is not None and left_out.transfers(trained_on.recipe),
             changes=left_out.find_changes(trained_on.recipe) if left_out else {},
             left_out_rows=_list_left_out(left_out, labels) if left_out else [],
             left_out_groups=_list_left_out_groups(left_out, labels) if left_out else [],

@@ -35,6 +35,10 @@ LEFT_OUT_FOLDER = "left-out"
 """In the report's folder: one JSON file for each collection that was left out."""
 APART = ("unseen", "seed", "split_seed")
 """Fields of a recipe that do not make one net surer of itself than another."""
+LENGTH = ("epochs", "ema")
+"""Fields of a recipe that say how long a net is trained."""
+SHORTEST = 0.5
+"""The share of the file's epochs from which a shorter training's temperature and limits are the file's too."""
 UNCERTAIN, STRANGE = 0.005, 0.02
 """Shares of the photos of left-out collections that get no label: see `choose_unsure`."""
 
@@ -98,15 +102,22 @@ class LeftOut:
     """What each net was trained by."""
 
     def find_changes(self, recipe: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """The fields in which each net's recipe differs from another one, but for what is no part of the training."""
-        return {
+        """The nets whose recipe is not `recipe`, with the fields that differ, but for what is no part of training."""
+        changes = {
             name: {field: value for field, value in own.items() if field not in APART and value != recipe.get(field)}
             for name, own in self.recipes.items()
         }
+        return {name: changed for name, changed in changes.items() if changed}
 
     def transfers(self, recipe: Mapping[str, Any]) -> bool:
-        """Whether temperature and limits fit a net of `recipe`: nets of other recipes are not as sure of themselves."""
-        return not any(self.find_changes(recipe).values())
+        """Whether temperature and limits fit a net of `recipe`: nets of other recipes are not as sure of themselves.
+
+        A training that is shorter, by half at most, is not another recipe.
+        """
+        return all(
+            not changed.keys() - set(LENGTH) and self.recipes[name]["epochs"] >= SHORTEST * recipe["epochs"]
+            for name, changed in self.find_changes(recipe).items()
+        )
 
     @property
     def worst(self) -> str:
