@@ -66,8 +66,19 @@ async def is_spoken(message: Message, is_cut: bool = False) -> bool:
     return message.chat.type == ChatType.PRIVATE and (message.content_type in SPOKEN or is_cut)
 
 
+async def is_mentioned(message: Message, bot: Bot) -> bool:
+    """A filter for words that name the bot. In a group a mere reply to it, such as thanks, asks for nothing."""
+    return speaks_to(message, await bot.me())
+
+
 class TextCommand(Command):
-    """A command that is a message of its own. aiogram's filter takes captions too: a photo with one is a photo."""
+    """A command that is a message of its own, in small letters or not, since phones' keyboards begin with a large one.
+
+    aiogram's filter takes captions too: a photo with one is a photo.
+    """
+
+    def __init__(self, command: str) -> None:
+        super().__init__(command, ignore_case=True)
 
     async def __call__(self, message: Message, bot: Bot) -> bool | dict[str, Any]:
         return message.text is not None and await super().__call__(message, bot)

@@ -6,7 +6,7 @@ from enum import Enum
 
 from aiogram import Bot
 from aiogram.enums import ChatType, MessageEntityType
-from aiogram.types import Message, Update, User
+from aiogram.types import ExternalReplyInfo, Message, Update, User
 
 from bot.texts.replies import COMMANDS, DONATING
 
@@ -70,7 +70,7 @@ def _is_commanded(message: Message, me: User) -> bool:
     if first is None or first.type != MessageEntityType.BOT_COMMAND or first.offset != 0:
         return False
     command, _, name = first.extract_from(message.caption or "").removeprefix("/").partition("@")
-    return name.lower() == (me.username or "").lower() if name else command in (*COMMANDS, *DONATING)
+    return name.lower() == (me.username or "").lower() if name else command.lower() in (*COMMANDS, *DONATING)
 
 
 def find_lane(update: Update) -> tuple[int, Lane]:
@@ -81,7 +81,7 @@ def find_lane(update: Update) -> tuple[int, Lane]:
     message = find_message(update)
     if message is None:
         return 0, Lane.TEXT
-    asked = message.reply_to_message  # as of /what
+    asked = message.reply_to_message or message.external_reply  # as of /what
     return message.chat.id, Lane.PHOTO if _find_file(message) or (asked and _find_file(asked)) else Lane.TEXT
 
 
@@ -93,7 +93,7 @@ def find_person(update: Update) -> int | None:
     return message.from_user.id if message and message.from_user else None
 
 
-def _find_file(message: Message) -> str:
+def _find_file(message: Message | ExternalReplyInfo) -> str:
     """The name of the file that there is to look at, the same for everybody; or nothing."""
     if message.photo:
         return message.photo[-1].file_unique_id

@@ -45,13 +45,7 @@ def _reduce_message(message: dict[str, Any], depth: int = 0) -> dict[str, Any]:
         reduced["via_bot"] = _reduce_user(bot)
     if message.get("forward_origin"):  # that it was forwarded is kept, from whom is not
         reduced["forward_origin"] = dict(HIDDEN)
-    if photo := message.get("photo"):
-        reduced["photo"] = [_pick(size, *FILE) for size in photo]
-    for name in FILES:
-        if file := message.get(name):
-            reduced[name] = _pick(file, *FILE, *STICKER)
-            if thumbnail := file.get("thumbnail"):
-                reduced[name]["thumbnail"] = _pick(thumbnail, *FILE)
+    reduced |= _reduce_files(message)
     for text, entities in (("text", "entities"), ("caption", "caption_entities")):
         if message.get(text):
             reduced |= dict(
@@ -59,9 +53,23 @@ def _reduce_message(message: dict[str, Any], depth: int = 0) -> dict[str, Any]:
             )
     if message.get("reply_markup"):
         reduced["reply_markup"] = message["reply_markup"]  # the bot's own
+    if asked := message.get("external_reply"):  # a message of another chat
+        reduced["external_reply"] = _reduce_files(asked) | {"origin": dict(HIDDEN)}
     reply = message.get("reply_to_message")
     if reply and depth < 2:
         reduced["reply_to_message"] = _reduce_message(reply, depth + 1)
+    return reduced
+
+
+def _reduce_files(message: dict[str, Any]) -> dict[str, Any]:
+    reduced: dict[str, Any] = {}
+    if photo := message.get("photo"):
+        reduced["photo"] = [_pick(size, *FILE) for size in photo]
+    for name in FILES:
+        if file := message.get(name):
+            reduced[name] = _pick(file, *FILE, *STICKER)
+            if thumbnail := file.get("thumbnail"):
+                reduced[name]["thumbnail"] = _pick(thumbnail, *FILE)
     return reduced
 
 

@@ -8,6 +8,7 @@ from aiogram.types import Message
 from bot.donations.donations import Donations
 from bot.inference.classifier import Classifier
 from bot.telegram.filters import TextCommand, is_spoken
+from bot.telegram.handlers.photos import PhotoAnswer
 from bot.telegram.replying import send_answer
 from bot.texts.replies import Replies
 
@@ -42,5 +43,6 @@ async def cmd_privacy(message: Message, replies: Replies, donations: Donations, 
     await send_answer(message, "\n\n".join(texts))
 
 
-async def hint(message: Message, replies: Replies, language: str | None) -> None:
-    await send_answer(message, replies.text("bot", "hint", language))
+async def hint(message: Message, answer: PhotoAnswer, replies: Replies, language: str | None) -> None:
+    if await answer.albums.claim_refusal(message):
+        await send_answer(message, replies.text("bot", "hint", language))

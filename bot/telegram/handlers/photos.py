@@ -18,7 +18,7 @@ from bot.inference.classifier import Classifier, Prediction
 from bot.inference.decoding import PhotoError, Reason, decode
 from bot.monitoring.metrics import Metrics, Stopwatch
 from bot.storage.ledger import LedgerError
-from bot.telegram.filters import Addressed, TextCommand, has_picture
+from bot.telegram.filters import Addressed, TextCommand, has_picture, is_mentioned
 from bot.telegram.keyboards import AboutAnswer, answer_buttons, make_digest
 from bot.telegram.media.album_mentions import AlbumMentions
 from bot.telegram.media.albums import Albums
@@ -46,21 +46,22 @@ def make_router(channel_posts: bool) -> Router:
     router = Router(name="photos")
     router.message.register(cmd_what, TextCommand("what"))
     router.message.register(answer_picture, has_picture, Addressed())
-    router.message.register(cmd_what, F.text, F.reply_to_message, ~(F.chat.type == ChatType.PRIVATE), Addressed())
+    in_group = ~(F.chat.type == ChatType.PRIVATE)
+    router.message.register(cmd_what, F.text, F.reply_to_message | F.external_reply, in_group, is_mentioned)
     router.edited_message.register(answer_picture, has_picture, Addressed())
     if channel_posts:
         router.channel_post.register(answer_picture, has_picture)
+        router.channel_post.register(cmd_what, TextCommand("what"))
     return router
 
 
 async def cmd_what(
     message: Message, answer: PhotoAnswer, replies: Replies, language: str | None, crash_guard: CrashGuard
 ) -> None:
-    """A reply to a photo, in a group for example, that asks what it shows."""
-    asked = message.reply_to_message
-    picture = find_picture(asked, answer.pixels)
-    if asked and picture:
-        await answer(asked, picture, message, language, crash_guard)
+    """A reply to a photo that asks what it shows. The photo may be in another chat or topic."""
+    picture = find_picture(message.reply_to_message or message.external_reply, answer.pixels)
+    if picture:
+        await answer(message.reply_to_message or message, picture, message, language, crash_guard)
     else:
         await message.reply(replies.text("bot", "what", language), allow_sending_without_reply=True)
 
@@ -76,7 +77,8 @@ async def answer_picture(
     """Answer a message's picture, and those of its album that came before it was known that the album is meant."""
     picture = find_picture(message, answer.pixels)
     if picture is None:
-        await message.reply(replies.text("bot", "no-picture", language), allow_sending_without_reply=True)
+        if await answer.albums.claim_refusal(message):
+            await message.reply(replies.text("bot", "no-picture", language), allow_sending_without_reply=True)
     else:
         await answer(message, picture, message, language, crash_guard)
     if passed := album_mentions.find_passed(message):
@@ -104,10 +106,10 @@ class PhotoAnswer:
     ) -> None:
         """Answer the `picture` in `message` with one reply, or a line of its album's.
 
-        `asker` is the message that asks: `message` itself, or a reply to it. Whatever goes wrong with the photo is told
-        to its sender; whatever goes wrong with the sending is raised, so that it is tried again. Only what may bring
-        the process down is done under the crash guard. The answer comes before its count: a count that fails must not
-        have the answer given again.
+        `asker` is the message that asks: `message` itself, or a reply to it. A photo in another chat has no `message`
+        here but the one that asks. What goes wrong with the photo is told to its sender. What goes wrong with the
+        sending is raised, so that it is tried again. Only what may bring the process down is under the crash guard.
+        The answer comes before its count: a count that fails must not have the answer given again.
         """
         stopwatch = Stopwatch()
         outcome = await self._name(message, picture, crash_guard, stopwatch)
@@ -174,7 +176,8 @@ class PhotoAnswer:
         if picture.is_frame:
             text = f"{self.replies.text('bot', 'first-frame', language)} {text}"
         about = self._about(message, picture, outcome, asker)
-        markup = answer_buttons(about, self.replies, language, self.classifier.explains)
+        is_here = find_picture(message, self.pixels) is not None  # a press of a button brings no photo of another chat
+        markup = answer_buttons(about, self.replies, language, self.classifier.explains) if is_here else None
         await message.reply(text, reply_markup=markup, allow_sending_without_reply=True)
 
     def _about(self, message: Message, picture: Picture, prediction: Prediction, asker: Message) -> AboutAnswer | None:

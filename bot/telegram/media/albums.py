@@ -69,7 +69,7 @@ class Albums:
         Photos of an album wait for one edit together. The one that began it makes it; if that fails, the next one
         tries. A photo that waits lets later ones pass, else there would never be two to gather.
         """
-        name = f"album:{self._pseudonymise(f'{message.chat.id}:{message.media_group_id}')}"
+        name = self._name("album", message)
         lines = {str(number): self._replies.album_line(outcome, language) for number, outcome in outcomes.items()}
         album = self._albums.setdefault(name, _Album())
         slot = current_slot()
@@ -99,6 +99,18 @@ class Albums:
                 album.edit.set()
                 album.edit = None
 
+    async def claim_refusal(self, message: Message) -> bool:
+        """Whether it is to be said of `message` that there is no picture in it: of an album's messages once."""
+        if message.media_group_id is None:
+            return True
+        name = self._name("refused", message)
+        album = self._albums.setdefault(name, _Album())
+        async with hold_lock(album.lock):
+            told = await self._key_values.get(name)
+            if told is None:
+                await self._key_values.set(name, told := str(message.message_id), LIFE)
+        return told == str(message.message_id)  # the same, where its update comes again
+
     async def _publish(self, name: str, album: _Album, message: Message, language: str | None) -> None:
         """Have the answer hold all lines that wait. It is a new message if the first is missing or was deleted."""
         known = await self._read(name)
@@ -124,6 +136,9 @@ class Albums:
         except TelegramBadRequest as error:
             return "not modified" in error.message  # the line was there: the update came twice
         return True
+
+    def _name(self, kind: str, message: Message) -> str:
+        return f"{kind}:{self._pseudonymise(f'{message.chat.id}:{message.media_group_id}')}"
 
     async def _read(self, name: str) -> _Answer:
         return _Answer(**json.loads(await self._key_values.get(name) or "{}"))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from aiogram.types import CallbackQuery, Document, Message, PhotoSize, Sticker
+from aiogram.types import CallbackQuery, Document, ExternalReplyInfo, Message, PhotoSize, Sticker
 
 from bot.inference.photo_files import SUFFIXES
 from bot.inference.variants import smallest_covering
@@ -33,18 +33,18 @@ class Picture:
     """It is the first picture of something that moves."""
 
 
-def find_picture(message: Message | None, pixels: int) -> Picture | None:
+def find_picture(message: Message | ExternalReplyInfo | None, pixels: int) -> Picture | None:
     """The photo, image file, sticker or first frame in a message; of variants the smallest with `pixels` both ways."""
-    match message:
-        case Message(photo=[*sizes]) if sizes:
-            return Picture(smallest_covering(sizes, pixels), _largest(sizes).file_unique_id)
-        case Message(document=Document() as document) if may_be_image(document):
-            return Picture(document, document.file_unique_id)
-        case Message(sticker=Sticker(is_animated=False, is_video=False) as sticker):
-            return Picture(sticker, sticker.file_unique_id)
     if message is None:
         return None
-    moving = message.animation or message.video or message.video_note or message.sticker
+    sizes, document, sticker = message.photo, message.document, message.sticker
+    if sizes:
+        return Picture(smallest_covering(sizes, pixels), _largest(sizes).file_unique_id)
+    if document and may_be_image(document):
+        return Picture(document, document.file_unique_id)
+    if sticker and not (sticker.is_animated or sticker.is_video):
+        return Picture(sticker, sticker.file_unique_id)
+    moving = message.animation or message.video or message.video_note or sticker
     return Picture(moving.thumbnail, moving.file_unique_id, is_frame=True) if moving and moving.thumbnail else None
 
 

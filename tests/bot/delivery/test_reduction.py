@@ -46,6 +46,16 @@ UPDATES: list[dict[str, Any]] = [
         }
     },
     {
+        "message": {
+            **{"message_id": 6, **WHERE, "from": USER, **COMMAND},
+            "external_reply": {
+                "origin": {"type": "channel", "date": 1, "chat": CHAT, "message_id": 1},
+                **{"chat": CHAT, "message_id": 1, "photo": [SIZE]},
+                "video": {**SIZE, "duration": 3, "thumbnail": SIZE},
+            },
+        }
+    },
+    {
         "edited_message": {
             **{"message_id": 5, **WHERE, "from": USER, **COMMAND},
             "sticker": SIZE | {"type": "regular", "is_animated": False, "is_video": True, "thumbnail": SIZE},

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.bot_process import StartBot, kill
-from tests.support.chat import answer_to, kinds, text
-from tests.support.photos import COLORS, draw
+from tests.support.chat import TEXTS, answer_to, kinds, text
+from tests.support.photos import COLORS, draw, draw_corner
 from tests.support.telegram import Telegram
 
 GROUP = -5
@@ -122,6 +122,99 @@ def test_a_photo_of_an_album_can_be_asked_about(telegram: Telegram, start_bot: S
     telegram.wait_until(lambda: album[2] in telegram.answers())
     assert telegram.answers()[album[2]].startswith("I see: blue.")
     assert kinds(answer_to(telegram, album[2])) == ["why", "right", "wrong"]
+
+
+@pytest.mark.parametrize("chat", [7, GROUP])
+def test_all_ten_photos_of_an_album_can_be_asked_about(telegram: Telegram, start_bot: StartBot, chat: int) -> None:
+    start_bot()
+    album = [
+        telegram.send(
+            {"photo": telegram.files.keep_photo(draw("blue")), "media_group_id": "album"}
+            | (MENTION if not number else {}),
+            chat=chat,
+        )
+        for number in range(10)
+    ]
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    for user, number in enumerate(album, start=100):  # people enough that nobody is too quick
+        asked = command("/what") | {"reply_to_message": telegram.messages[number]}
+        telegram.send(asked, chat=chat, user=7 if chat == 7 else user)
+        telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert all(telegram.answers()[number].startswith("I see: blue.") for number in album[1:])
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_what_an_album_says_names_the_command_that_asks(language: str) -> None:
+    assert "/what" in text("bot", "album-how", language)
+
+
+def test_an_album_without_pictures_is_told_so_once(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    for number in range(10):
+        paper = telegram.files.keep(b"%PDF") | {"mime_type": "application/pdf", "file_name": f"{number}.pdf"}
+        telegram.send({"document": paper, "media_group_id": "papers"})
+    for _ in range(4):
+        song = telegram.files.keep(b"ID3") | {"duration": 3, "mime_type": "audio/mpeg"}
+        telegram.send({"audio": song, "media_group_id": "songs"})
+    for _ in range(3):
+        video = telegram.files.keep(b"mp4") | {"width": 9, "height": 9, "duration": 1}
+        telegram.send({"video": video, "media_group_id": "videos"})
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert sorted(telegram.texts()) == sorted([*[text("bot", "hint")] * 2, text("bot", "no-picture")])
+
+
+def test_in_a_group_a_mere_reply_to_the_bot_asks_for_nothing(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    photo = telegram.send({"photo": telegram.files.keep_photo(draw_corner("green", (640, 640)))} | MENTION, chat=GROUP)
+    telegram.wait_until(lambda: photo in telegram.answers())
+    telegram.press(answer_to(telegram, photo)["message_id"], "why")
+    telegram.wait_until(lambda: len(telegram.sent) == 2)
+    for own in [message for message in telegram.messages.values() if message["from"]["is_bot"]]:
+        telegram.send({"text": "thanks!", "reply_to_message": own}, chat=GROUP, user=8)
+    theirs = telegram.send({"photo": telegram.files.keep_photo(draw("blue"))}, chat=GROUP, user=9)
+    name = {"text": "@test_bot ?", "entities": [{"type": "mention", "offset": 0, "length": 9}]}
+    telegram.send(name | {"reply_to_message": telegram.messages[theirs]}, chat=GROUP, user=8)
+    telegram.wait_until(lambda: telegram.replies[theirs] == 1 and telegram.unconfirmed == 0)
+    assert len(telegram.sent) == 3
+
+
+@pytest.mark.parametrize("chat", [7, GROUP])
+def test_a_command_may_be_in_large_letters(telegram: Telegram, start_bot: StartBot, chat: int) -> None:
+    start_bot()
+    photo = {"photo": telegram.files.keep_photo(draw("red"))}
+    captioned = telegram.send(photo | command("/WHAT", "caption"), chat=chat)
+    quiet = telegram.send(photo, chat=GROUP)
+    telegram.send(command("/What@Test_Bot") | {"reply_to_message": telegram.messages[quiet]}, chat=GROUP)
+    helped = telegram.send(command("/Help"), chat=GROUP)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.answers().keys() == {captioned, quiet, helped}
+
+
+def test_a_photo_of_another_chat_can_be_asked_about(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    asked = {
+        "origin": {"type": "channel", "date": 1, "chat": {"id": -9, "type": "channel", "title": "x"}, "message_id": 4},
+        "photo": telegram.files.keep_photo(draw("blue")),
+    }
+    private = telegram.send(command("/what") | {"external_reply": asked})
+    group = telegram.send(command("/what@test_bot") | {"external_reply": asked}, chat=GROUP)
+    telegram.wait_until(lambda: telegram.answers().keys() == {private, group})
+    for number in (private, group):
+        assert telegram.answers()[number].startswith("I see: blue.")
+        assert kinds(answer_to(telegram, number)) == []  # a press would not bring that photo
+
+
+def test_a_channels_photo_can_be_asked_about_where_its_posts_are_answered(
+    telegram: Telegram, start_bot: StartBot
+) -> None:
+    start_bot(CHANNEL_POSTS="on")
+    posts = [
+        telegram.post({"photo": telegram.files.keep_photo(draw(color)), "media_group_id": "album"}) for color in COLORS
+    ]
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    telegram.post(command("/what") | {"reply_to_message": telegram.messages[posts[2]]})
+    telegram.wait_until(lambda: posts[2] in telegram.answers())
+    assert telegram.answers()[posts[2]].startswith("I see: blue.")
 
 
 def test_eight_people_with_a_photo_each_in_a_group_get_eight_answers(telegram: Telegram, start_bot: StartBot) -> None:
