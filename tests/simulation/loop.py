@@ -12,6 +12,7 @@ import itertools
 import sys
 import threading
 from asyncio import events
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -41,12 +42,11 @@ class Clock:
 
     def run(self, until: float, done: Callable[[], bool] = lambda: False) -> None:
         """Let time go on until that moment, until `done` says so, or until nothing can happen any more."""
-        while self.now < until and not done():
+        while self.now < until:
             busy = [loop for loop in self.loops if loop.has_work]
             for loop in busy:
-                if not loop.is_dead:
-                    loop.step()
-            if not busy and not self._advance():
+                loop.step()
+            if not busy and (done() or not self._advance()):
                 return
 
     def _advance(self) -> bool:
@@ -67,7 +67,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop without a selector: its clock steps it, and what it would wait for comes by callbacks."""
 
     _scheduled: list[asyncio.TimerHandle]  # of BaseEventLoop, where they have no public names
-    _ready: Any
+    _ready: deque[asyncio.Handle]
     _thread_id: int | None
 
     def __init__(self, clock: Clock) -> None:
@@ -75,7 +75,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = _NoSelector()
         self._clock_resolution = 1e-6  # a double cannot add less to START
         self._clock = clock
-        self._numbers = itertools.count(1)
+        self.is_dead = False
+        self.numbers = itertools.count(1)
+        """For the hashes of futures."""
         self.signals: dict[int, Callable[[], object]] = {}
         self._buried: set[asyncio.Task[Any]] = set()
         self.set_task_factory(self._make_task)
@@ -95,25 +97,37 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return bool(self._ready or (timers and (timers[0].when() <= self.time() or timers[0].cancelled())))
 
     def step(self) -> None:
-        """Run what is ready, as `run_forever` does once."""
+        """Run what is ready now, and what that makes ready, as `run_forever` does; no more once the process is dead."""
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]
         self._thread_id = threading.get_ident()
         events._set_running_loop(self)  # noqa: SLF001
         try:
-            self._run_once()  # type: ignore[attr-defined]
+            while self.has_work:
+                self._collect_timers()
+                for _ in range(len(self._ready)):
+                    handle = self._ready.popleft()
+                    if not handle.cancelled():
+                        handle._run()  # noqa: SLF001
+                    if self.is_dead:
+                        return
         finally:
             self._thread_id = None
             events._set_running_loop(None)  # noqa: SLF001
             sys.set_asyncgen_hooks(*hooks)
 
-    @property
-    def is_dead(self) -> bool:
-        return self not in self._clock.loops
+    def _collect_timers(self) -> None:
+        """Have those be ready whose time has come, and drop what is cancelled before them."""
+        timers, now = self._scheduled, self.time()
+        while timers and (timers[0].when() <= now or timers[0].cancelled()):
+            timer = heapq.heappop(timers)
+            timer._scheduled = False  # type: ignore[attr-defined]  # noqa: SLF001
+            self._ready.append(timer)
 
     def discard(self) -> None:
         """Never step again, as a process that is dead: nothing of it is closed, and no `finally` runs."""
         if not self.is_dead:
+            self.is_dead = True
             self._clock.loops.remove(self)
 
     def bury(self) -> None:
@@ -136,10 +150,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self.signals.pop(sig, None) is not None
 
     def create_future(self) -> asyncio.Future[Any]:
-        return _Future(loop=self, number=next(self._numbers))
+        return _Future(loop=self)
 
     def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
-        return _Task(coroutine, loop=loop, number=next(self._numbers), **options)
+        return _Task(coroutine, loop=loop, **options)
 
     def _process_events(self, event_list: list[Any]) -> None:
         """There are none."""
@@ -155,24 +169,24 @@ def _unwind(coroutine: Any) -> None:
             return
 
 
-class _Future(asyncio.Future[Any]):
+class _Numbered:
     """Sets of futures have the same order in every run: not by address."""
 
-    def __init__(self, *, number: int, **options: Any) -> None:
-        self._number = number
-        super().__init__(**options)
+    get_loop: Callable[[], VirtualLoop]
+    _number: int | None = None
 
     def __hash__(self) -> int:
+        if self._number is None:  # few are ever asked
+            self._number = next(self.get_loop().numbers)
         return self._number
 
 
-class _Task(asyncio.Task[Any]):
-    def __init__(self, coroutine: Any, *, number: int, **options: Any) -> None:
-        self._number = number
-        super().__init__(coroutine, **options)
+class _Future(_Numbered, asyncio.Future[Any]):
+    pass
 
-    def __hash__(self) -> int:
-        return self._number
+
+class _Task(_Numbered, asyncio.Task[Any]):
+    pass
 
 
 class _NoSelector:

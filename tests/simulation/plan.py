@@ -129,7 +129,7 @@ def _draw_trouble(rng: Random, kind: str, busy: float, chat: Chat | None = None)
     strength = 1.0
     match kind:
         case "hold":
-            length = rng.choice((3.0, 20.0, 20.0, 60.0, 60.0, 60.0, 200.0, 200.0, 3600.0))
+            length = rng.choice((3.0, 20.0, 20.0, 60.0, 60.0, 60.0, 200.0, 200.0, 700.0))
         case "net":
             strength = rng.choice((0.05, 0.2, 0.5))
         case "polls" | "unauthorized":

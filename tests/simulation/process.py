@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from bot.app import run
 from bot.inference.classifier import Classifier, Prediction
+from bot.inference.decoding import decode
 from bot.settings import Settings
 from bot.texts.replies import Replies
 from tests.simulation.loop import Clock, VirtualLoop
@@ -22,6 +24,10 @@ from tests.simulation.server.telegram import Telegram
 from tests.simulation.server.wires import ClientWire, ServerWire, build_request
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
+
+
+decode_once = cache(decode)
+"""The same photos come in many runs."""
 
 
 class Death(BaseException):
@@ -161,6 +167,10 @@ class BotLoop(VirtualLoop):
             """Connections have ended by themselves."""
 
         return SimpleNamespace(sockets=[], close=close, wait_closed=wait_closed)
+
+
+def leave_memory() -> None:
+    """In place of collecting garbage, which belongs to all processes of a run, and would look through all of them."""
 
 
 async def start_connection(*args: Any, **options: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 
@@ -63,6 +65,11 @@ class Update:
     """The chat whose updates a webhook gets one at a time."""
     at: float
     ask: Ask | None = None
+
+    @cached_property
+    def json(self) -> str:
+        """As it was when it was first sent, however often that is."""
+        return json.dumps(self.raw)
 
 
 class Trace:

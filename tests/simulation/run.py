@@ -18,7 +18,7 @@ from aiohttp import web_app
 
 from bot.texts.replies import Replies
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.plan import draw_plan
+from tests.simulation.plan import Plan, draw_plan
 from tests.simulation.process import SimulatedClassifier
 from tests.simulation.server.telegram import TOKEN
 from tests.simulation.world import World
@@ -45,14 +45,17 @@ class SimulatedReplies(Replies):
 
 
 def run_seed(seed: int, log: bool = False) -> Result:
-    plan = draw_plan(seed)
+    return run_plan(draw_plan(seed), log)
+
+
+def run_plan(plan: Plan, log: bool = False) -> Result:
     folder = MEMORY if MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(dir=folder, prefix="labelgram-") as name, _orderly() as loops:
         world = World(plan, Path(name), _load_classifier(), _load_replies())
         with _listening(world, log):
             world.run()
         loops.extend(world.loops)
-        result = Result(seed, world.trace.digest, tuple(world.watch.faults), str(plan), tuple(world.trace.lines))
+        result = Result(plan.seed, world.trace.digest, tuple(world.watch.faults), str(plan), tuple(world.trace.lines))
         del world
     return result
 

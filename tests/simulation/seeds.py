@@ -14,10 +14,13 @@ CHUNK = 10
 BATCH = 400
 """Seeds after which the processes are new: libraries keep some of what dead bots leave in memory."""
 PROCESSORS = os.cpu_count() or 1
+_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+_CONTEXT = multiprocessing.get_context(_METHOD)
+_CONTEXT.set_forkserver_preload(["tests.simulation.run"])  # imported once for all processes
 
 
 def run_seeds(seeds: Sequence[int], processes: int = PROCESSORS) -> Iterator[Result]:
     """Run each seed, and yield the results in order. Raises BrokenProcessPool if a run brings its process down."""
     for first in range(0, len(seeds), BATCH):
-        with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        with ProcessPoolExecutor(processes, _CONTEXT) as pool:
             yield from pool.map(run_seed, seeds[first : first + BATCH], chunksize=CHUNK)

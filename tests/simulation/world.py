@@ -17,7 +17,7 @@ from tests.simulation.invariants import Watch
 from tests.simulation.loop import START, Clock, VirtualLoop
 from tests.simulation.people import Chat, People
 from tests.simulation.plan import Plan
-from tests.simulation.process import Process, start_connection
+from tests.simulation.process import Process, decode_once, leave_memory, start_connection
 from tests.simulation.records import Trace, Update
 from tests.simulation.server.fates import Fates, Trouble
 from tests.simulation.server.telegram import TOKEN, Telegram
@@ -59,6 +59,7 @@ class World:
         self._starts = 0
         self._ending = False
         self._deaths = 0
+        self._troubled_until = max([START + plan.busy, *(trouble.end for trouble in plan.troubles)])
         self.telegram.on_call = self._count_call
         self.telegram.on_confirmed = self._on_confirmed
         self.telegram.queue.post = self._post
@@ -88,12 +89,13 @@ class World:
                 ("bot.storage.redis.Redis", self.redis.make_client()),
                 ("aiohttp.connector.aiohappyeyeballs.start_connection", start_connection),
                 ("ssl.create_default_context", lambda **_: _TLS),
-                ("bot.startup.memory.gc", mock.MagicMock()),
-                ("bot.startup.memory.ctypes", mock.MagicMock()),
+                ("bot.telegram.handlers.photos.decode", decode_once),
+                ("bot.delivery.at_least_once.give_back_memory", leave_memory),
+                ("bot.app.settle_memory", leave_memory),
             ):
                 stack.enter_context(mock.patch(target, stand_in))
             self._schedule()
-            self.clock.run(self._last_trouble() + SETTLES, self._is_settled)
+            self.clock.run(self._troubled_until + SETTLES, self._is_settled)
             self.watch.check_settled()
             self.clock.run(self.clock.now + AFTERMATH)
             self._end()
@@ -131,13 +133,11 @@ class World:
     def _at(self, seconds: float, callback: object) -> None:
         self.clock.after(seconds, callback)  # type: ignore[arg-type]
 
-    def _last_trouble(self) -> float:
-        return max([START + self.plan.busy, *(trouble.end for trouble in self.plan.troubles)])
-
     def _is_settled(self) -> bool:
-        if self.clock.now < self._last_trouble() + 5 and any(t.end > self.clock.now for t in self.plan.troubles):
+        now = self.clock.now
+        if now <= START + self.plan.busy + 25 or any(trouble.end > now for trouble in self.plan.troubles):
             return False
-        return self.clock.now > START + self.plan.busy + 25 and not self.watch.is_anything_due()
+        return not self.watch.is_anything_due()
 
     def _begin(self, trouble: Trouble) -> None:
         self.trace(f"trouble: {trouble.kind} {trouble.chat or ''}")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from tests.simulation.loop import Clock
 from tests.simulation.records import Trace, Update
@@ -15,6 +14,10 @@ POST_SECONDS = 60.0
 """Telegram gives up on a webhook's answer after that, and comes again."""
 PAUSES = (0.5, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 """Seconds between two tries of a webhook, where it does not name a time itself."""
+
+
+Reply = Callable[[list[Update] | str], None]
+"""Takes what getUpdates brings, or the text of a conflict."""
 
 
 class Courier(Protocol):
@@ -30,8 +33,8 @@ class Queue:
         self.webhook: dict[str, str] | None = None
         self.post: Courier | None = None
         """Brings a body to some process of the bot."""
-        self._poll: tuple[int, Callable[[list[Any] | str], None]] | None = None
-        """The getUpdates that waits: its number, and what takes its result or the text of a conflict."""
+        self._poll: tuple[int, Reply] | None = None
+        """The getUpdates that waits, and its number."""
         self._polls = 0
         self._busy: set[int] = set()
         """Lanes of which an update is with the webhook, or waits for its next try."""
@@ -45,7 +48,7 @@ class Queue:
         elif self._poll:
             self._end_poll(self._first(0))
 
-    def fetch(self, offset: int, limit: int, timeout: float, reply: Callable[[list[Any] | str], None]) -> None:
+    def fetch(self, offset: int, limit: int, timeout: float, reply: Reply) -> None:
         """getUpdates: what is below `offset` is confirmed; `reply` gets the rest, or the text of a conflict."""
         if self.webhook:
             reply("Conflict: can't use getUpdates method while webhook is active")
@@ -53,9 +56,9 @@ class Queue:
         self._end_poll("Conflict: terminated by other getUpdates request")
         for number in [number for number in self.waiting if number < offset]:
             self._confirm(self.waiting[number])
-        raws = self._first(limit)
-        if raws or timeout <= 0:
-            reply(raws)
+        updates = self._first(limit)
+        if updates or timeout <= 0:
+            reply(updates)
             return
         self._polls += 1
         number = self._polls
@@ -67,10 +70,10 @@ class Queue:
         self._end_poll("Conflict: terminated by setWebhook request")
         self._send()
 
-    def _first(self, limit: int) -> list[Any]:
-        return [self.waiting[number].raw for number in sorted(self.waiting)[: limit or LIMIT]]
+    def _first(self, limit: int) -> list[Update]:
+        return [self.waiting[number] for number in sorted(self.waiting)[: limit or LIMIT]]
 
-    def _end_poll(self, result: list[Any] | str, number: int | None = None) -> None:
+    def _end_poll(self, result: list[Update] | str, number: int | None = None) -> None:
         if self._poll and number in (None, self._poll[0]):
             reply, self._poll = self._poll[1], None
             reply(result)
@@ -123,4 +126,4 @@ class Queue:
 
         assert self.post
         self._clock.after(POST_SECONDS, lambda: answered(None, {}))
-        self.post(json.dumps(update.raw).encode(), self.webhook.get("secret_token", ""), answered)
+        self.post(update.json.encode(), self.webhook.get("secret_token", ""), answered)

@@ -86,11 +86,12 @@ class Telegram:
     def _get_updates(self, wire: ClientWire, fate: Fate, fields: dict[str, str]) -> None:
         self.polled_at = self._clock.now
 
-        def reply(result: list[Any] | str) -> None:
+        def reply(result: list[Update] | str) -> None:
             if isinstance(result, str):
                 self._respond(wire, fate, 409, refuse(409, result), None)
             else:
-                self._respond(wire, fate, 200, json.dumps({"ok": True, "result": result}).encode(), None)
+                updates = ",".join(update.json for update in result)
+                self._respond(wire, fate, 200, f'{{"ok":true,"result":[{updates}]}}'.encode(), None)
 
         limit = int(fields.get("limit", 100))
         self.queue.fetch(int(fields.get("offset", 0)), limit, float(fields.get("timeout", 0)), reply)
