@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -28,6 +29,10 @@ LONG_POLL = 30
 """Seconds that Telegram holds a request until there is an update."""
 PAUSE = 0.5
 """Least seconds between two requests with the same offset; Telegram answers with a single update below that."""
+LONGEST_PAUSE = 1.5
+"""The same where nothing has come for long. Telegram answers at once while an update is held, and wakes nobody."""
+QUIET_SHARE = 40
+"""Of the time in which nothing has come, a pause is no more than this part: after a minute it is the longest."""
 CONFLICT_PAUSE = 5.0
 LIMIT = 100
 """Updates that one request brings (Bot API: at most 100); as many are known at a time."""
@@ -63,7 +68,7 @@ async def poll(
             await until(stopped, _recover(bot, error, trouble))
             continue
         trouble = 0
-        await until(stopped, window.wait(PAUSE))
+        await until(stopped, window.wait(window.pause))
         await until(stopped, delivery.wait_for_room())
         window.move()
         await window.put_down_held()
@@ -91,11 +96,18 @@ class _Window:
         """The first update that is not answered, or the one behind the last: Telegram may forget what is before it."""
         self._updates: dict[tuple[int, int], tuple[Incoming, asyncio.Task[bool]]] = {}
         """By number, and how many with that number came before in the same answer."""
+        self._news_at = time.monotonic()
+        """When the last of them came."""
 
     @property
     def is_open(self) -> bool:
         """There is something in it."""
         return bool(self._updates)
+
+    @property
+    def pause(self) -> float:
+        """Seconds until Telegram is asked again, if an update is held until then."""
+        return min(LONGEST_PAUSE, max(PAUSE, (time.monotonic() - self._news_at) / QUIET_SHARE))
 
     def take(self, updates: list[object]) -> None:
         """Begin with those that are new. Raises ValueError if not one of them has a number."""
@@ -109,6 +121,7 @@ class _Window:
             numbers[number] += 1
             key = (number, numbers[number])
             if key not in self._updates:
+                self._news_at = time.monotonic()
                 incoming = parse(raw, self._delivery.bot, self._delivery.metrics)
                 assert incoming
                 self._updates[key] = incoming, asyncio.create_task(_deliver(self._delivery, incoming))

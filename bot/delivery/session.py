@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 from http import HTTPStatus
 from importlib import import_module
 from typing import Any
@@ -21,6 +22,7 @@ from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 from aiogram.types import Chat, Message
 from aiohttp import ClientSession
+from pydantic import ValidationError
 
 LONGEST_WAIT = 24 * 3600
 """Seconds; no update is kept for longer."""
@@ -86,23 +88,29 @@ class Session(AiohttpSession):
         if body["ok"]:
             if not is_success:
                 raise TelegramServerError(method, f"ok with status {status_code}")
-            return self._read_result(bot, method, status_code, content, body)
+            return self._read_result(bot, method, body)
         code = body.get("error_code")
         status = code if is_success and type(code) is int and code >= HTTPStatus.BAD_REQUEST else status_code
         return super().check_response(bot, method, status, json.dumps(_clean(body, status)))
 
     def _read_result(
-        self, bot: Bot, method: TelegramMethod[TelegramType], status_code: int, content: str, body: dict[str, Any]
+        self, bot: Bot, method: TelegramMethod[TelegramType], body: dict[str, Any]
     ) -> Response[TelegramType]:
         try:
-            response = super().check_response(bot, method, status_code, content)
-        except ClientDecodeError as error:
+            response = _find_response(method.__returning__).model_validate(body, context={"bot": bot})
+        except ValidationError as error:
             if method.__api_method__.startswith("get"):
-                raise ClientDecodeError("a result of another shape", error.original, None) from None
+                raise ClientDecodeError("a result of another shape", error, None) from None
             return Response.model_construct(ok=True, result=_stand_in(bot, method, body.get("result")))
         if response.result is None and not method.__api_method__.startswith("get"):
             return Response.model_construct(ok=True, result=_stand_in(bot, method, None))
         return response
+
+
+@cache
+def _find_response(returning: Any) -> type[Response[Any]]:
+    """The model of an answer. pydantic would forget one that nothing holds, and build it again."""
+    return Response[returning]
 
 
 def _stand_in(bot: Bot, method: TelegramMethod[Any], result: object) -> Any:
