@@ -133,7 +133,7 @@ def _clean(body: dict[str, Any], status: int) -> dict[str, Any]:
     parameters = {}
     if isinstance(given, dict):
         wait, chat = given.get("retry_after"), given.get("migrate_to_chat_id")
-        if isinstance(wait, int | float) and wait > 0:
+        if isinstance(wait, int | float) and wait > 0 and status < HTTPStatus.INTERNAL_SERVER_ERROR:  # no gateway's
             parameters["retry_after"] = int(min(wait, LONGEST_WAIT)) or 1
         if type(chat) is int and chat:
             parameters["migrate_to_chat_id"] = chat

@@ -120,7 +120,9 @@ def _strike(trouble: Trouble, method: str, rng: Random, there: float, back: floa
             left = max(1, round(trouble.end - now))
             return refused(429, f"Too Many Requests: retry after {left}", retry_after=left)
         case "errors" if method in SENDING:
-            return refused(rng.choice(SERVER_ERRORS), "Internal Server Error")
+            status = rng.choice(SERVER_ERRORS)
+            more = {"retry_after": 86400} if rng.random() < 0.2 else {}  # only a 429's is believed
+            return refused(status, "Internal Server Error", **more)
         case "mute" if method in SENDING:
             return Fate("silence", False, there=there)
         case "refusals" if method in SENDING:
@@ -132,6 +134,8 @@ def _strike(trouble: Trouble, method: str, rng: Random, there: float, back: floa
         case "file errors" if method == "getFile":
             text = "Bad Request: wrong file_id or the file is temporarily unavailable"
             return refused(400, text) if trouble.status == 400 else None
+        case "file pages" if method == "file":
+            return Fate("page", False, 200, rng.choice(FILE_PAGES), there, back)
         case "file stalls" if method == "file":
             return Fate("silence", False, there=there)
         case "edits refused" if method == "editMessageText":
