@@ -16,8 +16,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from bot.errors import LabelgramError
 from bot.inference.contract import Preprocess
-from bot.inference.flattening import load_flat
-from bot.inference.photo_parts import PACKED, UNPACKED, find_excess
+from bot.inference.flattening import digest_pixels, load_flat
+from bot.inference.photo_parts import END, FILLING, PACKED, UNPACKED, find_excess, has_end
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 """The formats that are opened, by Pillow's names; of the others that it knows some start other programs."""
@@ -103,9 +103,7 @@ def read(data: bytes, whole: int = 0) -> Image.Image:
     is decoded).
     """
     try:
-        with _open(data) as file:
-            _limit(file, whole)
-            return _upright(load_flat(file), file)
+        return _load(data, whole) if has_end(data) else _load_without_end(data, whole)
     except PhotoError:
         raise
     except UnidentifiedImageError as error:
@@ -115,6 +113,26 @@ def read(data: bytes, whole: int = 0) -> Image.Image:
         raise PhotoError(Reason.TOO_MANY_PIXELS, detail) from error
     except Exception as error:  # Pillow's readers raise a dozen types on damaged files; this is where they end.
         raise PhotoError(Reason.DAMAGED, f"the photo is damaged: {error}") from error
+
+
+def _load(data: bytes, whole: int) -> Image.Image:
+    with _open(data) as file:
+        _limit(file, whole)
+        return _upright(load_flat(file), file)
+
+
+def _load_without_end(data: bytes, whole: int) -> Image.Image:
+    """A JPEG to which no more is missing than the marker of its end, as phones show it.
+
+    If a part of its last scan is missing too, a decoder makes that up from what comes in its place.
+    """
+    digests = set()
+    for filling in (b"", FILLING):
+        image = _load(data.rstrip(b"\xff") + filling + END, whole)
+        digests.add(digest_pixels(image))
+    if len(digests) > 1:
+        raise PhotoError(Reason.DAMAGED, "the photo is damaged: its end is missing")
+    return image
 
 
 def estimate_memory(data: bytes) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
@@ -11,6 +13,8 @@ LARGE = 12_500_000
 """Pixels above which a photo is made smaller before it is squished; phones' usual 12 million are not."""
 ENOUGH = 1024
 """Width and height that are kept then, four times the net's."""
+STRIP = 64
+"""Rows of pixels that are read at a time."""
 LEVELS = {"L;2": 85, "L;4": 17}
 """By what Pillow multiplies the levels of a PNG with 2 or 4 bits a pixel, but not its transparent level."""
 
@@ -31,6 +35,14 @@ def load_flat(file: ImageFile) -> Image.Image:
         page.paste(rgb.crop((left, top, right, bottom)), (left, top))
         return page
     return rgb
+
+
+def digest_pixels(image: Image.Image) -> bytes:
+    """The same for the same pixels. They are read in strips: an image may be as large as memory allows."""
+    digest = blake2b()
+    for top in range(0, image.height, STRIP):
+        digest.update(image.crop((0, top, image.width, min(top + STRIP, image.height))).tobytes())
+    return digest.digest()
 
 
 def _load_webp(file: WebPImageFile) -> Image.Image:

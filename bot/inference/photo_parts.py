@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 MAX_PARTS = 250_000
 """Segments or chunks of one file. Files may have millions of tiny ones, on each of which a reader spends microseconds.
@@ -16,6 +17,9 @@ MAX_PACKED, UNPACKED = 12, 4_000_000
 PACKED = frozenset({b"iCCP", b"iTXt", b"zTXt"})
 SOI, EOI, SOS, TEM = b"\xd8", b"\xd9", b"\xda", b"\x01"
 """JPEG's markers for its start, its end, a scan, and private use (ITU T.81, table B.1)."""
+END = b"\xff" + EOI
+FILLING = b"\xa5\x5a" * 32
+"""Bytes of a scan that say something else than a decoder takes for missing ones, which are zeros."""
 MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 """The next marker after a scan's data, in which FF is followed by 0 or by a restart's number."""
 
@@ -38,14 +42,19 @@ def find_excess(data: bytes) -> str | None:
     return None
 
 
+def has_end(data: bytes) -> bool:
+    """False: it is a JPEG, and the marker of its end is missing."""
+    return not data.startswith(b"\xff\xd8") or EOI in islice(_walk_jpeg(data), MAX_PARTS)
+
+
 def _walk_jpeg(data: bytes) -> Iterator[bytes]:
-    """Each marker's second byte up to the file's end. A camera may put a video behind that."""
+    """Each marker's second byte, and the file's end. A camera may put a video behind that."""
     at = 2
     while found := MARKER.search(data, at):
         kind = found[1]
+        yield kind
         if kind == EOI:
             return
-        yield kind
         at = found.end()
         if kind not in (SOI, TEM):
             at += max(2, int.from_bytes(data[at : at + 2], "big"))

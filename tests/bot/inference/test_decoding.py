@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,6 +146,18 @@ def test_a_truncated_photo_is_damaged(form: str) -> None:
     with pytest.raises(PhotoError) as caught:
         read(data[: len(data) // 2])
     assert caught.value.reason is Reason.DAMAGED
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}])
+def test_a_jpeg_without_the_marker_of_its_end_is_whole_if_its_scan_is(options: dict[str, Any]) -> None:
+    data = encode(Image.effect_noise((300, 200), 80).convert("RGB"), "JPEG", quality=90, **options)
+    for missing in (1, 2):
+        assert read(data[:-missing]) == read(data)
+    assert read(data + b"a video behind it") == read(data)
+    for missing in (20, 200, 2000):
+        with pytest.raises(PhotoError, match="its end is missing") as caught:
+            read(data[:-missing])
+        assert caught.value.reason is Reason.DAMAGED
 
 
 @pytest.mark.parametrize("side", [8_000, 20_000, 60_000])
