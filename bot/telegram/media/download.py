@@ -38,6 +38,10 @@ PASSING = (408, 423, 425, 429)
 TRIES = 8
 LONGEST = 3600.0
 """Seconds for which a file is waited for."""
+LONGEST_PAGE = 300.0
+"""The same where something else comes in its place: a gateway in trouble is soon well, and another file stays so."""
+AGED_TRIES = 4
+"""What is tried of an update older than that: it may have waited for its chat. A put-down one is tried as often."""
 TRY_SECONDS = 20.0
 PAGE_STARTS = (b"<", b"{", b"")
 """What a gateway's page in the place of a file starts with: HTML, JSON, or nothing."""
@@ -51,7 +55,8 @@ async def fetch(
 
     It is tried for as long as Telegram is in trouble; between two tries nothing of the budget is held, and the update's
     slot goes back. Raises PhotoError if the file is above MAX_BYTES, if Telegram refuses it TRIES times, or does not
-    bring it for LONGEST seconds; PutDown or Expired where the update is to wait elsewhere.
+    bring it for LONGEST seconds, or for LONGEST_PAGE if it brings another; PutDown or Expired where the update is to
+    wait elsewhere.
     """
     if (file.file_size or 0) > MAX_BYTES:
         raise _too_many_bytes()
@@ -74,7 +79,7 @@ async def fetch(
                 yield data
                 return
         refusals += refusal.is_final or not slot.is_patient
-        if refusals >= TRIES or slot.age > LONGEST:
+        if refusals >= TRIES or (attempt >= AGED_TRIES and slot.age > refusal.patience):
             raise PhotoError(Reason.NOT_DELIVERED, f"the download failed: {refusal}")
         metrics.retries.labels("download", str(refusal)).inc()
         await slot.wait(backoff(attempt), Cause.DOWNLOAD)
@@ -83,8 +88,10 @@ async def fetch(
 class _Refusal(Exception):  # noqa: N818  # it is handled where it is raised
     """A file did not come. Only the error's name: aiohttp's messages hold the address, and that holds the token."""
 
-    def __init__(self, error: Exception, is_final: bool) -> None:
+    def __init__(self, error: Exception, is_final: bool, patience: float = LONGEST) -> None:
         super().__init__(type(error).__name__)
+        self.patience = patience
+        """Seconds after which it is no longer waited for."""
         self.is_final = is_final
         """It is not likely to come later either."""
 
@@ -100,7 +107,7 @@ async def _fetch_once(bot: Bot, file: PhotoSize | Document | Sticker) -> bytes:
             await bot.download_file(path, buffer)
         data = buffer.getvalue()
         if file.file_size not in (None, len(data)) and not await asyncio.to_thread(is_photo, data):
-            raise _Refusal(_OtherFile(), is_final=data.lstrip()[:1] not in PAGE_STARTS)
+            raise _Refusal(_OtherFile(), data.lstrip()[:1] not in PAGE_STARTS, LONGEST_PAGE)
         return data
     except TelegramBadRequest as error:
         if "too big" in error.message:
