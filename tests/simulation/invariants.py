@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from bot.inference.decoding import Reason
@@ -13,8 +14,12 @@ from tests.simulation.server.messages import COLORS
 from tests.simulation.server.photos import read_person
 from tests.simulation.server.telegram import Telegram
 
+TEXTS = ("text", "/donate", "/forget")
+"""Kinds of messages that need no file."""
 AT_ONCE = 8.0
 """Seconds in which everybody is answered while nothing is wrong with them: with who they are, and with everybody."""
+TEXT_AT_ONCE = 2.5
+"""The same for a text whose chat is well but for its files, by polling: a webhook waits three seconds for the photo."""
 NOTED = 3.0
 """Seconds from an answer until it is noted: who dies sooner may give it again."""
 STALE = 45.0
@@ -105,7 +110,7 @@ class Watch:
         for ask in self._telegram.asks.values():
             self._check_repeats(ask)
             waited = (ask.answered_at or ask.at) - ask.at
-            if self._plan.is_fair and waited > AT_ONCE and ask.expects != "nothing" and not self._is_struck(ask):
+            if self._plan.is_fair and waited > self._limit(ask) and not self._is_struck(ask):
                 self.complain(f"waited {waited:.1f} s for others: {ask}")
 
     def _check_repeats(self, ask: Ask) -> None:
@@ -122,11 +127,16 @@ class Watch:
             for ask in [ask for ask in album if ask.color == color][:lines]:
                 ask.answered_at = ask.answered_at or self._clock.now
 
+    def _limit(self, ask: Ask) -> float:
+        """Seconds in which it is answered though other chats, or its chat's files, are in trouble."""
+        if ask.expects == "nothing":
+            return math.inf
+        return TEXT_AT_ONCE if ask.kind in TEXTS and not (self._plan.webhook or self._plan.crowd) else AT_ONCE
+
     def _is_struck(self, ask: Ask) -> bool:
         """Something is wrong with its chat, and concerns it: a file that does not come holds up no text."""
-        is_text = ask.kind in ("text", "/donate", "/forget")
         troubles = [trouble for trouble in self._plan.troubles if trouble.chat == ask.chat]
-        return any(not (is_text and trouble.kind.startswith("file")) for trouble in troubles)
+        return any(not (ask.kind in TEXTS and trouble.kind.startswith("file")) for trouble in troubles)
 
     def _is_finally_refused(self, ask: Ask) -> bool:
         return any(t.kind == "refusals" and t.chat == ask.chat and t.hits for t in self._plan.troubles)

@@ -43,9 +43,11 @@ class Chat:
 
 class People:
     def __init__(
-        self, rng: Random, clock: Clock, telegram: Telegram, chats: list[Chat], *, channel_posts: bool
+        self, seed: int, clock: Clock, telegram: Telegram, chats: list[Chat], *, channel_posts: bool, comments: bool
     ) -> None:
-        self._rng = rng
+        self._rng = Random(f"{seed} people")
+        self._comments = Random(f"{seed} comments") if comments else None
+        """Who writes right behind a photo."""
         self._clock = clock
         self._telegram = telegram
         self._chats = {chat.number: chat for chat in chats}
@@ -71,6 +73,7 @@ class People:
             self._act_in_group(chat, person)
         elif draw < 0.5:
             self._show_something(chat, person)
+            self._comment(chat, person)
         elif draw < 0.62:
             kind = self._rng.choice(("damaged", "cursed", "broken beside", "broken beside", "broken photo", "replaced"))
             self._show_oddly(chat, person, kind)
@@ -126,6 +129,17 @@ class People:
         for _ in range(self._rng.randint(2, 3)):
             if self._has_room(chat, person):
                 self._show(chat, person, "photo", "named", more={"media_group_id": album}, album=album)
+
+    def _comment(self, chat: Chat, person: int) -> None:
+        """Perhaps a text follows the photo."""
+        if self._comments and self._comments.random() < 0.7:
+            text = self._comments.choice(messages.TEXTS)
+
+            def write() -> None:
+                if self._has_room(chat, person):
+                    self._write(chat, person, messages.make_text(text), "text", "any")
+
+            self._clock.after(self._comments.uniform(0.02, 0.25), write)
 
     def _show_oddly(self, chat: Chat, person: int, kind: str) -> None:
         match kind:

@@ -50,6 +50,14 @@ class Plan:
     burst: float | None = None
     """When somebody sends as many photos as they may at once: right before the state is in trouble."""
     burst_color: str = "red"
+    burst_kill: float | None = None
+    """Seconds after the burst at which a process dies: what comes again has been let in before."""
+    forget_in_job: int | None = None
+    """The number of the threads' job during which Redis forgets everything: a photo is being looked at."""
+    forget_kill: float | None = None
+    """Seconds after that at which a process dies."""
+    comments: bool = False
+    """People write a text right behind a photo."""
     crowd: int = 0
     """People who send a photo each while the first chat is held: more than Telegram shows of its queue at a time."""
 
@@ -57,7 +65,8 @@ class Plan:
     def is_fair(self) -> bool:
         """Nothing goes wrong but with single chats: all others are answered at once."""
         alone = all(trouble.chat is not None for trouble in self.troubles)
-        return alone and not (self.kills or self.stops or self.poison or self.kill_when_confirmed)
+        deaths = self.kills or self.stops or self.poison or self.kill_when_confirmed or self.burst_kill
+        return alone and not (deaths or self.forget_in_job)
 
     def __str__(self) -> str:
         way = f"{'webhook' if self.webhook else 'polling'}, {'Redis' if self.redis else 'SQLite'} x{self.replicas}"
@@ -113,7 +122,18 @@ def draw_plan(seed: int) -> Plan:
         plan.burst = max(0.0, min(state) - rng.uniform(0, 0.5))
         plan.burst_color = rng.choice(("red", "red", "cursed"))
     plan.slots = 16 if plan.crowd else rng.choice((2, 4, 16))
+    _draw_moments(Random(f"{seed} moments"), plan)
     return plan
+
+
+def _draw_moments(rng: Random, plan: Plan) -> None:
+    """What goes wrong at moments that chance alone would seldom hit."""
+    plan.comments = rng.random() < 0.5
+    if plan.redis and rng.random() < 0.3:
+        plan.forget_in_job = rng.randint(1, 12)
+        plan.forget_kill = rng.uniform(0.02, 0.12) if rng.random() < 0.8 else None  # before the answer is noted
+    if plan.redis and not plan.webhook and plan.burst is None and rng.random() < (0.7 if plan.kills else 0.2):
+        plan.burst, plan.burst_kill = rng.uniform(0, plan.busy), rng.uniform(0.05, 0.5)
 
 
 def _draw_chats(rng: Random) -> list[Chat]:

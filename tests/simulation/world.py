@@ -30,6 +30,8 @@ AFTERMATH = 15.0
 STOPS = 45.0
 """Seconds in which SIGTERM ends a process."""
 MOST_STARTS = 40
+GOES_ON = 15
+"""Photos of somebody who goes on after a burst, as fast as the bot takes them."""
 _TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Never used: making one reads all certificates of the system."""
 
@@ -44,7 +46,12 @@ class World:
         self._replies = replies
         self.telegram = Telegram(self.clock, self.trace, Fates(plan.seed, plan.troubles))
         self.people = People(
-            Random(f"{plan.seed} people"), self.clock, self.telegram, plan.chats, channel_posts=plan.channel_posts
+            plan.seed,
+            self.clock,
+            self.telegram,
+            plan.chats,
+            channel_posts=plan.channel_posts,
+            comments=plan.comments,
         )
         self.disk = Disk(folder / "state")
         self.redis = RedisServer(lambda: self._rng.uniform(0.0002, 0.004))
@@ -55,6 +62,7 @@ class World:
         """Of all processes that there have been."""
         self.watch = Watch(plan, self.clock, self.telegram, replies)
         self._calls = 0
+        self._jobs = 0
         self._kills = list(plan.kills)
         self._starts = 0
         self._ending = False
@@ -117,6 +125,10 @@ class World:
             self._at(self._rng.uniform(0, self.plan.busy), lambda: self.people.flood(flooder))
         if self.plan.burst is not None:
             self._at(self.plan.burst, lambda: self.people.burst(Chat(95, (95,)), self.plan.burst_color))
+            if self.plan.burst_kill is not None:
+                self._at(self.plan.burst + self.plan.burst_kill, self._kill_one)
+                for number in range(1, GOES_ON + 1):  # no place is free until the dead process' claims have ended
+                    self._at(self.plan.burst + 1.05 * number, lambda: self.people.show(Chat(95, (95,))))
         if self.plan.crowd:
             self._at(1, lambda: self.people.show(self.plan.chats[0]))
         for number in range(1000, 1000 + self.plan.crowd):
@@ -147,8 +159,7 @@ class World:
             case "redis away":
                 self.redis.is_away = True
             case "redis forgets":
-                self.redis.forget()
-                self.watch.note_loss("Redis forgot")
+                self._forget()
             case "move" if trouble.chat is not None and trouble.chat > -1000 and trouble.chat < 0:
                 self.telegram.moved[trouble.chat] = trouble.chat - 1_000_000
                 self.telegram.now_known_as[trouble.chat - 1_000_000] = trouble.chat
@@ -171,7 +182,7 @@ class World:
             self.telegram,
             self._on_exit,
             self._on_death,
-            lambda: self._rng.uniform(0.001, 0.03),
+            self._begin_job,
             self.watch.complain,
         )
         self.processes.append(process)
@@ -212,6 +223,19 @@ class World:
         if self._kills and self._calls >= self._kills[0]:
             del self._kills[0]
             self._kill_one()
+
+    def _begin_job(self) -> float:
+        """The seconds that a job of a thread takes."""
+        self._jobs += 1
+        if self._jobs == self.plan.forget_in_job:
+            self._forget()
+            if self.plan.forget_kill is not None:
+                self._at(self.plan.forget_kill, self._kill_one)
+        return self._rng.uniform(0.001, 0.03)
+
+    def _forget(self) -> None:
+        self.redis.forget()
+        self.watch.note_loss("Redis forgot")
 
     def _kill_one(self) -> None:
         if self.processes and not self._ending:
