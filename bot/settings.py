@@ -83,7 +83,7 @@ class Settings:
     allowed: frozenset[int]
     """Telegram's numbers of the people and groups that are answered, beside `owners`; empty: everybody is."""
     donations: Path | BucketSettings | None
-    """Where photos go that people let the bot keep; None: it keeps none."""
+    """Where donated photos go; None: the bot keeps none."""
     channel_posts: bool
     """Whether photos in channels are answered."""
 
@@ -164,7 +164,9 @@ def _endpoint(values: Mapping[str, str], name: str) -> str | None:
 def _count(values: Mapping[str, str], name: str, default: int, most: int | None = None) -> int:
     text = values.get(name, str(default))
     if not text.isdecimal() or int(text) < 1 or (most and int(text) > most):
-        raise SettingsError(f"{name} is {text!r}, it takes a whole number from 1 {f'to {most}' if most else 'on'}.")
+        raise SettingsError(
+            f"{name} is {text!r}, it takes a whole number{f' from 1 to {most}' if most else ', 1 or more'}."
+        )
     return int(text)
 
 

@@ -57,7 +57,7 @@ class Backlog:
         row = PutDownUpdate(
             key=entry.key,
             person="" if person is None else self._name(person),
-            update=json.dumps(reduce_update(entry.update)),
+            update=json.dumps(reduce_update(entry.update, await self._bot.me())),
             since=entry.slot.since,
             due=time.time() + pause,
             attempts=attempts,

@@ -50,7 +50,9 @@ def import_aiogram(way: str) -> None:
                 import_module("aiogram")
             _prepare()
         except Exception as error:  # whatever an aiogram or a pydantic of another make may raise
-            log.warning("aiogram takes more time and memory than it need, since building it later fails: %r", error)
+            log.warning(
+                "all of aiogram is loaded now, which takes more time and memory: building it later fails: %r", error
+            )
             for name in [name for name in sys.modules if name.partition(".")[0] == "aiogram"]:
                 del sys.modules[name]
     import_module("aiogram")

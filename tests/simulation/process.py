@@ -58,7 +58,7 @@ def near(one: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
 
 
 class Process:
-    """Made anew for each start; `on_exit` gets the exception with which `run` ended, None if it returned."""
+    """Made for each start; `on_exit` gets the exception with which `run` ended, None if it returned."""
 
     def __init__(
         self,

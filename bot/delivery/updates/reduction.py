@@ -1,10 +1,13 @@
-"""An update -> what is needed to answer it later: numbers, file ids and commands. No name, no words, no photo."""
+"""An update -> what is needed to answer it later: numbers, file ids, commands and mentions of the bot.
+
+No other name, no words, no photo.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from aiogram.types import Message, Update
+from aiogram.types import Message, Update, User
 
 from bot.delivery.updates.parsing import HIDDEN, MESSAGES
 
@@ -12,30 +15,28 @@ MESSAGE = ("message_id", "date", "media_group_id", "message_thread_id", "is_topi
 FILE = ("file_id", "file_unique_id", "width", "height", "file_size", "mime_type", "duration", "length")
 STICKER = ("type", "is_animated", "is_video")
 FILES = ("document", "sticker", "animation", "video", "video_note")
-SPOKEN = ("mention", "text_mention", "bot_command")
-"""Kinds of entities whose words are kept: they say that the bot is meant."""
 
 
-def reduce_update(update: Update) -> dict[str, Any]:
-    """What is returned can be parsed, as the raw update could.
+def reduce_update(update: Update, me: User) -> dict[str, Any]:
+    """What is returned can be parsed, as the raw update could. `me` is the bot.
 
     It is made of what was parsed, never of the raw update: pydantic takes "3" and 3.0 for 3, and code would not.
     """
     fields = update.model_dump(by_alias=True, exclude_none=True)
     reduced: dict[str, Any] = {"update_id": update.update_id}
     for kind in MESSAGES & fields.keys():
-        reduced[kind] = _reduce_message(fields[kind])
+        reduced[kind] = _reduce_message(fields[kind], me)
     if press := fields.get("callback_query"):
         reduced["callback_query"] = _pick(press, "id", "chat_instance", "data") | {"from": _reduce_user(press["from"])}
         if message := press.get("message"):
             is_whole = update.callback_query and isinstance(update.callback_query.message, Message)
             # Of a message that Telegram no longer shows, only these fields are checked when it is parsed.
             known = message if is_whole else _pick(message, "message_id", "date", "chat")
-            reduced["callback_query"]["message"] = _reduce_message(known)
+            reduced["callback_query"]["message"] = _reduce_message(known, me)
     return reduced
 
 
-def _reduce_message(message: dict[str, Any], depth: int = 0) -> dict[str, Any]:
+def _reduce_message(message: dict[str, Any], me: User, depth: int = 0) -> dict[str, Any]:
     reduced = _pick(message, *MESSAGE) | {"chat": _pick(message["chat"], "id", "type")}
     if sender := message.get("from"):
         reduced["from"] = _reduce_user(sender)
@@ -49,7 +50,7 @@ def _reduce_message(message: dict[str, Any], depth: int = 0) -> dict[str, Any]:
     for text, entities in (("text", "entities"), ("caption", "caption_entities")):
         if message.get(text):
             reduced |= dict(
-                zip((text, entities), _reduce_text(message[text], message.get(entities) or []), strict=True)
+                zip((text, entities), _reduce_text(message[text], message.get(entities) or [], me), strict=True)
             )
     if message.get("reply_markup"):
         reduced["reply_markup"] = message["reply_markup"]  # the bot's own
@@ -57,7 +58,7 @@ def _reduce_message(message: dict[str, Any], depth: int = 0) -> dict[str, Any]:
         reduced["external_reply"] = _reduce_files(asked) | {"origin": dict(HIDDEN)}
     reply = message.get("reply_to_message")
     if reply and depth < 2:
-        reduced["reply_to_message"] = _reduce_message(reply, depth + 1)
+        reduced["reply_to_message"] = _reduce_message(reply, me, depth + 1)
     return reduced
 
 
@@ -77,15 +78,24 @@ def _reduce_user(user: dict[str, Any]) -> dict[str, Any]:
     return _pick(user, "id", "is_bot", "language_code") | {"first_name": ""}
 
 
-def _reduce_text(text: str, entities: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
-    """The words of SPOKEN entities alone. Offsets count UTF-16 units."""
+def _reduce_text(text: str, entities: list[dict[str, Any]], me: User) -> tuple[str, list[dict[str, Any]]]:
+    """Commands and mentions of the bot alone: they say that it is meant. Offsets count UTF-16 units."""
     units = text.encode("utf-16-le", "surrogatepass")
     words, kept, end = [], [], 0
     for entity in entities:
-        if entity.get("type") not in SPOKEN:
-            continue
         start, length = entity["offset"], entity["length"]
-        words.append(units[2 * start : 2 * (start + length)].decode("utf-16-le", "replace"))
+        named = units[2 * start : 2 * (start + length)]
+        word = named.decode("utf-16-le", "replace")
+        match entity.get("type"):
+            case "bot_command":
+                pass
+            case "mention" if word.lower() == f"@{me.username}".lower():
+                pass
+            case "text_mention" if entity.get("user") and entity["user"]["id"] == me.id:
+                word = "-" * (len(named) // 2)  # what the mention is called by is the person's own words
+            case _:
+                continue
+        words.append(word)
         spoken = {"type": entity["type"], "offset": end, "length": length}
         kept.append(spoken | ({"user": _reduce_user(entity["user"])} if entity.get("user") else {}))
         end += length + 1

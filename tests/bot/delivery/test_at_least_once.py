@@ -104,7 +104,7 @@ def test_a_photo_that_brings_the_process_down_gets_an_apology_and_those_beside_i
 
 
 def test_an_answered_photo_that_comes_again_is_not_answered_again(telegram: Telegram, start_bot: StartBot) -> None:
-    """As after a kill between the answer and its confirmation, or a quiet week that numbers updates anew."""
+    """As after a kill between the answer and its confirmation, or a quiet week that starts the numbers again."""
     message = telegram.send_photo(draw("red"))
     again = telegram.queue.updates[message]
     process = start_bot()

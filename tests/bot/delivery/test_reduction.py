@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 from aiogram import Bot
+from aiogram.types import Update, User
 
-from bot.delivery.updates.identity import find_lane, find_person
+from bot.delivery.updates.identity import find_lane, find_person, speaks_to
 from bot.delivery.updates.parsing import parse
 from bot.delivery.updates.reduction import reduce_update
 from bot.monitoring.metrics import Metrics
 
+ME = User(id=123456, is_bot=True, first_name="Test", username="test_bot")
 USER = {"id": 7, "is_bot": False, "first_name": "Ada", "language_code": "en"}
 CHAT = {"id": -5, "type": "supergroup", "title": "x"}
 SIZE = {"file_id": "a", "file_unique_id": "b", "width": 3, "height": 4, "file_size": 9}
@@ -99,7 +101,7 @@ def test_whatever_can_be_parsed_can_be_put_down_and_parsed_again(caplog: pytest.
         incoming = parse(copy.deepcopy(raw), bot, metrics)
         if incoming is None or incoming.update is None:
             continue
-        again = parse(json.loads(json.dumps(reduce_update(incoming.update))), bot, metrics)
+        again = parse(json.loads(json.dumps(reduce_update(incoming.update, ME))), bot, metrics)
         assert again, (seed, raw)
         assert again.update, (seed, raw)
         assert not again.is_cut, (seed, raw)
@@ -107,3 +109,22 @@ def test_whatever_can_be_parsed_can_be_put_down_and_parsed_again(caplog: pytest.
         assert find_person(again.update) == find_person(incoming.update), (seed, raw)
         reduced += 1
     assert reduced > SEEDS / 2
+
+
+def test_only_commands_and_mentions_of_the_bot_are_put_down() -> None:
+    text = "😀 @Test_Bot look at Ada and @friend /what you"
+    spoken = {"@Test_Bot": "mention", "@friend": "mention", "Ada": "text_mention", "/what": "bot_command", "you": "bot"}
+    entities: list[dict[str, Any]] = []
+    for word, kind in spoken.items():
+        offset = len(text[: text.index(word)].encode("utf-16-le")) // 2
+        mentioned = {"Ada": USER, "you": {"id": ME.id, "is_bot": True, "first_name": "Test"}}
+        user = {"user": mentioned[word]} if word in mentioned else {}
+        entities.append({"type": "text_mention" if user else kind, "offset": offset, "length": len(word)} | user)
+    message = {"message_id": 5, **WHERE, "from": USER, "photo": [SIZE], "caption": text, "caption_entities": entities}
+    update = Update.model_validate({"update_id": 1, "message": message})
+    reduced = Update.model_validate(reduce_update(update, ME)).message
+    assert reduced
+    assert reduced.caption == "@Test_Bot /what ---"
+    assert speaks_to(reduced, ME)
+    for name in ("Ada", "friend", "look", "you"):
+        assert name not in json.dumps(reduce_update(update, ME))

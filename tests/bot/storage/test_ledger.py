@@ -28,7 +28,7 @@ BOT = 123456
 
 @pytest.fixture(params=["sqlite", "redis"])
 def open_state(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    """Opens the same state anew, as the next process or another replica does."""
+    """Opens the same state again, as the next process or another replica does."""
     if request.param == "sqlite":
         folder = tmp_path / "deep" / "state"
         return lambda: open_sqlite(folder, BOT)

@@ -71,7 +71,7 @@ def theme(page: webdriver.Chrome, name: str) -> Iterator[None]:
 
 @contextmanager
 def locale(page: webdriver.Chrome, preview: Preview, language: str) -> Iterator[None]:
-    """The page anew, in a browser of that language."""
+    """The page, loaded again in a browser of that language."""
     agent = {"userAgent": page.execute_script("return navigator.userAgent")}
     page.execute_cdp_cmd("Emulation.setUserAgentOverride", agent | {"acceptLanguage": language})
     try:
