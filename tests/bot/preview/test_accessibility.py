@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.support.chat import text
+from tests.support.chat import TEXTS, text
 from tests.support.web.browser import (
     answers,
     choose,
@@ -71,6 +71,18 @@ def test_a_phones_width_shows_everything(page: webdriver.Chrome) -> None:
             assert element["y"] + element["height"] <= 640, selector
         with Image.open(io.BytesIO(page.get_screenshot_as_png())) as picture:
             assert picture.size == (720, 1280)
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_on_a_phone_the_tagline_is_whole_and_the_card_no_wider(
+    page: webdriver.Chrome, preview: Preview, language: str
+) -> None:
+    with phone(page, 390, 844), locale(page, preview, language):
+        page.find_element(By.ID, "about").click()
+        for selector in ("header p", "#card [tabindex]", "body"):
+            script = f"const {{scrollWidth, clientWidth}} = document.querySelector('{selector}')"
+            whole, shown = page.execute_script(f"{script}; return [scrollWidth, clientWidth]")
+            assert whole <= shown, selector
 
 
 def test_every_button_and_field_has_a_name(page: webdriver.Chrome) -> None:

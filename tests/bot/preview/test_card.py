@@ -47,7 +47,7 @@ def test_in_every_language_the_figures_are_those_of_the_exported_card(shipped: C
     assert not re.search(r"[{}]", card.markdown)
     headings = re.findall("^## (.*)", card.markdown, re.MULTILINE)
     assert text("card", "limits", language) in headings
-    assert language == "en" or not set(headings) & set(re.findall("^## (.*)", write_card(shipped).markdown, re.M))
+    assert language == "en" or headings != re.findall("^## (.*)", write_card(shipped).markdown, re.MULTILINE)
 
 
 def test_a_file_whose_sources_were_all_learned_from_says_that_nobody_knows_about_others(shipped: Contract) -> None:
