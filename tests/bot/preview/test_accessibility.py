@@ -16,11 +16,14 @@ from tests.support.web.browser import (
     answers,
     choose,
     find_barriers,
+    hold,
     locale,
+    open_page,
     phone,
     press,
     spoken,
     theme,
+    touch,
     type_and_send,
 )
 from tests.support.web.preview import Preview
@@ -83,6 +86,23 @@ def test_on_a_phone_the_tagline_is_whole_and_the_card_no_wider(
             script = f"const {{scrollWidth, clientWidth}} = document.querySelector('{selector}')"
             whole, shown = page.execute_script(f"{script}; return [scrollWidth, clientWidth]")
             assert whole <= shown, selector
+
+
+def test_a_screen_that_is_touched_says_tap_and_shows_the_arrow_after_a_long_press(
+    page: webdriver.Chrome, preview: Preview
+) -> None:
+    with phone(page, 390, 844), touch(page):
+        open_page(page, preview)
+        assert page.find_element(By.ID, "invitation").text == text("preview", "tap-here")
+        type_and_send(page, "/help")
+        answers(page, 1)
+        bubble, arrow = (page.find_element(By.CSS_SELECTOR, f".bot {part}") for part in (".bubble", ".reply"))
+        WebDriverWait(page, 30).until(lambda _: not page.execute_script("return document.getAnimations().length"))
+        assert arrow.value_of_css_property("opacity") == "0"
+        hold(page, bubble, 1.0)
+        WebDriverWait(page, 30).until(lambda _: arrow.value_of_css_property("opacity") == "1")
+    open_page(page, preview)
+    assert page.find_element(By.ID, "invitation").text == text("preview", "drop-here")
 
 
 def test_every_button_and_field_has_a_name(page: webdriver.Chrome) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -89,6 +90,25 @@ def phone(page: webdriver.Chrome, width: int, height: int) -> Iterator[None]:
         yield
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@contextmanager
+def touch(page: webdriver.Chrome) -> Iterator[None]:
+    """A screen that is touched: no mouse is there, and nothing can be dropped."""
+    page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 1})
+    try:
+        yield
+    finally:
+        page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+
+def hold(page: webdriver.Chrome, element: WebElement, seconds: float) -> None:
+    """Touch the middle of an element for so long."""
+    box = element.rect
+    point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+    time.sleep(seconds)
+    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
 def spoken(page: webdriver.Chrome) -> list[str]:
