@@ -168,7 +168,9 @@ async def _greet(app: _App) -> None:
             await key_values.set("introduced", wanted)
     except LedgerError as error:
         log.warning("the command menu could not be filled: %s", error)
-    except AiogramError as error:  # a wrong token ends the bot elsewhere
+    except UNKNOWN:
+        log.debug("the token is refused, which ends the bot elsewhere, with a line that says so")
+    except AiogramError as error:
         log.warning("the command menu could not be filled: %s", type(error).__name__)
 
 

@@ -12,6 +12,15 @@ from tests.support.telegram import Telegram
 TEXTS = {file.stem: polib.pofile(str(file)) for file in (ROOT / "bot" / "texts").glob("*.po")}
 """The bot's catalogues, by language."""
 
+MENTION = {"caption": "@test_bot", "caption_entities": [{"type": "mention", "offset": 0, "length": 9}]}
+"""The caption of a photo that is meant for the bot, in a group."""
+
+
+def command(word: str, field: str = "text") -> dict[str, Any]:
+    """A message that is a command, or a `caption` that is one."""
+    entities = [{"type": "bot_command", "offset": 0, "length": len(word.partition(" ")[0])}]
+    return {field: word, "entities" if field == "text" else "caption_entities": entities}
+
 
 def text(context: str, key: str, language: str = "en") -> str:
     """A text of the bot, as its catalogue has it."""

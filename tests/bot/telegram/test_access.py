@@ -8,14 +8,13 @@ import pytest
 
 from bot.settings import Settings, SettingsError
 from tests.support.bot_process import RunBot, StartBot
-from tests.support.chat import answer_to, buttons, text
+from tests.support.chat import MENTION, answer_to, buttons, text
 from tests.support.photos import draw
 from tests.support.telegram import TOKEN, Telegram
 from tests.support.telegram.refusals import refuse_with
 
 FRIEND, OWNER, STRANGER = 2001, 99, 3001
 OURS, THEIRS = -1001000000009, -1001000000010
-MENTION = {"caption": "@test_bot", "caption_entities": [{"type": "mention", "offset": 0, "length": 9}]}
 
 
 @pytest.fixture

@@ -17,14 +17,13 @@ import pytest
 from PIL import Image
 
 from tests.support.bot_process import StartBot, kill
-from tests.support.chat import answer_to, buttons, kinds, press_button, text, toasts
+from tests.support.chat import MENTION, answer_to, buttons, kinds, press_button, text, toasts
 from tests.support.models import write_color_model
 from tests.support.photos import COLORS, draw, encode
 from tests.support.telegram import Telegram
 
 GROUP = -5
 ADA, BOB = 7, 8
-MENTION = {"caption": "@test_bot", "caption_entities": [{"type": "mention", "offset": 0, "length": 9}]}
 ANONYMOUS = {
     "from": {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"},
     "sender_chat": {"id": GROUP, "type": "supergroup", "title": "Friends"},

@@ -1,0 +1,163 @@
+"""Albums: one answer for all photos, in private chats, groups and channels: the real process against the double."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.bot_process import StartBot, kill
+from tests.support.chat import MENTION, TEXTS, answer_to, command, kinds, text
+from tests.support.photos import COLORS, draw
+from tests.support.telegram import Telegram
+
+GROUP = -5
+
+
+def album_answers(telegram: Telegram) -> list[str]:
+    """The texts of the bot's messages as they stand now."""
+    return [message["text"] for message in telegram.messages.values() if message.get("from", {}).get("is_bot")]
+
+
+def edits(telegram: Telegram) -> int:
+    return sum(method == "editMessageText" for method, _ in list(telegram.calls))
+
+
+@pytest.mark.parametrize("mentioned", [0, 1, 2])
+def test_in_a_group_an_album_with_one_mention_is_meant_as_a_whole(
+    telegram: Telegram, start_bot: StartBot, mentioned: int
+) -> None:
+    start_bot()
+    for number, color in enumerate(COLORS):
+        extra = MENTION if number == mentioned else {}
+        photo = telegram.files.keep_photo(draw(color))
+        telegram.send({"photo": photo, "media_group_id": "album"} | extra, chat=GROUP)
+    unmeant = {"photo": telegram.files.keep_photo(draw("red")), "media_group_id": "another"}
+    telegram.send(unmeant, chat=GROUP)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    (answer,) = album_answers(telegram)
+    assert answer.splitlines()[:4] == ["3 photos:", "1. red, 99%", "2. green, 99%", "3. blue, 99%"]
+
+
+@pytest.mark.parametrize("webhook", [False, True])
+def test_an_album_of_ten_in_a_group_gets_ten_lines_in_three_edits(
+    telegram: Telegram, start_bot: StartBot, free_port: int, webhook: bool
+) -> None:
+    telegram.enforce_limits = True
+    start_bot(**({"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "PORT": str(free_port)} if webhook else {}))
+    own = telegram.send({"photo": telegram.files.keep_photo(draw("red"))} | MENTION, chat=GROUP)
+    telegram.wait_until(lambda: own in telegram.answers())
+    reply = {"reply_to_message": answer_to(telegram, own)}
+    for _ in range(10):
+        photo = {"photo": telegram.files.keep_photo(draw("blue")), "media_group_id": "album"}
+        telegram.send(photo | reply, chat=GROUP)
+    telegram.wait_until(lambda: album_answers(telegram)[-1].startswith("10 photos:"), seconds=60)
+    assert len(album_answers(telegram)) == 2
+    assert edits(telegram) <= 3
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+
+
+def test_photos_of_an_album_that_came_before_its_mention_get_their_lines_in_one_edit(
+    telegram: Telegram, start_bot: StartBot
+) -> None:
+    start_bot()
+    for _ in range(9):
+        photo = telegram.files.keep_photo(draw("blue"))
+        telegram.send({"photo": photo, "media_group_id": "album"}, chat=GROUP)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    last = {"photo": telegram.files.keep_photo(draw("red")), "media_group_id": "album"}
+    telegram.send(last | MENTION, chat=GROUP)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    (answer,) = album_answers(telegram)
+    assert answer.splitlines()[:2] == ["10 photos:", "1. blue, 99%"]
+    assert "10. red, 99%" in answer
+    assert edits(telegram) == 1
+
+
+def test_an_album_whose_process_is_killed_meanwhile_gets_all_its_lines(telegram: Telegram, start_bot: StartBot) -> None:
+    process = start_bot()
+    for color in COLORS:
+        telegram.send({"photo": telegram.files.keep_photo(draw(color)), "media_group_id": "album"})
+    telegram.wait_until(lambda: bool(telegram.sent))
+    kill(process)
+    start_bot()
+    for color in COLORS:
+        telegram.send({"photo": telegram.files.keep_photo(draw(color)), "media_group_id": "album"})
+    telegram.wait_until(lambda: telegram.unconfirmed == 0, seconds=60)
+    lines = [line.partition(" ")[2] for text in album_answers(telegram) for line in text.splitlines() if ". " in line]
+    assert sorted(set(lines)) == ["blue, 99%", "green, 99%", "red, 99%"]
+    assert len(lines) >= 6
+
+
+def test_a_photo_of_an_album_can_be_asked_about(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    album = [
+        telegram.send({"photo": telegram.files.keep_photo(draw(color)), "media_group_id": "album"}) for color in COLORS
+    ]
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert album_answers(telegram)[0].splitlines()[-1] == text("bot", "album-how")
+    telegram.send(command("/what") | {"reply_to_message": telegram.messages[album[2]]})
+    telegram.wait_until(lambda: album[2] in telegram.answers())
+    assert telegram.answers()[album[2]].startswith("I see: blue.")
+    assert kinds(answer_to(telegram, album[2])) == ["why", "right", "wrong"]
+
+
+@pytest.mark.parametrize("chat", [7, GROUP])
+def test_all_ten_photos_of_an_album_can_be_asked_about(telegram: Telegram, start_bot: StartBot, chat: int) -> None:
+    start_bot()
+    album = [
+        telegram.send(
+            {"photo": telegram.files.keep_photo(draw("blue")), "media_group_id": "album"}
+            | (MENTION if not number else {}),
+            chat=chat,
+        )
+        for number in range(10)
+    ]
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    for user, number in enumerate(album, start=100):  # people enough that nobody is too quick
+        asked = command("/what") | {"reply_to_message": telegram.messages[number]}
+        telegram.send(asked, chat=chat, user=7 if chat == 7 else user)
+        telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert all(telegram.answers()[number].startswith("I see: blue.") for number in album[1:])
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_what_an_album_says_names_the_command_that_asks(language: str) -> None:
+    assert "/what" in text("bot", "album-how", language)
+
+
+def test_an_album_without_pictures_is_told_so_once(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    for number in range(10):
+        paper = telegram.files.keep(b"%PDF") | {"mime_type": "application/pdf", "file_name": f"{number}.pdf"}
+        telegram.send({"document": paper, "media_group_id": "papers"})
+    for _ in range(4):
+        song = telegram.files.keep(b"ID3") | {"duration": 3, "mime_type": "audio/mpeg"}
+        telegram.send({"audio": song, "media_group_id": "songs"})
+    for _ in range(3):
+        video = telegram.files.keep(b"mp4") | {"width": 9, "height": 9, "duration": 1}
+        telegram.send({"video": video, "media_group_id": "videos"})
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert sorted(telegram.texts()) == sorted([*[text("bot", "hint")] * 2, text("bot", "no-picture")])
+
+
+def test_a_channels_photo_can_be_asked_about_where_its_posts_are_answered(
+    telegram: Telegram, start_bot: StartBot
+) -> None:
+    start_bot(CHANNEL_POSTS="on")
+    posts = [
+        telegram.post({"photo": telegram.files.keep_photo(draw(color)), "media_group_id": "album"}) for color in COLORS
+    ]
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    telegram.post(command("/what") | {"reply_to_message": telegram.messages[posts[2]]})
+    telegram.wait_until(lambda: posts[2] in telegram.answers())
+    assert telegram.answers()[posts[2]].startswith("I see: blue.")
+
+
+def test_an_albums_answer_stays_in_its_topic(telegram: Telegram, start_bot: StartBot) -> None:
+    start_bot()
+    topic = {"message_thread_id": 55, "is_topic_message": True, "media_group_id": "album"}
+    for color in COLORS:
+        photo = {"photo": telegram.files.keep_photo(draw(color))}
+        telegram.send(photo | topic | (MENTION if color == "green" else {}), chat=GROUP)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert [answer.splitlines()[0] for answer in album_answers(telegram)] == ["3 photos:"]
+    assert [fields.get("message_thread_id") for fields in telegram.sent] == ["55"]
