@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 import time
@@ -52,6 +53,11 @@ class Process:
         """kill -9, and start it again."""
         self.end()
         self._process = self._start()
+
+    def limit_files(self, size: int | None) -> None:
+        """Have no file of its own grow beyond `size` bytes: 0 is a full disk; None takes that back."""
+        _, most = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (most if size is None else size, most))
 
     def end(self) -> None:
         self._memory = self.peak()

@@ -40,6 +40,8 @@ UNREADABLE_EVERY = 25
 """Photos between two of them. The reference gets none: its polling would end with the first."""
 MOMENT = 1.0
 """A kill comes at a random moment within so many seconds from when it is due and the bot is up."""
+FULL_EVERY, FULL_SECONDS, FULL_AFTER = 5, 3.0, 4.0
+"""Kills between two times at which the disk is full, for how long, and until the next kill: answers are noted then."""
 PATIENCE = 120.0
 """Seconds that a bot has for the rest, once all photos are sent and it is up after the last kill."""
 QUIET = 10.0
@@ -101,6 +103,7 @@ def run_mode(
         with start_fleet(mode, telegram, model, folder or Path(temporary)) as bots:
             unreadable = () if mode == "reference" else UNREADABLE
             run = _Run(telegram, bots, unreadable, photos=photos, kills=kills, seed=seed, seconds=seconds)
+            run.keeps_files = mode in ("polling", "webhook")
             return run.go()
 
 
@@ -121,6 +124,8 @@ class _Run:
         seconds: float,
     ) -> None:
         self._telegram, self._bots, self._unreadable = telegram, bots, unreadable
+        self.keeps_files = False
+        """The bots keep their state in files: the disk may be full."""
         self._started_at = time.monotonic()
         self._deadline = self._started_at + seconds
         self._sent: list[int] = []
@@ -141,7 +146,9 @@ class _Run:
         try:
             self._wait_until(self._is_up)
             sender.start()
-            for moment, milestone in zip(self._moments, self._milestones, strict=True):
+            for number, (moment, milestone) in enumerate(zip(self._moments, self._milestones, strict=True)):
+                if self.keeps_files and number % FULL_EVERY == 1:
+                    self._fill_disk()
                 self._kill_one(moment, milestone)
             self._wait_until(lambda: self._is_up() and len(self._sent) == len(self._users))
             complete = True
@@ -175,6 +182,17 @@ class _Run:
         self._wait_until(lambda: time.monotonic() >= due)
         bot.kill()
         self._kills += 1
+
+    def _fill_disk(self) -> None:
+        """Once the bots are up: their state cannot be written for a time."""
+        self._wait_until(self._is_up)
+        for size, seconds in ((0, FULL_SECONDS), (None, FULL_AFTER)):
+            for bot in self._bots:
+                bot.limit_files(size)
+            until = time.monotonic() + seconds
+            self._wait_until(lambda until=until: time.monotonic() >= until)  # type: ignore[misc]
+        assert self._telegram.faults
+        self._telegram.faults.injected["full-disk"] += 1
 
     def _wait_for_the_rest(self) -> None:
         began = time.monotonic()
