@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import logging
@@ -21,6 +22,8 @@ from bot.storage.pseudonyms import Pseudonymiser
 
 MAX_BODY = 1_000_000
 """Bytes; a message with all that Telegram allows in it has a few tens of kB."""
+BODY_SECONDS = 15.0
+"""Time for a request's body, once its headers are there."""
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 QUEUE = 4
 """Updates that are taken in, in work and waiting, for each that may be in work."""
@@ -59,9 +62,14 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
         if health.going_down or delivery.in_work >= QUEUE * delivery.at_once:
             return _come_again()
         try:
-            raw = json.loads(await request.read())
+            async with asyncio.timeout(BODY_SECONDS):
+                raw = json.loads(await request.read())
         except ConnectionError:  # the sender is gone, and will send it again
             return _come_again()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        except web.RequestPayloadError:  # its body is not packed as its headers say, which is not Telegram's doing
+            raise web.HTTPBadRequest from None
         except (ValueError, RecursionError):
             raw = None
         incoming = parse(raw, delivery.bot, delivery.metrics)

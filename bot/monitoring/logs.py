@@ -13,6 +13,8 @@ SAME = 60
 """Characters of a line by which it is the same one."""
 REMEMBERED = 1000
 """Different lines."""
+BAD_REQUESTS = ("aiohttp.http_exceptions", "aiohttp.web_protocol")
+"""Modules of the errors that mean a request's head and its body. Imported, they would cost memory while polling."""
 
 
 def set_up_logging(level: str, form: str, secret: str | None) -> None:
@@ -29,7 +31,7 @@ def set_up_logging(level: str, form: str, secret: str | None) -> None:
 def shorten_bad_request(record: logging.LogRecord) -> bool:
     """aiohttp shows a traceback for what strangers send that is not HTTP, though nothing is wrong here."""
     kind = record.exc_info[0] if record.exc_info else None
-    if kind and kind.__module__ == "aiohttp.http_exceptions":
+    if kind and kind.__module__ in BAD_REQUESTS:
         record.exc_info, record.levelname = None, "WARNING"
         record.msg, record.args = f"a request that is not HTTP was refused: {kind.__name__}", ()
     return True
