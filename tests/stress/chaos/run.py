@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import tempfile
 import threading
 import time
@@ -103,7 +104,7 @@ def run_mode(
         with start_fleet(mode, telegram, model, folder or Path(temporary)) as bots:
             unreadable = () if mode == "reference" else UNREADABLE
             run = _Run(telegram, bots, unreadable, photos=photos, kills=kills, seed=seed, seconds=seconds)
-            run.keeps_files = mode in ("polling", "webhook")
+            run.keeps_files = mode in ("polling", "webhook") and sys.platform == "linux"
             return run.go()
 
 
@@ -125,7 +126,7 @@ class _Run:
     ) -> None:
         self._telegram, self._bots, self._unreadable = telegram, bots, unreadable
         self.keeps_files = False
-        """The bots keep their state in files: the disk may be full."""
+        """The bots keep their state in files, and Linux can have these grow no more: the disk may be full."""
         self._started_at = time.monotonic()
         self._deadline = self._started_at + seconds
         self._sent: list[int] = []
