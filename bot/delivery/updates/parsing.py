@@ -7,6 +7,7 @@ is cut out, the smallest part that will do, and the rest is answered. An update 
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import re
 from typing import Any
@@ -44,6 +45,7 @@ def parse(raw: object, bot: Bot, metrics: Metrics) -> Incoming | None:
     kind = next((name for name in raw if name != "update_id" and raw[name] is not None), "")
     counted = kind if kind in KINDS else UNKNOWN
     try:
+        raw = _replace_surrogates(raw)
         update = Update.model_validate(raw, context={"bot": bot})
     except ValidationError as error:
         _report(metrics, counted, f"an update that cannot be parsed ({_name_fields(error)})")
@@ -63,6 +65,17 @@ def find_number(raw: object) -> int | None:
     if isinstance(number, str) and number.isdecimal() and len(number) < 20:
         number = int(number)
     return number if type(number) is int and 0 <= number < MAX_NUMBER else None
+
+
+def _replace_surrogates(raw: dict[str, Any]) -> dict[str, Any]:
+    """JSON can hold half a surrogate pair, which no encoding takes: a question mark comes in its place."""
+    text = json.dumps(raw, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        valid: dict[str, Any] = json.loads(text.encode(errors="replace"))
+        return valid
+    return raw
 
 
 def _report(metrics: Metrics, kind: str, what: str) -> None:

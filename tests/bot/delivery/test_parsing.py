@@ -126,6 +126,11 @@ PHOTOS: dict[str, Callable[[Telegram], dict[str, Any]]] = {
     "with an old forward": lambda telegram: {"photo": photo(telegram), **OLD_FORWARD},
     "with one size that is damaged": lambda telegram: {"photo": [{"file_id": 5}, *photo(telegram)]},
     "with a caption that is a number": lambda telegram: {"photo": photo(telegram), "caption": 5},
+    "whose name and caption have half a surrogate": lambda telegram: {
+        "photo": [size | {"file_unique_id": "\ud800"} for size in photo(telegram)],
+        "caption": "\udfff",
+        "caption_entities": [{"type": "mention", "offset": 0, "length": 1}],
+    },
     "with an effect of tomorrow": lambda telegram: {"photo": photo(telegram), "quote": {"text": 1}, "story": {}},
     "in reply to an old forward": lambda telegram: {
         "photo": photo(telegram),
