@@ -54,10 +54,11 @@ class Backlog:
         attempts = self._attempts.get(entry.key, 0) + 1
         pause = max(seconds, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts - 1)))
         person = find_person(entry.update)
+        me = self._bot._me  # noqa: SLF001  # putting down waits for no network: `identify` has asked where it matters
         row = PutDownUpdate(
             key=entry.key,
             person="" if person is None else self._name(person),
-            update=json.dumps(reduce_update(entry.update, await self._bot.me())),
+            update=json.dumps(reduce_update(entry.update, me)),
             since=entry.slot.since,
             due=time.time() + pause,
             attempts=attempts,

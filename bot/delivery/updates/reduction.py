@@ -17,8 +17,8 @@ STICKER = ("type", "is_animated", "is_video")
 FILES = ("document", "sticker", "animation", "video", "video_note")
 
 
-def reduce_update(update: Update, me: User) -> dict[str, Any]:
-    """What is returned can be parsed, as the raw update could. `me` is the bot.
+def reduce_update(update: Update, me: User | None) -> dict[str, Any]:
+    """What is returned can be parsed, as the raw update could. `me` is the bot, if Telegram has said so.
 
     It is made of what was parsed, never of the raw update: pydantic takes "3" and 3.0 for 3, and code would not.
     """
@@ -36,7 +36,7 @@ def reduce_update(update: Update, me: User) -> dict[str, Any]:
     return reduced
 
 
-def _reduce_message(message: dict[str, Any], me: User, depth: int = 0) -> dict[str, Any]:
+def _reduce_message(message: dict[str, Any], me: User | None, depth: int = 0) -> dict[str, Any]:
     reduced = _pick(message, *MESSAGE) | {"chat": _pick(message["chat"], "id", "type")}
     if sender := message.get("from"):
         reduced["from"] = _reduce_user(sender)
@@ -78,7 +78,7 @@ def _reduce_user(user: dict[str, Any]) -> dict[str, Any]:
     return _pick(user, "id", "is_bot", "language_code") | {"first_name": ""}
 
 
-def _reduce_text(text: str, entities: list[dict[str, Any]], me: User) -> tuple[str, list[dict[str, Any]]]:
+def _reduce_text(text: str, entities: list[dict[str, Any]], me: User | None) -> tuple[str, list[dict[str, Any]]]:
     """Commands and mentions of the bot alone: they say that it is meant. Offsets count UTF-16 units."""
     units = text.encode("utf-16-le", "surrogatepass")
     words, kept, end = [], [], 0
@@ -89,9 +89,9 @@ def _reduce_text(text: str, entities: list[dict[str, Any]], me: User) -> tuple[s
         match entity.get("type"):
             case "bot_command":
                 pass
-            case "mention" if word.lower() == f"@{me.username}".lower():
+            case "mention" if me and word.lower() == f"@{me.username}".lower():
                 pass
-            case "text_mention" if entity.get("user") and entity["user"]["id"] == me.id:
+            case "text_mention" if me and entity.get("user") and entity["user"]["id"] == me.id:
                 word = "-" * (len(named) // 2)  # what the mention is called by is the person's own words
             case _:
                 continue

@@ -134,6 +134,18 @@ def test_by_webhook_a_held_chats_update_comes_again_when_the_chat_can_be_written
     assert backlog(tmp_path) == []
 
 
+def test_by_webhook_a_stalled_photo_is_put_down_though_telegram_does_not_say_who_the_bot_is(
+    telegram: Telegram, start_bot: StartBot, free_port: int, tmp_path: Path
+) -> None:
+    telegram.refusals += [Refusal("getMe", 502, "<html>"), Refusal(DOWNLOAD, 500, "x")]
+    photo = telegram.send_photo(draw("red"), user=7)
+    start_bot(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", HOST="127.0.0.1", PORT=str(free_port))
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    telegram.refusals.clear()
+    telegram.wait_until(lambda: photo in telegram.answers(), seconds=120)
+    assert "Traceback" not in (tmp_path / "bot.log").read_text()
+
+
 def test_photos_of_a_chat_are_answered_in_order(telegram: Telegram, start_bot: StartBot) -> None:
     telegram.refusals.append(Refusal(DOWNLOAD, 500, "x", times=1))
     sent = [telegram.send_photo(draw(("red", "blue", "green")[number % 3]), user=7) for number in range(8)]
