@@ -52,8 +52,8 @@ class Plan:
     burst_color: str = "red"
     burst_kill: float | None = None
     """Seconds after the burst at which a process dies: what comes again has been let in before."""
-    forget_in_job: int | None = None
-    """The number of the threads' job during which Redis forgets everything: a photo is being looked at."""
+    forget_in_look: int | None = None
+    """The number of the photo during whose decoding Redis forgets everything."""
     forget_kill: float | None = None
     """Seconds after that at which a process dies."""
     comments: bool = False
@@ -66,7 +66,7 @@ class Plan:
         """Nothing goes wrong but with single chats: all others are answered at once."""
         alone = all(trouble.chat is not None for trouble in self.troubles)
         deaths = self.kills or self.stops or self.poison or self.kill_when_confirmed or self.burst_kill
-        return alone and not (deaths or self.forget_in_job)
+        return alone and not (deaths or self.forget_in_look)
 
     def __str__(self) -> str:
         way = f"{'webhook' if self.webhook else 'polling'}, {'Redis' if self.redis else 'SQLite'} x{self.replicas}"
@@ -130,8 +130,8 @@ def _draw_moments(rng: Random, plan: Plan) -> None:
     """What goes wrong at moments that chance alone would seldom hit."""
     plan.comments = rng.random() < 0.5
     if plan.redis and rng.random() < 0.3:
-        plan.forget_in_job = rng.randint(1, 12)
-        plan.forget_kill = rng.uniform(0.02, 0.12) if rng.random() < 0.8 else None  # before the answer is noted
+        plan.forget_in_look = rng.randint(1, 12)
+        plan.forget_kill = rng.uniform(0.01, 0.08) if rng.random() < 0.8 else None  # before the answer is noted
     if plan.redis and not plan.webhook and plan.burst is None and rng.random() < (0.7 if plan.kills else 0.2):
         plan.burst, plan.burst_kill = rng.uniform(0, plan.busy), rng.uniform(0.05, 0.5)
 

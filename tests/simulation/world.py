@@ -9,7 +9,11 @@ from pathlib import Path
 from random import Random
 from unittest import mock
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bot.inference.classifier import Classifier
+from bot.inference.contract import Preprocess
 from bot.settings import Settings
 from bot.texts.replies import Replies
 from tests.simulation.disk import Disk, RedisServer
@@ -62,7 +66,7 @@ class World:
         """Of all processes that there have been."""
         self.watch = Watch(plan, self.clock, self.telegram, replies)
         self._calls = 0
-        self._jobs = 0
+        self._looks = 0
         self._kills = list(plan.kills)
         self._starts = 0
         self._ending = False
@@ -97,7 +101,7 @@ class World:
                 ("bot.storage.redis.Redis", self.redis.make_client()),
                 ("aiohttp.connector.aiohappyeyeballs.start_connection", start_connection),
                 ("ssl.create_default_context", lambda **_: _TLS),
-                ("bot.telegram.handlers.photos.decode", decode_once),
+                ("bot.telegram.handlers.photos.decode", self._look),
                 ("bot.delivery.at_least_once.give_back_memory", leave_memory),
                 ("bot.app.settle_memory", leave_memory),
             ):
@@ -182,7 +186,7 @@ class World:
             self.telegram,
             self._on_exit,
             self._on_death,
-            self._begin_job,
+            lambda: self._rng.uniform(0.001, 0.03),
             self.watch.complain,
         )
         self.processes.append(process)
@@ -224,14 +228,14 @@ class World:
             del self._kills[0]
             self._kill_one()
 
-    def _begin_job(self) -> float:
-        """The seconds that a job of a thread takes."""
-        self._jobs += 1
-        if self._jobs == self.plan.forget_in_job:
+    def _look(self, data: bytes, preprocess: Preprocess) -> NDArray[np.uint8]:
+        """In place of `decode`: in the middle of it, Redis may forget everything."""
+        self._looks += 1
+        if self._looks == self.plan.forget_in_look:
             self._forget()
             if self.plan.forget_kill is not None:
                 self._at(self.plan.forget_kill, self._kill_one)
-        return self._rng.uniform(0.001, 0.03)
+        return decode_once(data, preprocess)
 
     def _forget(self) -> None:
         self.redis.forget()
