@@ -12,9 +12,8 @@ import numpy as np
 import onnx
 
 from bot.inference.classifier import Classifier
-from bot.inference.contract import Contract, Preprocess
+from bot.inference.contract import Contract
 from bot.inference.decoding import decode
-from export.graph import parity
 from export.graph.build import finish
 from training.data.photos import DataError, LabelledPhoto
 from training.evaluation.answers import Answers, ask_file
@@ -49,15 +48,15 @@ def evaluate_file(
     return evaluate(model, judged, answers)
 
 
-def locate_evidence(
-    graph: onnx.ModelProto, preprocess: Preprocess, photos: Sequence[LabelledPhoto], labels: Sequence[str]
-) -> Location | None:
+def locate_evidence(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Location | None:
     """Where a file's evidence lies on the pairs among photos; None without pairs or evidence."""
-    pairs = find_pairs(photos)
-    pixels = [[decode(photo.path.read_bytes(), preprocess) for photo in (pair.plain, pair.drawn)] for pair in pairs]
-    evidence = parity.read_evidence(graph, [drawn for _, drawn in pixels]) if pairs else None
-    if evidence is None:
+    pairs, contract = find_pairs(photos), classifier.contract
+    if not pairs or not classifier.explains:
         return None
-    classes = [list(labels).index(pair.drawn.label) for pair in pairs]
-    cells = evidence.cells[np.arange(len(pairs)), classes]
+    pixels = [
+        [decode(photo.path.read_bytes(), contract.preprocess) for photo in (pair.plain, pair.drawn)] for pair in pairs
+    ]
+    classes = [contract.labels.index(pair.drawn.label) for pair in pairs]
+    explained = zip(pixels, classes, strict=True)
+    cells = np.array([classifier.explain(drawn)[1][number] for (_, drawn), number in explained])
     return measure_location(cells, [find_boxes(plain, drawn) for plain, drawn in pixels])

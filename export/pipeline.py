@@ -23,7 +23,7 @@ from export.graph.quantize import CALIBRATION_PHOTOS, quantize
 from export.measure import evaluate_file, locate_evidence, open_graph
 from export.metadata import FileMetrics, Int8Loss, TrainedOn, describe_file, write_json
 from export.training_run import ExportError, TrainingRun, load
-from training.evaluation.answers import Answers, ask_file, read_logits
+from training.evaluation.answers import Answers, read_logits
 from training.evaluation.calibration import choose_unsure, fit_temperature
 from training.evaluation.evaluate import judge
 from training.fitting.learner import compute_logits
@@ -55,6 +55,10 @@ class Checks:
     """First the run's `checked` ones."""
     logits: NDArray[np.float32]
     """`[photos, outputs]`"""
+
+    @property
+    def names(self) -> list[str]:
+        return [photo.name for photo in self.photos]
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def build(run: TrainingRun, checks: Checks) -> Candidate:
     temperature = choose_temperature(run, checks)
     candidate = _ask(build_graph(run.learner, temperature), temperature, run, checks)
     expected = read_logits(checks.logits, len(run.labels), temperature)
-    agreement = parity.compare(expected, candidate.answers, checks.photos, run.labels)
+    agreement = parity.compare(expected, candidate.answers, checks.names, run.labels)
     print(f"temperature {temperature:.2f}\nfloat32 file against the learner: {agreement}")
     if agreement.labels < 1 or agreement.difference > parity.MAX_DIFFERENCE:
         raise ExportError(f"the file does not say what the learner says: {agreement}. Nothing was written.")
@@ -110,7 +114,7 @@ def quantise(full: Candidate, run: TrainingRun, checks: Checks) -> Candidate:
     drawn = np.linspace(0, len(photos) - 1, min(CALIBRATION_PHOTOS, len(photos)), dtype=int)
     pixels = [decode(photos[index].path.read_bytes(), PREPROCESS) for index in drawn]
     candidate = _ask(quantize(full.graph, pixels), full.temperature, run, checks)
-    agreement = parity.compare(full.answers, candidate.answers, checks.photos, run.labels)
+    agreement = parity.compare(full.answers, candidate.answers, checks.names, run.labels)
     print(f"int8 file against the float32 one: {agreement}")
     before, after = (graph.answers[: len(run.targets)].labels == run.targets for graph in (full, candidate))
     if parity.loses_more_than_chance(before, after):
@@ -151,15 +155,16 @@ def measure(candidate: Candidate, run: TrainingRun, rule: Unsure) -> FileMetrics
         classifier = open_graph(candidate.graph, describe(run, rule))
         answers = candidate.answers[: len(run.held_out)]
         evaluation = evaluate_file(classifier, judged, run.recipe, candidate.temperature, answers)
+        location = locate_evidence(classifier, run.held_out)
     else:
-        evaluation = run.metrics.evaluation
+        evaluation, location = run.metrics.evaluation, None
     return FileMetrics(
         precision="int8" if candidate.int8 else "float32",
         temperature=candidate.temperature,
         evaluation=evaluation,
         int8=candidate.int8,
         left_out=run.left_out,
-        location=locate_evidence(candidate.graph, PREPROCESS, run.held_out, run.labels),
+        location=location,
     )
 
 
@@ -190,8 +195,7 @@ def _ask(graph: onnx.ModelProto, temperature: float, run: TrainingRun, checks: C
     """Raises ExportError if the evidence does not add up to the probabilities."""
     rule = Unsure(0.0, 1.0 if run.outsiders else None)
     classifier = open_graph(graph, describe(run, rule))
-    answers = ask_file(classifier)(photo.data for photo in checks.photos)
-    evidence = parity.read_evidence(graph, [decode(photo.data, PREPROCESS) for photo in checks.photos])
+    answers, evidence = parity.ask(classifier, [photo.pixels for photo in checks.photos])
     if evidence and evidence.error > parity.MAX_EVIDENCE_ERROR:
         raise ExportError(f"the evidence misses the probabilities by {evidence.error:.2g}. Nothing was written.")
     return Candidate(graph, temperature, answers, evidence)

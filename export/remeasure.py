@@ -59,16 +59,15 @@ def remeasure(model: Path, data: Path, report: Path | None = None, about: Path |
         recipe.split_seed,
         trained_on.breakdown,
     )
-    graph = onnx.load(model)
     measured = replace(
         metrics,
         evaluation=evaluate_file(classifier, judged, recipe, metrics.temperature),
         left_out=find_left_out(report, everything, data) if report else metrics.left_out,
-        location=locate_evidence(graph, contract.preprocess, photos.held_out, contract.labels),
+        location=locate_evidence(classifier, photos.held_out),
     )
     if about:
         trained_on = replace(trained_on, about=about.read_text(encoding="utf-8").strip())
-    write(graph, replace(contract, metrics=write_json(measured), trained_on=write_json(trained_on)), model)
+    write(onnx.load(model), replace(contract, metrics=write_json(measured), trained_on=write_json(trained_on)), model)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,8 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import onnx
-
 from bot.errors import LabelgramError
 from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
@@ -93,8 +91,7 @@ def verify(model: Path, data: Path, outsiders: str | None = None) -> list[Check]
         measured = _evaluate(classifier, photos.held_out, photos, data, recipe)
         checks += list(_check_own(claims.evaluation, measured, photos.complete))
         if claims.location and photos.complete:
-            graph, preprocess = onnx.load(model), classifier.contract.preprocess
-            location = locate_evidence(graph, preprocess, photos.held_out, classifier.contract.labels)
+            location = locate_evidence(classifier, photos.held_out)
             checks += list(_check_location(claims.location, location)) if location else []
     if photos.new:
         measured = _evaluate(classifier, photos.new, photos, data, recipe)

@@ -85,13 +85,12 @@ class Classifier:
         return self._judge(*self._run(self._outputs, pixels[np.newaxis]))
 
     def explain(self, pixels: NDArray[np.uint8]) -> tuple[Prediction, NDArray[np.float32]]:
-        """Name one photo, and tell by how much each of its cells speaks for that label: float32 `[GRID, GRID]`.
+        """Name one photo, and tell how much each of its cells speaks for each class: float32 `[classes, GRID, GRID]`.
 
-        The numbers are parts of the label's logit, less the mean over the classes. Only where `explains`.
+        The numbers are parts of a class's logit, less the mean over the classes. Only where `explains`.
         """
         *rest, evidence = self._run([*self._outputs, EVIDENCE], pixels[np.newaxis])
-        prediction = self._judge(*rest)
-        return prediction, evidence[0, self.contract.labels.index(prediction.label)]
+        return self._judge(*rest), evidence[0]
 
     def _judge(self, rows: NDArray[np.float32], *more: NDArray[np.float32]) -> Prediction:
         """A prediction from the outputs for one photo: float32 `[1, classes]`, and `[1]` if there is an outsider."""

@@ -43,7 +43,7 @@ def explain(data: bytes, classifier: Classifier) -> Explanation:
     preprocess = classifier.contract.preprocess
     photo = read(data)
     prediction, evidence = classifier.explain(fit(photo, preprocess))
-    heat = np.maximum(evidence, 0, dtype=np.float32)
+    heat = np.maximum(evidence[classifier.contract.labels.index(prediction.label)], 0, dtype=np.float32)
     strongest = heat.max()
     if strongest == 0 or (heat >= LEVEL * strongest).mean() > WIDEST:
         return Explanation(prediction, None)

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from PIL import ImageOps
+from scipy.special import softmax
 
-from bot.inference.contract import EVIDENCE, INPUT, OUTPUT
-from bot.inference.decoding import PhotoError, read
+from bot.inference.classifier import Classifier
+from bot.inference.decoding import PhotoError, decode, read
 from bot.inference.photo_files import find_photos, read_photo
 from export.training_run import ExportError
-from training.evaluation.answers import Answers
+from training.evaluation.answers import Answers, read_predictions
 from training.evaluation.intervals import chance_of_loss
+from training.report.figures import PREPROCESS
 
 MIN_PHOTOS = 200
 """Photos that every export is checked on at least."""
@@ -37,10 +37,12 @@ since a net of many classes that has barely learned has near ties everywhere."""
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo file to compare on: a name for messages, and its bytes."""
+    """A photo file to compare on: a name for messages, its bytes, and what the bot's decoding makes of them."""
 
     name: str
     data: bytes
+    pixels: NDArray[np.uint8]
+    """`[224, 224, 3]`"""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class Agreement:
         )
 
 
-def compare(expected: Answers, found: Answers, photos: Sequence[Photo], labels: Sequence[str]) -> Agreement:
-    """Compare two classifiers' answers to the same photos; `labels` are the classes' names."""
+def compare(expected: Answers, found: Answers, photos: Sequence[str], labels: Sequence[str]) -> Agreement:
+    """Compare two classifiers' answers to the same photos; `photos` and `labels` are names."""
     differences = np.abs(expected.numbers - found.numbers).max(axis=1)  # [photos]
     same = expected.labels == found.labels
     worst = int(np.argmax(differences + ~same))  # a difference is below 1, so another label weighs more
@@ -73,7 +75,7 @@ def compare(expected: Answers, found: Answers, photos: Sequence[Photo], labels: 
     else:
         old, new = int(expected.labels[worst]), int(found.labels[worst])
     change = f"{names[old]} {before[old]:.4f} became {names[new]} {after[new]:.4f}"
-    return Agreement(len(photos), float(same.mean()), float(differences.max()), f"{photos[worst].name}: {change}")
+    return Agreement(len(photos), float(same.mean()), float(differences.max()), f"{photos[worst]}: {change}")
 
 
 def loses_more_than_chance(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> bool:
@@ -92,19 +94,19 @@ class Evidence:
     """Largest difference between a probability and the softmax of the evidence's sum over the cells."""
 
 
-def read_evidence(model: onnx.ModelProto, pixels: Sequence[NDArray[np.uint8]]) -> Evidence | None:
-    """The evidence for photos, uint8 `[224, 224, 3]` each; None: the model has no such output."""
-    if EVIDENCE not in [output.name for output in model.graph.output]:
-        return None
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    rows = [session.run([OUTPUT, EVIDENCE], {INPUT: photo[np.newaxis]}) for photo in pixels]
-    probabilities, cells = (np.concatenate([row[number] for row in rows]) for number in (0, 1))
-    logits = cells.sum(axis=(2, 3))
-    sums = np.exp(logits - logits.max(axis=1, keepdims=True))
-    error = np.abs(sums / sums.sum(axis=1, keepdims=True) - probabilities).max()
-    return Evidence(cells, float(error))
+def ask(classifier: Classifier, pixels: Sequence[NDArray[np.uint8]]) -> tuple[Answers, Evidence | None]:
+    """What a file says of photos, uint8 `[224, 224, 3]` each, and its evidence; None: it has no such output.
+
+    The net runs once for both.
+    """
+    labels = classifier.contract.labels
+    if not classifier.explains:
+        return read_predictions([classifier.predict(photo) for photo in pixels], labels), None
+    said = [classifier.explain(photo) for photo in pixels]
+    answers = read_predictions([prediction for prediction, _ in said], labels)
+    cells = np.stack([rows for _, rows in said])
+    error = np.abs(softmax(cells.sum(axis=(2, 3)), axis=1) - answers.probabilities).max()
+    return answers, Evidence(cells, float(error))
 
 
 def compare_evidence(before: Evidence, after: Evidence) -> tuple[float, float]:
@@ -133,12 +135,10 @@ def read_folder(folder: Path) -> Iterator[Photo]:
 
 def read_file(path: Path) -> Photo:
     """Raises ExportError if it cannot be read."""
-    photo = Photo(str(path), read_photo(path))
     try:
-        read(photo.data)
+        return make_photo(str(path), read_photo(path))
     except (PhotoError, OSError) as error:
         raise ExportError(f"{path}: {error}") from error
-    return photo
 
 
 def top_up(photos: Sequence[Photo], count: int) -> list[Photo]:
@@ -156,4 +156,9 @@ def _vary(photo: Photo, number: int) -> Photo:
     left, top = int(width * share), int(height * share)
     buffer = io.BytesIO()
     image.crop((left, top, width - left, height - top)).save(buffer, "PNG")
-    return Photo(f"{photo.name} (variant {number})", buffer.getvalue())
+    return make_photo(f"{photo.name} (variant {number})", buffer.getvalue())
+
+
+def make_photo(name: str, data: bytes) -> Photo:
+    """Raises PhotoError if it cannot be read."""
+    return Photo(name, data, decode(data, PREPROCESS))

@@ -15,7 +15,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from bot.inference.contract import EVIDENCE, INPUT
 from export.graph.first_layer import PIXELS, fold_normalisation, read_pixels
 
-CALIBRATION_PHOTOS = 512
+CALIBRATION_PHOTOS = 128
 """Training photos on which the ranges of the activations are measured."""
 OPERATORS = ["Conv", "Relu", "Add", "MaxPool", "Gemm"]
 

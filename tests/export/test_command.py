@@ -16,7 +16,7 @@ from bot.inference.contract import Preprocess
 from export import pipeline
 from export.__main__ import main
 from export.graph.build import build_graph
-from export.graph.parity import Photo, compare, loses_more_than_chance, top_up
+from export.graph.parity import compare, loses_more_than_chance, make_photo, top_up
 from export.metadata import read_metrics, read_trained_on
 from export.training_run import load
 from tests.support.datasets import CLASSES, draw_photo
@@ -175,7 +175,7 @@ def test_given_photos_are_checked_on_too_and_unreadable_ones_named(trained: Path
 
 
 def test_photos_are_topped_up_with_variants_that_differ() -> None:
-    photo = Photo("a", encode(draw_photo((1, 1, 1), 1), "PNG"))
+    photo = make_photo("a", encode(draw_photo((1, 1, 1), 1), "PNG"))
     photos = top_up([photo], 5)
     assert len({photo.data for photo in photos}) == len({photo.name for photo in photos}) == 5
     assert top_up(photos, 3) == photos
@@ -189,15 +189,14 @@ def say(probabilities: list[float], outsider: list[float] | None = None) -> Answ
 
 def test_the_comparison_names_the_photo_whose_label_changed() -> None:
     expected, found = say([0.9, 0.51, 0.2]), say([0.7, 0.49, 0.2])
-    agreement = compare(expected, found, [Photo(name, b"") for name in "abc"], ["cat", "dog"])
+    agreement = compare(expected, found, ["a", "b", "c"], ["cat", "dog"])
     assert agreement.labels == pytest.approx(2 / 3)
     assert agreement.difference == pytest.approx(0.2, abs=1e-6)
     assert agreement.worst == "b: cat 0.5100 became dog 0.5100"
 
 
 def test_a_changed_outsider_counts_in_the_comparison() -> None:
-    photos = [Photo(name, b"") for name in "ab"]
-    agreement = compare(say([0.9, 0.8], [0.1, 0.1]), say([0.9, 0.8], [0.1, 0.4]), photos, ["cat", "dog"])
+    agreement = compare(say([0.9, 0.8], [0.1, 0.1]), say([0.9, 0.8], [0.1, 0.4]), ["a", "b"], ["cat", "dog"])
     assert agreement.labels == 1
     assert agreement.difference == pytest.approx(0.3, abs=1e-6)
     assert agreement.worst == "b: outsider 0.1000 became outsider 0.4000"

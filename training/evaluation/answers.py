@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from bot.inference.classifier import Classifier
+from bot.inference.classifier import Classifier, Prediction
 from bot.inference.contract import Unsure
 from training.data.photos import LabelledPhoto
 
@@ -99,9 +99,13 @@ def ask_file(classifier: Classifier) -> Ask:
     """The answers of a model file, to one photo after another as the bot gets them."""
 
     def ask(pictures: Iterable[bytes], photos: Sequence[LabelledPhoto] | None = None) -> Answers:
-        predictions = [classifier.classify(picture) for picture in pictures]
-        rows = np.array([list(prediction.probabilities.values()) for prediction in predictions], np.float32)
-        outsider = [np.nan if prediction.outsider is None else prediction.outsider for prediction in predictions]
-        return Answers(rows.reshape(-1, len(classifier.contract.labels)), np.array(outsider, np.float32))
+        return read_predictions([classifier.classify(picture) for picture in pictures], classifier.contract.labels)
 
     return ask
+
+
+def read_predictions(predictions: Sequence[Prediction], labels: Sequence[str]) -> Answers:
+    """What the bot's classifier said of photos one after another; `labels` are its classes."""
+    rows = np.array([list(prediction.probabilities.values()) for prediction in predictions], np.float32)
+    outsider = [np.nan if prediction.outsider is None else prediction.outsider for prediction in predictions]
+    return Answers(rows.reshape(-1, len(labels)), np.array(outsider, np.float32))
