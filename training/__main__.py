@@ -36,9 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
     if name and name not in COMMANDS:
         print(f"training: there is no command {name!r}. There are {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
-    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is no reason to stop
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a name that it cannot show is no reason to stop; a log grows by lines
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
     warnings.filterwarnings("ignore", module="PIL")  # what it says of damaged EXIF names no file
     try:
         with explain_missing_packages("requirements-train.txt"):

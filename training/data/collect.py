@@ -17,12 +17,12 @@ import sys
 from pathlib import Path
 
 import skimage
-from fastprogress.fastprogress import progress_bar
 from PIL import Image
 
 from bot.inference.decoding import PhotoError, read
 from bot.inference.photo_files import SUFFIXES, find_photos
 from training.data.photos import DataError
+from training.progress import follow
 
 STAMPS = "/tuxpaint/stamps/"
 SOURCES = {
@@ -117,7 +117,7 @@ def _run(out: Path) -> None:
     ]
     for kind, files in pictures.items():
         count = 0
-        for file in progress_bar(rng.sample(files, len(files)), leave=False):
+        for file in follow(rng.sample(files, len(files)), len(files)):
             if count < MOST:
                 count += save(file, out / kind / f"{count:03}.jpg", grounds, rng)
         print(f"{kind}: {count} pictures")

@@ -22,11 +22,11 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 import requests
-from fastprogress.fastprogress import progress_bar
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from bot.inference.photo_files import SUFFIXES
+from training.progress import follow
 
 REPOSITORY, BRANCH, FOLDER = "prajnasb/observations", "master", "experiements/data/"
 THREADS, TIMEOUT = 6, 20  # downloads at a time, seconds without a byte
@@ -62,7 +62,7 @@ def _run(out: Path, api: str, raw: str) -> None:
         pool = ThreadPoolExecutor(THREADS)
         try:
             problems = pool.map(lambda path: _fetch(session, raw, path, photos[path], out / path), missing)
-            failed = [problem for problem in progress_bar(problems, total=len(missing), leave=False) if problem]
+            failed = [problem for problem in follow(problems, len(missing)) if problem]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     if failed:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from fastprogress.fastprogress import progress_bar
 from numpy.typing import NDArray
 
 from bot.inference.decoding import PhotoError, read
@@ -21,6 +20,7 @@ from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, read_g
 from training.data.photos import DataError, LabelledPhoto, PhotoSet, Skipped
 from training.data.split import count_naive_twins, hold_out, leave_out, part_from_held_out
 from training.data.tables import correct_labels
+from training.progress import follow
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,16 @@ def load_photos(
     )
 
 
-def find_collections(folder: Path, class_folder: str = "auto") -> list[str]:
-    """The collections that the photos of `folder` lie in, as their folders say; none is read. Raises DataError."""
+def find_collections(folder: Path, class_folder: str = "auto") -> dict[str, set[str]]:
+    """The labels in each collection of `folder`, as its folders say; no photo is read. Raises DataError."""
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}. --data names a folder with one folder of photos per class.")
     named = [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES]
-    return sorted({place.collection for place in _place(folder, named, class_folder).values() if place.label})
+    labels: defaultdict[str, set[str]] = defaultdict(set)
+    for place in _place(folder, named, class_folder).values():
+        if place.label:
+            labels[place.collection].add(place.label)
+    return dict(sorted(labels.items()))
 
 
 def _place(folder: Path, files: Sequence[Path], class_folder: str) -> dict[Path, Place]:
@@ -117,7 +121,7 @@ def _place(folder: Path, files: Sequence[Path], class_folder: str) -> dict[Path,
 
 def _look_at_all(files: Sequence[Path]) -> tuple[dict[Path, Look], list[Skipped]]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        looked = progress_bar(pool.map(_look, files), total=len(files), leave=False)
+        looked = follow(pool.map(_look, files), len(files))
         outcomes = list(zip(files, looked, strict=True))
     looks = {path: outcome for path, outcome in outcomes if isinstance(outcome, Look)}
     return looks, [Skipped(path, outcome) for path, outcome in outcomes if isinstance(outcome, str)]

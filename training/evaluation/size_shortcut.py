@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from fastprogress.fastprogress import progress_bar
 from PIL import Image, ImageFilter
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.tree import DecisionTreeClassifier
@@ -28,6 +27,7 @@ from bot.inference.decoding import read
 from training.data.groups import GROUPS_FILE
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
+from training.progress import follow
 
 JPEG_QUALITY = 90
 FOLDS = 5
@@ -94,7 +94,7 @@ def _run(data: Path, out: Path, seed: int) -> None:
         raise DataError(f"{out} is there already. --out names a new folder.")
     photos = load_photos(data, seed).photos
     copies = []
-    for photo, size in zip(progress_bar(photos, leave=False), draw_sizes(photos, seed), strict=True):
+    for photo, size in zip(follow(photos, len(photos)), draw_sizes(photos, seed), strict=True):
         name = photo.path.relative_to(data)
         copy = out / name.with_name(f"{name.name}.jpg")
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,8 @@ from fastai.torch_core import num_distrib
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from training.progress import shows_bars
+
 
 class SkipEmptyValidation(Callback):
     """No validation where no photos are held out; fastai's progress bar does not take an empty one."""
@@ -146,3 +148,39 @@ def interrupt_between_batches(learner: Learner) -> Iterator[None]:
     finally:
         learner.remove_cb(interrupt)
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def show_epochs(learner: Learner) -> Iterator[None]:
+    """fastai's table and bars on a terminal. Elsewhere a line for each epoch, and one before the first."""
+    if shows_bars():
+        yield
+        return
+    lines = PrintEpochs()
+    learner.add_cb(lines)
+    try:
+        with learner.no_bar(), learner.no_logging():
+            yield
+    finally:
+        learner.remove_cb(lines)
+
+
+class PrintEpochs(Callback):
+    """Prints a line for each epoch that is over, and saved."""
+
+    order = 90  # after the checkpoint
+
+    def before_fit(self) -> None:
+        print(f"training all layers, {self.learn.n_epoch} epochs")
+
+    def before_train(self) -> None:
+        self.trained = True
+
+    def after_epoch(self) -> None:
+        if not self.__dict__.pop("trained", False):  # an epoch that was over before the training was resumed
+            return
+        loss, *held_out = self.learn.recorder.log[1:4]
+        text = f"epoch {self.learn.epoch + 1} of {self.learn.n_epoch}: loss {loss:.3f}"
+        if len(self.learn.dls.valid):
+            text += f", of held-out photos {held_out[0]:.3f}, {held_out[1]:.1%} of them right"
+        print(text)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from fastprogress.fastprogress import progress_bar
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -19,6 +18,7 @@ from training.fitting.batches.augment import Strength, augment
 from training.fitting.batches.dataloaders import Pictures
 from training.fitting.batches.pixels import crop_middle, normalize, scale
 from training.fitting.precision import autocast
+from training.progress import follow
 
 COPIES, MANY = 2, 3000
 """Augmented copies of each picture beside itself; none where there are MANY pictures."""
@@ -46,7 +46,7 @@ def compute_features(body: nn.Module, pixels: Tensor, strength: Strength, seed: 
     body.eval()
     batches = [(start, copy) for copy in range(copies + 1) for start in range(0, len(pixels), BATCH)]
     with torch.inference_mode():
-        for start, copy in progress_bar(batches, leave=False):
+        for start, copy in follow(batches, len(batches)):
             part = pixels[start : start + BATCH].to(device)
             views = (
                 augment(part, torch.tensor([], dtype=torch.long), SIZE, strength, rng)

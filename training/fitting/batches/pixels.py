@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from fastai.vision.core import imagenet_stats
-from fastprogress.fastprogress import progress_bar
 from PIL import Image
 from torch import Tensor
 
 from bot.inference.contract import SIZE
 from bot.inference.decoding import read
 from training.fitting.batches.augment import SQUISHED
+from training.progress import follow
 
 IN_MEMORY = 4 * 2**30
 """Bytes of pixels, about 22,000 photos, beyond which they lie in a memory-mapped file."""
@@ -51,7 +51,7 @@ def decode_all(draws: Sequence[Draw], folder: Path) -> Tensor:
         pixels[number] = np.asarray(squish(draws[number]()))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in progress_bar(pool.map(decode, range(len(draws))), total=len(draws), leave=False):
+        for _ in follow(pool.map(decode, range(len(draws))), len(draws)):
             pass
     return torch.from_numpy(pixels)
 
