@@ -25,6 +25,7 @@ from training.fitting import precision
 from training.fitting.architectures import make_net
 from training.fitting.batches.dataloaders import Pictures, TrainBatches, make_training_loaders
 from training.fitting.callbacks import AVERAGE_FROM
+from training.fitting.checkpoint import CHECKPOINT_FILE
 from training.fitting.fit import fit_layers
 from training.fitting.learner import build_learner
 from training.recipe import AUGMENTATIONS, Recipe
@@ -65,7 +66,7 @@ def time_training(pictures: Pictures, photos: list[LabelledPhoto], recipe: Recip
     learner.dls = make_training_loaders(pictures, photos, recipe)
     start = time.perf_counter()
     with learner.no_bar(), learner.no_logging():
-        fit_layers(learner, photos, recipe, folder, False, None)
+        fit_layers(learner, photos, recipe, folder / CHECKPOINT_FILE, False, None)
     return len(photos) / (time.perf_counter() - start)
 
 

@@ -65,6 +65,14 @@ def test_it_says_what_it_skips_and_what_a_naive_split_would_have_leaked(trained:
     assert "A naive random split would have tested on" in output
 
 
+def test_a_log_has_a_line_for_each_epoch_and_no_bars(trained: Path) -> None:
+    output = (trained / "output").read_text()
+    assert not set(output) & set("\r█|")
+    epochs = [line for line in output.splitlines() if line.startswith("epoch ")]
+    assert [line.partition(":")[0] for line in epochs] == [f"epoch {number} of 7" for number in range(1, 8)]
+    assert "of held-out photos " in epochs[0]
+
+
 @pytest.mark.parametrize(
     ("out", "message"), [(".", "ends in no name"), ("/", "ends in no name"), ("file/out", "Not a directory")]
 )
@@ -136,6 +144,10 @@ def test_few_photos_are_judged_in_folds_and_all_of_them_are_learned_from(
     same = np.abs(logits - others).max(axis=1) < 1e-5
     assert same[folds == 0].all()
     assert not same[folds != 0].all()
+    assert not list(tmp_path.glob("checkpoint*"))  # a fold is never resumed
+    if trained.kept == "linear":  # its logits come from features, half of them rounded otherwise in bfloat16
+        assert trained.unseen is not None
+        assert np.corrcoef(trained.unseen.ravel(), logits.ravel())[0, 1] > 0.99
 
 
 def test_a_wrong_label_is_contradicted_by_a_layer_that_did_not_learn_it(two_classes: Path, tmp_path: Path) -> None:
@@ -166,7 +178,7 @@ def test_weights_that_do_not_fit_are_refused(content: object, two_classes: Path,
 
 def test_ctrl_c_before_the_first_epochs_end_writes_nothing(two_classes: Path, tmp_path: Path) -> None:
     process = start_training(two_classes, tmp_path / "out")
-    process.read_until("Epoch 1/500")
+    process.read_until("training all layers, 500 epochs")
     process.interrupt()
     done = process.wait(120)
     assert done.returncode == 130
@@ -180,7 +192,7 @@ def test_ctrl_c_while_all_layers_are_tried_keeps_the_net_of_the_last_layer(two_c
     process = start_training(
         two_classes, tmp_path / "out", "--weights", str(tmp_path / "weights.pth"), "--outsiders", "none", *LONG
     )
-    process.read_until("Epoch 1/500")
+    process.read_until("training all layers, 500 epochs")
     process.interrupt()
     done = process.wait(120)
     assert done.returncode == 0, done.stderr

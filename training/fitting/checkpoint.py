@@ -48,14 +48,14 @@ class Checkpoint(Callback):
     """Writes after every epoch what the next one needs, and seeds each by its number: a resumed training is the same.
 
     To the bit on the CPU. Half precision on a GPU starts again with its loss scale, and so may leave out other steps;
-    the smoothed training loss, a figure alone, starts again as well.
+    the smoothed training loss, a figure alone, starts again as well. Without a file it only seeds.
     """
 
     order = 70
 
     def __init__(
         self,
-        file: Path,
+        file: Path | None,
         recipe: Recipe,
         photos: Sequence[LabelledPhoto],
         kept: KeepBest,
@@ -76,6 +76,7 @@ class Checkpoint(Callback):
 
     def read(self, device: torch.device) -> None:
         """Go on where the file says. Raises ResumeError if it is not there, damaged, or of another training."""
+        assert self.file is not None
         if not self.file.is_file():
             raise ResumeError(f"there is no training to resume: {self.file} is not there. Start without --resume.")
         try:
@@ -114,7 +115,7 @@ class Checkpoint(Callback):
         if not self.__dict__.pop("trained", False):
             return
         self.done = self.learn.epoch + 1
-        if rank_distrib():
+        if rank_distrib() or self.file is None:
             return
         average = self.keeper.averaged if self.keeper else None
         optimizer = self.learn.opt.state_dict()

@@ -17,9 +17,10 @@ from training.fitting.callbacks import (
     KeepBest,
     SkipEmptyValidation,
     interrupt_between_batches,
+    show_epochs,
     unwrap,
 )
-from training.fitting.checkpoint import CHECKPOINT_FILE, Checkpoint
+from training.fitting.checkpoint import Checkpoint
 from training.fitting.distributed import Share
 from training.fitting.precision import use_half_precision
 from training.recipe import Recipe
@@ -43,17 +44,18 @@ def fit_layers(  # noqa: PLR0913, PLR0917
     learner: Learner,
     photos: Sequence[LabelledPhoto],
     recipe: Recipe,
-    folder: Path,
+    file: Path | None,
     resume: bool,
     share: Share | None,
 ) -> Fit:
     """Train the learner's net with the loaders that it has; it ends with the weights' average, or with the last.
 
+    `file` holds the last epoch, for `resume`; None: so short a training is not resumed.
     Raises ResumeError, and KeyboardInterrupt if Ctrl-C came before the first epoch's end.
     """
     epochs = KeepBest()
     average = ExponentialMovingAverage(recipe.ema) if recipe.ema else None
-    checkpoint = Checkpoint(folder / CHECKPOINT_FILE, recipe, photos, epochs, average)
+    checkpoint = Checkpoint(file, recipe, photos, epochs, average)
     if resume:
         checkpoint.read(learner.dls.device)
     callbacks = [
@@ -69,7 +71,7 @@ def fit_layers(  # noqa: PLR0913, PLR0917
     learner.add_cbs(callbacks)
     interrupted = False
     try:
-        with interrupt_between_batches(learner):
+        with interrupt_between_batches(learner), show_epochs(learner):
             _fit(learner, recipe, checkpoint)
         if average and average.averaged:
             learner.model.load_state_dict(average.averaged.module.state_dict())

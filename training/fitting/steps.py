@@ -22,6 +22,7 @@ from training.fitting.batches.dataloaders import (
     make_training_loaders,
 )
 from training.fitting.callbacks import Epoch
+from training.fitting.checkpoint import CHECKPOINT_FILE
 from training.fitting.choice import average, choose, judge
 from training.fitting.distributed import Share
 from training.fitting.fit import Fit, fit_layers
@@ -47,8 +48,8 @@ class Trained:
     folds: FoldNets | None = None
     """The nets that tell of every photo what was learned without it; None: the held-out photos tell it."""
     unseen: NDArray[np.float32] | None = None
-    """Logits `[photos, outputs]` by last layers, each fitted without the photo; None: `folds` has them, or no weights
-    to start from."""
+    """Logits `[photos, outputs]` by last layers, each fitted without the photo: quick, since features are known. With
+    `folds` they are theirs. None: of other nets, or without weights to start from."""
 
 
 class Steps:
@@ -63,7 +64,7 @@ class Steps:
 
     def train_once(self, photos: Sequence[LabelledPhoto], resume: bool) -> Trained:
         """Train on the photos that are not held out, and choose by those that are."""
-        states, fit = self._fit_states(photos, resume)
+        states, fit = self._fit_states(photos, resume, file=self.folder / CHECKPOINT_FILE)
         right = self._judge(states, photos)
         kept = TUNED if fit.interrupted else self._choose(right, photos)
         unseen = self._compute_unseen(photos)
@@ -71,30 +72,37 @@ class Steps:
         return Trained(self.learner, fit.history, fit.interrupted, fit.seconds, kept, _mean(right), unseen=unseen)
 
     def _compute_unseen(self, photos: Sequence[LabelledPhoto]) -> NDArray[np.float32] | None:
-        """Logits of each photo by a last layer that was fitted without its fold: quick, since features are known."""
+        """Logits of each photo by a last layer that was fitted without its fold."""
         if self.features is None:
             return None
         folds = assign_folds(photos, self.recipe.split_seed)
-        logits = np.zeros((len(photos), len(self.kept_loaders.vocab)), np.float32)
-        layer = self.learner.model[1][-1]
-        for number, part in enumerate(_hold_out_each(photos, folds)):
-            fit_head(self.learner.model, self.features, self.pictures, list_cells(part), self.recipe.outsider_share)
-            rows = np.flatnonzero(folds == number)
+        return self._fit_last_layers(_hold_out_each(photos, folds), folds)[1]
+
+    def _fit_last_layers(
+        self, parted: Sequence[Sequence[LabelledPhoto]], folds: NDArray[np.int64]
+    ) -> tuple[list[State], NDArray[np.float32]]:
+        """A last layer fitted without each fold, and the logits of each photo, `[photos, outputs]`, by its fold's."""
+        assert self.features is not None
+        states, last_layer = [], replace(self.recipe, epochs=0)
+        logits = np.zeros((len(folds), len(self.kept_loaders.vocab)), np.float32)
+        for number, part in enumerate(parted):
+            states.append(self._fit_states(part, recipe=last_layer)[0][LINEAR])
+            rows, layer = np.flatnonzero(folds == number), self.learner.model[1][-1]
             with torch.inference_mode():
                 values = torch.from_numpy(self.features.values[rows]).to(layer.weight.device)
                 logits[rows] = layer(values).cpu().numpy()
-        return logits
+        return states, logits
 
     def train_folds(self, photos: Sequence[LabelledPhoto], folds: NDArray[np.int64]) -> Iterator[Trained]:
         """Fit the last layer in each fold without its photos, and on all; then see if all layers do better."""
         parted = _hold_out_each(photos, folds)
         everything = [replace(photo, held_out=False) for photo in photos]
-        last_layer = replace(self.recipe, epochs=0)
-        linear = [self._fit_states(part, recipe=last_layer)[0][LINEAR] for part in parted]
-        final = self._fit_states(everything, recipe=last_layer)[0]
+        linear, unseen = self._fit_last_layers(parted, folds)
+        final = self._fit_states(everything, recipe=replace(self.recipe, epochs=0))[0]
         numbers = {photo.path: int(fold) for photo, fold in zip(photos, folds, strict=True)}
         self.learner.model.load_state_dict(final[LINEAR])
-        first = Trained(self.learner, [], False, kept=LINEAR, folds=FoldNets(self.learner.model, linear, numbers))
+        nets = FoldNets(self.learner.model, linear, numbers)
+        first = Trained(self.learner, [], False, kept=LINEAR, folds=nets, unseen=unseen)
         yield first
         if self.recipe.epochs == 0 or self.recipe.keep == LINEAR:
             return
@@ -139,9 +147,13 @@ class Steps:
         return self._choose(right, parted[0]), right, states, history
 
     def _fit_states(
-        self, photos: Sequence[LabelledPhoto], resume: bool = False, recipe: Recipe | None = None
+        self,
+        photos: Sequence[LabelledPhoto],
+        resume: bool = False,
+        recipe: Recipe | None = None,
+        file: Path | None = None,
     ) -> tuple[dict[str, State], Fit]:
-        """The weights of the nets that there are to choose from."""
+        """The weights of the nets that there are to choose from. `file`: see `fit_layers`."""
         recipe, learner = recipe or self.recipe, self.learner
         learner.model.load_state_dict(self.start)
         states: dict[str, State] = {}
@@ -151,7 +163,7 @@ class Steps:
         if recipe.epochs == 0 or (recipe.keep == LINEAR and states):
             return states, Fit([], False, 0.0)
         learner.dls = make_training_loaders(self.pictures, photos, recipe)
-        fit = fit_layers(learner, photos, recipe, self.folder, resume, self.share)
+        fit = fit_layers(learner, photos, recipe, file, resume, self.share)
         states[TUNED] = _copy_state(learner)
         if LINEAR in states:
             states[MEAN] = average(states[LINEAR], states[TUNED])

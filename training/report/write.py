@@ -76,20 +76,21 @@ def write_report(  # noqa: PLR0913, PLR0917
     """Measure the net and write the whole report into `folder`.
 
     `folds` gives each photo's logits by a net that it was left out of; without it the held-out photos are judged.
-    `unseen`, float32 `[photos, outputs]`, are such logits for the list of suspicious labels alone.
+    `unseen`, float32 `[photos, outputs]`, are the photos' logits by those nets, if they are known; without `folds`
+    such logits for the list of suspicious labels alone.
     Raises DataError for a column that is not there.
     """
     data = Path(facts.data)
     read_columns((), data, facts.breakdown.columns)  # a wrong one is named before the net is run
     labels = get_labels(learner.dls)
     judged = [photo for photo in photos if folds or photo.held_out]
-    logits = compute_all(folds or ask_learner(learner), judged)
+    logits = unseen if folds and unseen is not None else compute_all(folds or ask_learner(learner), judged)
     metrics = measure(learner, photos, logits, facts, folds)
     if facts.left_out:
         write_run(describe_left_out(learner, judged, logits, metrics), folder)
     probabilities = read_logits(logits, len(labels), metrics.evaluation.calibration.temperature).probabilities
     answers = give_answers(judged, probabilities, labels)
-    if unseen is None:
+    if folds or unseen is None:
         suspicious = find_suspects(answers, probabilities, labels)
     else:
         all_probabilities = read_logits(unseen, len(labels), 1).probabilities
@@ -113,7 +114,7 @@ def write_page(written: Written, facts: RunFacts, folder: Path) -> None:
     pictures = {file.name: file.read_bytes() for file in folder.glob("*.png")}
     name = folder.name.removesuffix("-report")
     page = make_page(name, metrics, pictures, written.suspects, written.left_out)
-    (folder / PAGE_FILE).write_text(page, encoding="utf-8")
+    (folder / PAGE_FILE).write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _describe_suspects(answers: Sequence[Answer], data: Path) -> list[Suspect]:
