@@ -3,7 +3,7 @@
     python -m training across --data DIR --out artifacts/NAME [options of python -m training]
 
 Writes NAME-without-COLLECTION.pkl and its report for each. Their figures go into NAME-report/ too, where the report and
-the card of NAME find them.
+the card of NAME find them. With --resume a command that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -18,39 +18,90 @@ from bot.inference.photo_files import show_path
 from training import command
 from training.data.loading import find_collections
 from training.data.photos import DataError
-from training.evaluation.left_out import LEFT_OUT_FOLDER, LeftOut, measure_left_out, read_runs
-from training.runs import find_report
+from training.evaluation.left_out import LEFT_OUT_FOLDER, LeftOut, measure_left_out, name_file, read_runs
+from training.fitting.checkpoint import CHECKPOINT_FILE
+from training.options import parse, read_recipe
+from training.recipe import RecipeError, read_fields
+from training.runs import find_report, read_facts
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status: 0, 2 for photos of one collection only, else that of the training that failed."""
-    options, others = _parser().parse_known_args(arguments)
+    """Exit status: 0, 2 for wrong usage or photos, 130 after Ctrl-C, else that of the training that failed."""
+    parser = _parser()
+    options, others = parser.parse_known_args(arguments)
+    if any(other.partition("=")[0] == "--leave-out" for other in others):
+        parser.error("each collection is left out in turn: take away --leave-out, or run python -m training with it")
+    report = _find_report(options.out)
     try:
-        collections = find_collections(options.data, options.class_folder)
-        if len(collections) < 2:
-            raise DataError(
-                f"{options.data} holds one collection. Two folders with the same classes in each are needed, "
-                "such as web/cat, web/dog, phone/cat and phone/dog."
-            )
-    except DataError as error:
+        collections = _find_collections(options.data, options.class_folder)
+        for number, collection in enumerate(collections, 1):
+            print(f"training {number} of {len(collections)}, without {show_path(collection)}")
+            out = options.out.with_name(f"{options.out.name}-without-{name_file(collection)}")
+            training = ["--data", str(options.data), "--out", str(out), "--class-folder", options.class_folder]
+            training += [*others, "--leave-out", collection]
+            if options.resume and _is_done(report, collection, training, options.data):
+                print("it was trained before by this recipe: its figures stay")
+                continue
+            own_report = _find_report(out)
+            resume = ["--resume"] if options.resume and (own_report / CHECKPOINT_FILE).exists() else []
+            status = command.main([*training, *resume])
+            if status == command.STOPPED or (not status and read_facts(own_report).interrupted):
+                raise KeyboardInterrupt
+            if status:
+                return status
+            shutil.copytree(own_report / LEFT_OUT_FOLDER, report / LEFT_OUT_FOLDER, dirs_exist_ok=True)
+        figures = measure_left_out(read_runs(report), {})
+    except (DataError, RecipeError) as error:
         print(f"across: {show_path(str(error))}", file=sys.stderr)
         return 2
-    report = find_report(options.out.with_suffix(".pkl"))
-    for number, collection in enumerate(collections, 1):
-        print(f"training {number} of {len(collections)}, without {show_path(collection)}")
-        out = options.out.with_name(f"{options.out.name}-without-{collection.replace('/', '-')}")
-        training = ("--data", str(options.data), "--out", str(out), "--leave-out", collection)
-        status = command.main([*training, "--class-folder", options.class_folder, *others])
-        if status:
-            return status
-        shutil.copytree(
-            find_report(out.with_suffix(".pkl")) / LEFT_OUT_FOLDER, report / LEFT_OUT_FOLDER, dirs_exist_ok=True
-        )
-    figures = measure_left_out(read_runs(report), {})
+    except OSError as error:  # a disk that is full
+        print(f"across: {show_path(str(error.filename or report))}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("across: stopped. The same command with --resume goes on.", file=sys.stderr)
+        return command.STOPPED
     if figures:
         print(describe(figures))
     print(f"wrote {report / LEFT_OUT_FOLDER}/")
     return 0
+
+
+def _find_collections(data: Path, class_folder: str) -> list[str]:
+    """The names of the collections. Raises DataError where one of them cannot be left out, before any training."""
+    collections = find_collections(data, class_folder)
+    if len(collections) < 2:
+        raise DataError(
+            f"{data} holds one collection. Two folders with the same classes in each are needed, "
+            "such as web/cat, web/dog, phone/cat and phone/dog."
+        )
+    if "" in collections:
+        raise DataError(
+            f"{', '.join(sorted(collections['']))} lie in {data}, beside collections. "
+            "Move these class folders into a folder of their own, which then is a collection too."
+        )
+    for name, labels in collections.items():
+        others = set().union(*(other for another, other in collections.items() if another != name))
+        if labels - others:
+            raise DataError(
+                f"{name} alone holds photos of {', '.join(sorted(labels - others))}: without it there are none to "
+                "train on. Add some to another collection, or take that class out."
+            )
+    return list(collections)
+
+
+def _is_done(report: Path, collection: str, training: list[str], data: Path) -> bool:
+    """Whether a report has figures of the collection by the same recipe, of photos that are all there."""
+    recipe = read_recipe(parse(training))
+    return any(
+        run.collection == collection
+        and read_fields(run.recipe) == recipe
+        and all((data / photo.path).is_file() for photo in run.photos)
+        for run in read_runs(report)
+    )
+
+
+def _find_report(out: Path) -> Path:
+    return find_report(out.with_name(f"{out.name}.pkl"))
 
 
 def describe(figures: LeftOut) -> str:
@@ -74,4 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=parse_name, required=True, metavar="artifacts/NAME", help="NAME-report/ gets the figures"
     )
     parser.add_argument("--class-folder", default="auto", help="as for python -m training (%(default)s)")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where it was stopped: what is trained by the same recipe stays"
+    )
     return parser

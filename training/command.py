@@ -31,12 +31,14 @@ from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
 from training.fitting.distributed import alone
 from training.fitting.learner import train
 from training.fitting.steps import Trained
-from training.options import parse
+from training.options import parse, read_recipe
 from training.recipe import Recipe, RecipeError
 from training.report.command import read_options
 from training.report.write import Written, describe_run, write_page, write_report
 from training.runs import SPLIT_FILE
 
+STOPPED = 130
+"""Exit status after Ctrl-C, where there is no net to write."""
 FOLDED = 600
 """Photos up to which every one is trained on in the end, and judged by the net of a fold that it was left out of."""
 SHOWN_SKIPPED = 20
@@ -59,7 +61,7 @@ def main(arguments: list[str]) -> int:
             return 2
         except KeyboardInterrupt as stop:
             _complain(f"stopped{stop}.")
-            return 130
+            return STOPPED
 
 
 def _complain(text: str) -> None:
@@ -69,7 +71,7 @@ def _complain(text: str) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     out: Path = options.out
-    recipe = Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
+    recipe = read_recipe(options)
     print(f"reading the photos in {options.data}")
     photos = load_photos(options.data, recipe.split_seed, options.relabel, options.leave_out, options.class_folder)
     folds = _deal_out(photos, recipe)

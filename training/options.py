@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -32,6 +33,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if name:
         parser.set_defaults(**load_recipe(name))
     return parser.parse_args(arguments)
+
+
+def read_recipe(options: argparse.Namespace) -> Recipe:
+    """The recipe among the options that `parse` gives."""
+    return Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -129,7 +129,7 @@ def read_learner(pickle: Path) -> Learner:
 
 def read_facts(report: Path) -> RunFacts:
     """The facts of a run, which no figure of its report needs. Raises OSError, DataError for another version's."""
-    metrics = json.loads((report / METRICS_FILE).read_text(encoding="utf-8"))
+    metrics = json.loads((report / METRICS_FILE).read_text(encoding="utf-8", errors="surrogateescape"))
     try:
         return from_json(RunFacts, metrics["run"])
     except (ValueError, KeyError) as error:
@@ -138,9 +138,9 @@ def read_facts(report: Path) -> RunFacts:
 
 def read_metrics(report: Path) -> Metrics:
     """The figures in a report. Raises OSError if it is not there, ValueError if it is of another version."""
-    return from_json(Metrics, json.loads((report / METRICS_FILE).read_text(encoding="utf-8")))
+    return from_json(Metrics, json.loads((report / METRICS_FILE).read_text(encoding="utf-8", errors="surrogateescape")))
 
 
 def write_metrics(metrics: Metrics, report: Path) -> None:
     text = json.dumps(to_json(metrics), indent=2, ensure_ascii=False)
-    (report / METRICS_FILE).write_text(f"{text}\n", encoding="utf-8")
+    (report / METRICS_FILE).write_text(f"{text}\n", encoding="utf-8", errors="surrogateescape")

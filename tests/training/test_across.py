@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.support.datasets import draw_photos
-from tests.support.warm import run
+from tests.support.warm import Command, run
 from training.across import main
+from training.evaluation.left_out import name_file
 
 SHORT = ("--arch", "efficientnet_lite0", "--outsiders", "none", "--epochs", "1", "--size", "48", "--batch-size", "8")
 
 
+def draw_collections(folder: Path, *names: str) -> Path:
+    for seed, name in enumerate(names):
+        draw_photos(folder / "photos" / name, classes=2, each=6, twins=0, seed=100 * seed)
+    return folder / "photos"
+
+
 def test_each_collection_is_judged_by_a_net_that_never_saw_it(tmp_path: Path) -> None:
-    for seed, collection in enumerate(("near", "far")):
-        draw_photos(tmp_path / "photos" / collection, classes=2, each=6, twins=0, seed=100 * seed)
-    done = run("training", "across", "--data", str(tmp_path / "photos"), "--out", str(tmp_path / "toy"), *SHORT)
+    photos = draw_collections(tmp_path, "near", "far")
+    done = run("training", "across", "--data", str(photos), "--out", str(tmp_path / "toy"), *SHORT)
     assert done.returncode == 0, done.stderr
     for collection in ("near", "far"):
         figures = json.loads((tmp_path / "toy-report" / "left-out" / f"{collection}.json").read_text())
@@ -25,6 +32,74 @@ def test_each_collection_is_judged_by_a_net_that_never_saw_it(tmp_path: Path) ->
         assert (tmp_path / f"toy-without-{collection}.pkl").is_file()
     assert "training 2 of 2, without near" in done.stdout
     assert "far                       12" in done.stdout
+
+    (tmp_path / "toy-report" / "left-out" / "near.json").unlink()  # as if it had been stopped before
+    trained = (tmp_path / "toy-without-far.pkl").stat().st_mtime_ns
+    again = run("training", "across", "--data", str(photos), "--out", str(tmp_path / "toy"), *SHORT, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("it was trained before by this recipe") == 1
+    assert (tmp_path / "toy-without-far.pkl").stat().st_mtime_ns == trained
+    assert (tmp_path / "toy-report" / "left-out" / "near.json").is_file()
+
+
+def test_ctrl_c_stops_all_of_it_and_resume_goes_on(tmp_path: Path) -> None:
+    photos = draw_collections(tmp_path, "phone photos", "été")
+    options = (*SHORT, "--epochs", "500")
+    process = Command("training", "across", "--data", str(photos), "--out", str(tmp_path / "v1.2"), *options)
+    process.read_until("epoch 1 of 500")
+    process.interrupt()
+    done = process.wait()
+    assert done.returncode == 130
+    assert "across: stopped. The same command with --resume goes on." in done.stderr
+    assert "training 2 of 2" not in done.stdout
+    assert (tmp_path / "v1.2-without-phone photos.pkl").is_file()
+    process = Command(
+        "training", "across", "--data", str(photos), "--out", str(tmp_path / "v1.2"), *options, "--resume"
+    )
+    process.read_until("training all layers, 500 epochs")
+    at = process.read_until("epoch ")
+    process.read_until(" of 500", after=at)
+    process.kill()
+    assert "epoch 1 of 500" not in process.wait().stdout
+
+
+def test_every_collection_has_a_file_of_its_own() -> None:
+    names = ["a/b", "a-b", "a%2Fb", "a%b", "é è", "v1.2"]
+    assert len({name_file(name) for name in names}) == len(names)
+    assert not any("/" in name_file(name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("folders", "options", "message"),
+    [
+        (("web/cat", "web/dog", "cat", "dog"), (), "cat, dog lie in .*, beside collections. Move these class folders"),
+        (
+            ("web/cat", "web/dog", "phone/cat", "phone/dog", "phone/fox"),
+            ("--class-folder", "last"),
+            "phone alone holds photos of fox: without it there are none to train on",
+        ),
+        (("web/cat", "web/dog", "phone/cat", "phone/dog", "phone/fox"), (), "the folders have two readings"),
+    ],
+)
+def test_folders_of_which_one_cannot_be_left_out_are_told_of_before_any_training(
+    folders: tuple[str, ...],
+    options: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for folder in folders:
+        (tmp_path / "photos" / folder).mkdir(parents=True)
+        (tmp_path / "photos" / folder / "1.jpg").touch()
+    assert main(["--data", str(tmp_path / "photos"), "--out", str(tmp_path / "toy"), *options]) == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / "toy-report").exists()
+
+
+def test_what_is_left_out_is_no_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--data", str(tmp_path), "--out", "toy", "--leave-out", "web"])
+    assert "each collection is left out in turn" in capsys.readouterr().err
 
 
 def test_a_collection_whose_photos_are_all_in_the_others_is_refused(

@@ -147,8 +147,13 @@ def write_run(run: LeftOutRun, report: Path) -> None:
     """Into the report of the recipe that is judged, in place of an earlier run of the same collection."""
     folder = report / LEFT_OUT_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    name = run.collection.replace("/", "-")
-    (folder / f"{name}.json").write_text(json.dumps(to_json(run, 4), ensure_ascii=False), encoding="utf-8")
+    text = json.dumps(to_json(run, 4), ensure_ascii=False)
+    (folder / f"{name_file(run.collection)}.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def name_file(collection: str) -> str:
+    """A part of a file's name for a collection, whose name may hold slashes: another one for each."""
+    return collection.replace("%", "%25").replace("/", "%2F")
 
 
 def read_runs(report: Path) -> list[LeftOutRun]:
@@ -156,7 +161,7 @@ def read_runs(report: Path) -> list[LeftOutRun]:
     runs = []
     for file in sorted((report / LEFT_OUT_FOLDER).glob("*.json")):
         try:
-            runs.append(from_json(LeftOutRun, json.loads(file.read_text(encoding="utf-8"))))
+            runs.append(from_json(LeftOutRun, json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))))
         except ValueError as error:
             raise DataError(f"{file} holds no figures of a left-out collection: {error}. Remove it.") from error
     return runs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shlex
 import shutil
 from dataclasses import replace
@@ -16,13 +17,14 @@ from PIL import Image
 
 from bot.benchmark.statistics import wilson
 from training.data.split import read_split
-from training.evaluation.left_out import make_run, write_run
+from training.evaluation.left_out import LeftOutRun, PhotoLogits, make_run, read_runs, write_run
 from training.recipe import write_command
 from training.records import from_json
 from training.report.command import main
 from training.report.figures import find_left_out
 from training.report.page import Suspect, make_page
-from training.runs import Metrics, read_metrics
+from training.report.write import Written, write_page
+from training.runs import Metrics, read_facts, read_metrics
 
 HOSTILE = "<b>$a & \"b\" 'c'"
 
@@ -178,6 +180,19 @@ def test_what_users_named_is_text_on_the_page(again: Path) -> None:
     plain = make_page("toy", read_metrics(again / "toy-report"), {}, [])
     assert page.tags.count("b") == Page(plain).tags.count("b")  # the marks of the bars, and none from a name
     assert page.text.count(HOSTILE) >= 12
+
+
+def test_names_that_are_no_utf8_stop_no_report(trained: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    metrics = read_metrics(trained / "toy-report")
+    facts = replace(metrics.run, data=f"/photos/{name}")
+    suspect = Suspect(f"cat/{name}.jpg", "cat", "dog", 0.9, "train")
+    write_page(Written(metrics, [suspect], None), facts, tmp_path)
+    assert read_metrics(tmp_path).run == read_facts(tmp_path) == facts
+    assert r"cat/caf\udce9.jpg" in (tmp_path / "report.html").read_text()
+    run = LeftOutRun(name, ["cat", "dog"], {}, [PhotoLogits(f"cat/{name}.jpg", "cat", [1.0, 0.0])], {})
+    write_run(run, tmp_path)
+    assert read_runs(tmp_path) == [run]
 
 
 def test_a_left_out_collection_leads(again: Path) -> None:
