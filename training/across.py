@@ -83,8 +83,8 @@ def _find_collections(data: Path, class_folder: str) -> list[str]:
         others = set().union(*(other for another, other in collections.items() if another != name))
         if labels - others:
             raise DataError(
-                f"{name} alone holds photos of {', '.join(sorted(labels - others))}: without it there are none to "
-                "train on. Add some to another collection, or take that class out."
+                f"{name} alone holds photos of {', '.join(sorted(labels - others))}. Without it they "
+                "cannot be learned. Add some to another collection, or take them out."
             )
     return list(collections)
 

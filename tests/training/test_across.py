@@ -76,7 +76,7 @@ def test_every_collection_has_a_file_of_its_own() -> None:
         (
             ("web/cat", "web/dog", "phone/cat", "phone/dog", "phone/fox"),
             ("--class-folder", "last"),
-            "phone alone holds photos of fox: without it there are none to train on",
+            "phone alone holds photos of fox. Without it they cannot be learned",
         ),
         (("web/cat", "web/dog", "phone/cat", "phone/dog", "phone/fox"), (), "the folders have two readings"),
     ],
