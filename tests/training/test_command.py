@@ -180,7 +180,7 @@ def test_ctrl_c_before_the_first_epochs_end_writes_nothing(two_classes: Path, tm
     process = start_training(two_classes, tmp_path / "out")
     process.read_until("training all layers, 500 epochs")
     process.interrupt()
-    done = process.wait(120)
+    done = process.wait()
     assert done.returncode == 130
     assert "stopped before the first epoch was over, nothing is written" in done.stderr
     assert "Traceback" not in done.stderr
@@ -194,7 +194,7 @@ def test_ctrl_c_while_all_layers_are_tried_keeps_the_net_of_the_last_layer(two_c
     )
     process.read_until("training all layers, 500 epochs")
     process.interrupt()
-    done = process.wait(120)
+    done = process.wait()
     assert done.returncode == 0, done.stderr
     assert "stopped: keeping the net whose last layer alone was trained" in done.stdout
     assert read_metrics(tmp_path / "out-report").run.kept == "linear"
