@@ -35,7 +35,7 @@ STOPS = 45.0
 """Seconds in which SIGTERM ends a process."""
 MOST_STARTS = 40
 GOES_ON = 15
-"""Photos of somebody who goes on after a burst, as fast as the bot takes them."""
+"""Photos of somebody who goes on after a burst, as fast as the bot takes them; not due, as it may be down for some."""
 _TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Never used: making one reads all certificates of the system."""
 
@@ -132,7 +132,7 @@ class World:
             if self.plan.burst_kill is not None:
                 self._at(self.plan.burst + self.plan.burst_kill, self._kill_one)
                 for number in range(1, GOES_ON + 1):  # no place is free until the dead process' claims have ended
-                    self._at(self.plan.burst + 1.05 * number, lambda: self.people.show(Chat(95, (95,))))
+                    self._at(self.plan.burst + 1.05 * number, lambda: self.people.show(Chat(95, (95,)), is_due=False))
         if self.plan.crowd:
             self._at(1, lambda: self.people.show(self.plan.chats[0]))
         for number in range(1000, 1000 + self.plan.crowd):
