@@ -39,7 +39,7 @@ LENGTH = ("epochs", "ema")
 """Fields of a recipe that say how long a net is trained."""
 SHORTEST = 0.5
 """The share of the file's epochs from which a shorter training's temperature and limits are the file's too."""
-UNCERTAIN, STRANGE = 0.005, 0.02
+UNCERTAIN, STRANGE = 0.005, 0.03
 """Shares of the photos of left-out collections that get no label: see `choose_unsure`."""
 
 
