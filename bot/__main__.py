@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bot.commands.env_file import BESIDE, read_env_file
 from bot.commands.options import parse
-from bot.errors import LabelgramError, explain_missing_packages
+from bot.errors import LabelgramError, describe_os_error, explain_missing_packages
 from bot.redaction import hide_secrets
 from bot.settings import Settings
 
@@ -49,8 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # what no command expects, as a disk that is full
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"bot: {hide_secrets(f'{place}{error.strerror or error}')}", file=sys.stderr)
+        print(f"bot: {hide_secrets(describe_os_error(error))}", file=sys.stderr)
         return 1
 
 

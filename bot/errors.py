@@ -16,6 +16,12 @@ class MissingPackageError(LabelgramError):
     """A package is not installed; the message says which, and what installs it."""
 
 
+def describe_os_error(error: OSError, place: object = "") -> str:
+    """One line: the file that the system names, or else `place`, and why."""
+    place = error.filename or place
+    return f"{place}: {error.strerror or error}" if place else str(error.strerror or error)
+
+
 @contextmanager
 def explain_missing_packages(requirements: str) -> Iterator[None]:
     """Whatever the block imports comes from the file `requirements`. Raises MissingPackageError."""

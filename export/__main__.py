@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.errors import LabelgramError, MissingPackageError, explain_missing_packages
+from bot.errors import LabelgramError, MissingPackageError, describe_os_error, explain_missing_packages
 from bot.inference.names import parse_name
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _export(arguments: list[str]) -> int:
         print(f"export: {show_path(str(error))}", file=sys.stderr)
         return 1
     except OSError as error:  # a folder that cannot be made, a disk that is full
-        print(f"export: {show_path(str(error.filename or options.out))}: {error.strerror}", file=sys.stderr)
+        print(f"export: {show_path(describe_os_error(error, options.out))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("export: stopped, nothing is written.", file=sys.stderr)

@@ -13,6 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from bot.errors import describe_os_error
 from bot.inference.names import parse_name
 from bot.inference.photo_files import show_path
 from training import command
@@ -55,7 +56,7 @@ def main(arguments: list[str]) -> int:
         print(f"across: {show_path(str(error))}", file=sys.stderr)
         return 2
     except OSError as error:  # a disk that is full
-        print(f"across: {show_path(str(error.filename or report))}: {error.strerror or error}", file=sys.stderr)
+        print(f"across: {show_path(describe_os_error(error, report))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("across: stopped. The same command with --resume goes on.", file=sys.stderr)

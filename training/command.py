@@ -21,6 +21,7 @@ import numpy as np
 from fastai.torch_core import num_distrib, rank_distrib
 from numpy.typing import NDArray
 
+from bot.errors import describe_os_error
 from bot.inference.photo_files import show_path
 from training.data.loading import load_photos
 from training.data.photos import DataError, PhotoSet
@@ -57,7 +58,7 @@ def main(arguments: list[str]) -> int:
             _complain(str(error))
             return 2
         except OSError as error:  # a folder that cannot be made, a disk that is full
-            _complain(f"{error.filename or 'writing'}: {error.strerror or error}")
+            _complain(describe_os_error(error, "writing"))
             return 2
         except KeyboardInterrupt as stop:
             _complain(f"stopped{stop}.")
