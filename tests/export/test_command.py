@@ -149,9 +149,7 @@ def test_what_is_missing_is_named(trained: Path, tmp_path: Path) -> None:
 
 def test_ctrl_c_writes_nothing(trained: Path, tmp_path: Path) -> None:
     process = Command("export", str(trained / "toy.pkl"), "--out", str(tmp_path / "x.onnx"))
-    process.read_until("checking on")
-    process.interrupt()
-    done = process.wait(60)
+    done = process.interrupt_at("checking on", seconds=60)
     assert done.returncode == 130
     assert done.stderr.splitlines()[-1] == "export: stopped, nothing is written."
     assert "Traceback" not in done.stderr

@@ -46,10 +46,12 @@ class Command:
             time.sleep(0.01)
         return at + len(text)
 
-    def interrupt(self) -> None:
-        """As Ctrl-C does."""
+    def interrupt_at(self, text: str, seconds: float = 900) -> subprocess.CompletedProcess[str]:
+        """Ctrl-C as soon as it prints a text, and the end of it."""
+        self.read_until(text)
         assert self._process.pid
         os.kill(self._process.pid, signal.SIGINT)
+        return self.wait(seconds)
 
     def kill(self) -> None:
         self._process.kill()

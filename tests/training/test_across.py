@@ -46,9 +46,7 @@ def test_ctrl_c_stops_all_of_it_and_resume_goes_on(tmp_path: Path) -> None:
     photos = draw_collections(tmp_path, "phone photos", "été")
     options = (*SHORT, "--epochs", "500")
     process = Command("training", "across", "--data", str(photos), "--out", str(tmp_path / "v1.2"), *options)
-    process.read_until("epoch 1 of 500")
-    process.interrupt()
-    done = process.wait()
+    done = process.interrupt_at("epoch 1 of 500")
     assert done.returncode == 130
     assert "across: stopped. The same command with --resume goes on." in done.stderr
     assert "training 2 of 2" not in done.stdout

@@ -178,9 +178,7 @@ def test_weights_that_do_not_fit_are_refused(content: object, two_classes: Path,
 
 def test_ctrl_c_before_the_first_epochs_end_writes_nothing(two_classes: Path, tmp_path: Path) -> None:
     process = start_training(two_classes, tmp_path / "out")
-    process.read_until("training all layers, 500 epochs")
-    process.interrupt()
-    done = process.wait()
+    done = process.interrupt_at("training all layers, 500 epochs")
     assert done.returncode == 130
     assert "stopped before the first epoch was over, nothing is written" in done.stderr
     assert "Traceback" not in done.stderr
@@ -192,9 +190,7 @@ def test_ctrl_c_while_all_layers_are_tried_keeps_the_net_of_the_last_layer(two_c
     process = start_training(
         two_classes, tmp_path / "out", "--weights", str(tmp_path / "weights.pth"), "--outsiders", "none", *LONG
     )
-    process.read_until("training all layers, 500 epochs")
-    process.interrupt()
-    done = process.wait()
+    done = process.interrupt_at("training all layers, 500 epochs")
     assert done.returncode == 0, done.stderr
     assert "stopped: keeping the net whose last layer alone was trained" in done.stdout
     assert read_metrics(tmp_path / "out-report").run.kept == "linear"

@@ -63,9 +63,7 @@ def test_a_killed_training_ends_as_one_that_was_never_stopped(photos: Path, tmp_
 def test_ctrl_c_keeps_the_best_epoch_so_far_and_the_training_can_go_on(photos: Path, tmp_path: Path) -> None:
     options = ("--epochs", "6", "--size", "64", "--lr", "1e-3", "--ema", "0", *BATCHES)
     process = start_training(photos, tmp_path / "out", *options)
-    process.read_until("epoch 2 of 6")
-    process.interrupt()
-    done = process.wait()
+    done = process.interrupt_at("epoch 2 of 6")
     assert done.returncode == 0, done.stderr
     assert "keeping the best epoch so far. The same command with --resume goes on instead." in done.stdout
     metrics = json.loads((tmp_path / "out-report" / "metrics.json").read_text())["run"]
