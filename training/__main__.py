@@ -37,9 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"training: there is no command {name!r}. There are {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a name that it cannot show is no reason to stop; a log grows by lines
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that it cannot show is no reason to stop, and a log grows by lines.
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
     warnings.filterwarnings("ignore", module="PIL")  # what it says of damaged EXIF names no file
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
+from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
@@ -27,6 +29,17 @@ def from_json(kind: type[Record], value: Any) -> Record:
     """
     record: Record = _read(kind, value, kind.__name__)
     return record
+
+
+def read_file(file: Path) -> Any:
+    """What a file of JSON holds. Paths in it need not be UTF-8. Raises OSError, and ValueError for another file."""
+    return json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
+
+
+def write_file(value: Any, file: Path, indent: int | None = None) -> None:
+    """Write what `to_json` made, for `read_file`. Raises OSError."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    file.write_text(f"{text}\n", encoding="utf-8", errors="surrogateescape")
 
 
 def _read(kind: Any, value: Any, name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from training.evaluation.out_of_distribution import ScoreComparison
 from training.evaluation.subgroups import NO_MORE, Breakdown
 from training.fitting.callbacks import Epoch
 from training.recipe import TUNED, Recipe, read_fields
-from training.records import from_json, to_json
+from training.records import from_json, read_file, to_json, write_file
 
 METRICS_FILE = "metrics.json"
 SPLIT_FILE = "split.csv"
@@ -129,18 +128,16 @@ def read_learner(pickle: Path) -> Learner:
 
 def read_facts(report: Path) -> RunFacts:
     """The facts of a run, which no figure of its report needs. Raises OSError, DataError for another version's."""
-    metrics = json.loads((report / METRICS_FILE).read_text(encoding="utf-8", errors="surrogateescape"))
     try:
-        return from_json(RunFacts, metrics["run"])
+        return from_json(RunFacts, read_file(report / METRICS_FILE)["run"])
     except (ValueError, KeyError) as error:
         raise DataError(f"{report / METRICS_FILE} is of another version of Labelgram: {error}. Train again.") from error
 
 
 def read_metrics(report: Path) -> Metrics:
     """The figures in a report. Raises OSError if it is not there, ValueError if it is of another version."""
-    return from_json(Metrics, json.loads((report / METRICS_FILE).read_text(encoding="utf-8", errors="surrogateescape")))
+    return from_json(Metrics, read_file(report / METRICS_FILE))
 
 
 def write_metrics(metrics: Metrics, report: Path) -> None:
-    text = json.dumps(to_json(metrics), indent=2, ensure_ascii=False)
-    (report / METRICS_FILE).write_text(f"{text}\n", encoding="utf-8", errors="surrogateescape")
+    write_file(to_json(metrics), report / METRICS_FILE, indent=2)

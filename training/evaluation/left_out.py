@@ -7,7 +7,6 @@ These figures are of nets that are not in the exported file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from training.evaluation.evaluate import Scores, score
 from training.evaluation.evidence import Location
 from training.evaluation.out_of_distribution import Rejection, measure_rejection
 from training.evaluation.subgroups import FACE_HEIGHT, FACES, Group, Traits, break_down
-from training.records import from_json, to_json
+from training.records import from_json, read_file, to_json, write_file
 
 LEFT_OUT_FOLDER = "left-out"
 """In the report's folder: one JSON file for each collection that was left out."""
@@ -147,8 +146,7 @@ def write_run(run: LeftOutRun, report: Path) -> None:
     """Into the report of the recipe that is judged, in place of an earlier run of the same collection."""
     folder = report / LEFT_OUT_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(to_json(run, 4), ensure_ascii=False)
-    (folder / f"{name_file(run.collection)}.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    write_file(to_json(run, 4), folder / f"{name_file(run.collection)}.json")
 
 
 def name_file(collection: str) -> str:
@@ -161,7 +159,7 @@ def read_runs(report: Path) -> list[LeftOutRun]:
     runs = []
     for file in sorted((report / LEFT_OUT_FOLDER).glob("*.json")):
         try:
-            runs.append(from_json(LeftOutRun, json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))))
+            runs.append(from_json(LeftOutRun, read_file(file)))
         except ValueError as error:
             raise DataError(f"{file} holds no figures of a left-out collection: {error}. Remove it.") from error
     return runs
