@@ -18,6 +18,8 @@ MOST_GROUPS = 3
 """Groups of photos that are named: those of which the fewest are right."""
 FEWEST = 50
 """Photos of a group that is named, at least."""
+UNKNOWN = "unknown"
+"""The export's group of photos whose trait nobody knows: it tells nobody which photos to mistrust."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class _Writer:
         return self._say("outsiders", photos=_number(pictures["photos"]), share=_percent(pictures["share"]))
 
     def _list_weak(self, groups: Sequence[Mapping[str, Any]]) -> list[str]:
-        large = [group for group in groups if group["right"]["photos"] >= FEWEST]
+        large = [group for group in groups if group["right"]["photos"] >= FEWEST and group["value"] != UNKNOWN]
         large.sort(key=lambda group: float(group["right"]["share"]))
         return [
             self._say(

@@ -50,6 +50,15 @@ def test_in_every_language_the_figures_are_those_of_the_exported_card(shipped: C
     assert language == "en" or headings != re.findall("^## (.*)", write_card(shipped).markdown, re.MULTILINE)
 
 
+def test_groups_that_nobody_knows_are_no_limits(shipped: Contract) -> None:
+    metrics = json.loads(shipped.metrics)
+    group = {"trait": "faces", "right": {"photos": 100, "share": 0.5, "interval": [0.4, 0.6]}}
+    metrics["evaluation"]["groups"] = [group | {"value": "unknown"}, group | {"value": "2"}]
+    markdown = write_card(replace(shipped, metrics=json.dumps(metrics))).markdown
+    assert "`faces: 2`" in markdown
+    assert "`faces: unknown`" not in markdown
+
+
 def test_a_file_whose_sources_were_all_learned_from_says_that_nobody_knows_about_others(shipped: Contract) -> None:
     metrics = json.loads(shipped.metrics) | {"left_out": None}
     card = write_card(replace(shipped, metrics=json.dumps(metrics)))
