@@ -26,15 +26,15 @@ DAMAGE = (b"", b"\0" * 100, b"SQLite format 3\0" + b"\xff" * 84, b"<html>not a d
 @dataclass
 class Plan:
     seed: int
-    webhook: bool
-    redis: bool
-    replicas: int
-    channel_posts: bool
     chats: list[Chat]
     troubles: list[Trouble]
     actions: int
-    busy: float
+    busy: float = 20.0
     """Seconds in which people act, and in which things go wrong."""
+    webhook: bool = False
+    redis: bool = False
+    replicas: int = 1
+    channel_posts: bool = False
     kills: list[int] = field(default_factory=list)
     """Numbers of calls, answers and jobs of threads at which a process dies."""
     stops: list[float] = field(default_factory=list)

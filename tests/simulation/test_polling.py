@@ -16,17 +16,7 @@ HELD = 1200.0
 
 def test_polling_slows_down_while_nothing_comes_and_an_update_is_held() -> None:
     hold = Trouble("hold", START + 1, START + HELD, chat=7)
-    plan = Plan(
-        seed=1,
-        webhook=False,
-        redis=False,
-        replicas=1,
-        channel_posts=False,
-        chats=[Chat(7, (7,)), Chat(8, (8,))],
-        troubles=[hold],
-        actions=10,
-        busy=20.0,
-    )
+    plan = Plan(seed=1, chats=[Chat(7, (7,)), Chat(8, (8,))], troubles=[hold], actions=10)
     result = run_plan(plan)
     assert not result.faults
     polls = [float(line.split()[0]) for line in result.lines if line.split()[1] == "getUpdates"]
