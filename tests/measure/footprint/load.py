@@ -1,9 +1,9 @@
 """python -m tests.measure.footprint.load: photos a second from end to end, beside what the forward pass alone allows.
 
-For each number of threads the real bot answers photos that are all waiting for it, without the limits on its pace;
-before and after it, with the same interpreter and threads, the net alone runs on the same machine. That in several
-rounds, whose medians are printed, since what else a machine does comes and goes. The double of Telegram shares the
-machine with the bot, so the processor's time of each is given.
+For each number of threads the real bot answers photos that are all waiting for it, without the limits on its pace.
+Before and after it the net alone runs, with the same interpreter and threads, and then the decoding alone. Medians of
+several rounds are printed, since what else a machine does comes and goes. The double of Telegram shares the machine
+with the bot, so the processor's time of each is given.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing
+from pathlib import Path
 
+from bot.inference.contract import SIZE
+from bot.inference.variants import make_variants, smallest_covering
 from tests.measure.footprint.__main__ import PHOTOS
 from tests.measure.footprint.process import run_bot
 from tests.stress.chaos.run import MODEL
@@ -23,23 +27,34 @@ from tests.support.bot_process import BOT_PYTHON, environment
 from tests.support.paths import ROOT
 from tests.support.telegram import Telegram
 
-FORWARD = """
-import json, sys, threading, time
+PARTS = """
+import json, sys, time
 import numpy as np
 from pathlib import Path
 from bot.inference.classifier import Classifier
+from bot.inference.decoding import decode
 classifier = Classifier(Path(sys.argv[1]), int(sys.argv[2]))
+photos = [Path(name).read_bytes() for name in sys.argv[3:]]
+
+def measure(step, seconds):
+    step(0)
+    count, start, used = 0, time.perf_counter(), time.process_time()
+    while time.perf_counter() < start + seconds:
+        step(count)
+        count += 1
+    return count / (time.perf_counter() - start), (time.process_time() - used) * 1000 / count
+
 pixels = np.zeros((224, 224, 3), np.uint8)
-classifier.predict(pixels)
-count, start, used = 0, time.perf_counter(), time.process_time()
-while time.perf_counter() < start + 3:
-    classifier.predict(pixels)
-    count += 1
-seconds = time.perf_counter() - start
-print(json.dumps({"rate": count / seconds, "cpu_ms": (time.process_time() - used) * 1000 / count}))
+forward = measure(lambda count: classifier.predict(pixels), 3)
+decoding = measure(lambda count: decode(photos[count % len(photos)], classifier.contract.preprocess), 1)
+print(json.dumps([*forward, decoding[1]]))
 """
-FIELDS = ("threads", "rate", "forward_rate", "cpu_ms", "forward_cpu_ms", "double_cpu_ms", "share")
-"""Rates in photos a second, the processor's time in milliseconds a photo; `share` is the one rate over the other."""
+FIELDS = (
+    *("threads", "rate", "forward_rate", "cpu_ms", "forward_cpu_ms", "decode_cpu_ms", "rest_cpu_ms"),
+    *("double_cpu_ms", "share"),
+)
+"""Rates in photos a second, the processor's time in milliseconds a photo; `share` is the one rate over the other.
+`rest_cpu_ms` is what a photo costs beside net and decoding. `decode_cpu_ms` includes the preprocessing."""
 ROUNDS = 4
 
 
@@ -58,23 +73,35 @@ def main() -> int:
 
 
 def measure_load(photos: int, threads: int) -> dict[str, float]:
-    """FIELDS, of the bot and of the net alone."""
+    """FIELDS, of the bot and of its parts alone."""
     rounds = []
-    forward = [_run_forward(threads)]
-    for _ in range(ROUNDS):
-        rate, cpu, double = _answer(photos // ROUNDS, str(threads))
-        forward.append(_run_forward(threads))
-        alone, alone_cpu = ((before + after) / 2 for before, after in zip(*forward[-2:], strict=True))
-        rounds.append((threads, rate, alone, cpu, alone_cpu, double, rate / alone))
+    with tempfile.TemporaryDirectory() as name:
+        files = _save_variants(Path(name))
+        parts = [_run_parts(threads, files)]
+        for _ in range(ROUNDS):
+            rate, cpu, double = _answer(photos // ROUNDS, str(threads))
+            parts.append(_run_parts(threads, files))
+            alone, forward, decoding = ((before + after) / 2 for before, after in zip(*parts[-2:], strict=True))
+            rest = cpu - forward - decoding
+            rounds.append((threads, rate, alone, cpu, forward, decoding, rest, double, rate / alone))
     return dict(zip(FIELDS, map(statistics.median, zip(*rounds, strict=True)), strict=True))
 
 
-def _run_forward(threads: int) -> tuple[float, float]:
-    """Photos a second of the net alone, and the processor's milliseconds for each."""
-    command = [BOT_PYTHON, "-c", FORWARD, str(MODEL), str(threads)]
+def _save_variants(folder: Path) -> list[Path]:
+    """The files of PHOTOS that the bot fetches from Telegram."""
+    files = []
+    for number, photo in enumerate(PHOTOS):
+        files.append(folder / f"{number}.jpg")
+        files[-1].write_bytes(smallest_covering(list(make_variants(photo)), SIZE).jpeg)
+    return files
+
+
+def _run_parts(threads: int, files: list[Path]) -> tuple[float, float, float]:
+    """Photos a second of the net alone, and the processor's milliseconds for each; those of decoding."""
+    command = [BOT_PYTHON, "-c", PARTS, str(MODEL), str(threads), *map(str, files)]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, check=True)
-    found = json.loads(done.stdout)
-    return found["rate"], found["cpu_ms"]
+    rate, forward, decoding = json.loads(done.stdout)
+    return rate, forward, decoding
 
 
 def _answer(photos: int, threads: str) -> tuple[float, float, float]:
