@@ -19,5 +19,5 @@ class KeyValueStore(Protocol):
 
     async def delete(self, name: str) -> None: ...
 
-    async def add(self, name: str) -> int:
-        """Count one more; returns the new count, which is kept until it is deleted."""
+    async def add(self, *names: str) -> None:
+        """Count one more of each, in one transaction. The counts are kept until they are deleted."""

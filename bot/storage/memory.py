@@ -22,10 +22,9 @@ class MemoryKeyValues:
     async def delete(self, name: str) -> None:
         self._values.pop(name, None)
 
-    async def add(self, name: str) -> int:
-        number = int(self._values.get(name, "0")) + 1
-        self._values[name] = str(number)
-        return number
+    async def add(self, *names: str) -> None:
+        for name in names:
+            self._values[name] = str(int(self._values.get(name, "0")) + 1)
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -68,10 +68,14 @@ class RedisKeyValues:
         async with explain_redis():
             await self._redis.delete(self._name(name), _old_name(name))
 
-    async def add(self, name: str) -> int:
+    async def add(self, *names: str) -> None:
         async with explain_redis():
-            await self._redis.set(self._name(name), await self._redis.get(_old_name(name)) or 0, nx=True)
-            return int(await self._redis.incr(self._name(name)))
+            old = await self._redis.mget(map(_old_name, names))
+            async with self._redis.pipeline() as pipeline:
+                for name, count in zip(names, old, strict=True):
+                    pipeline.set(self._name(name), count or 0, nx=True)
+                    pipeline.incr(self._name(name))
+                await pipeline.execute()
 
     def _name(self, name: str) -> str:
         return f"{PREFIX}{self._bot}:note:{name}"

@@ -116,13 +116,14 @@ class SqliteKeyValues:
         statement = "DELETE FROM notes WHERE name IN (?, ?)"
         await self._file.run(lambda database: database.execute(statement, (self._prefix(name), name)))
 
-    async def add(self, name: str) -> int:
-        def count(database: sqlite3.Connection) -> int:
-            number = int(self._read(database, name) or 0) + 1
-            self._write(database, name, str(number), None)
-            return number
+    async def add(self, *names: str) -> None:
+        def count(database: sqlite3.Connection) -> None:
+            with database:  # commits, or rolls back
+                database.execute("BEGIN")
+                for name in names:
+                    self._write(database, name, str(int(self._read(database, name) or 0) + 1), None)
 
-        return await self._file.run(count)
+        await self._file.run(count)
 
     def _prefix(self, name: str) -> str:
         return f"{self._bot}:{name}"

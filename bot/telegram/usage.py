@@ -77,7 +77,7 @@ class Statistics:
         return sorted((row for row in rows if row.named or row.missed), key=lambda row: row.named, reverse=True)
 
     async def _add(self, *names: str) -> None:
-        await asyncio.gather(*(self._key_values.add(f"count:{name}") for name in names))
+        await self._key_values.add(*(f"count:{name}" for name in names))
 
     async def _read(self, *names: str) -> list[int]:
         values = await asyncio.gather(*(self._key_values.get(f"count:{name}") for name in names))

@@ -192,12 +192,14 @@ def test_key_values_outlive_the_process_and_end_when_they_should(open_state: Ope
         state = await open_state()
         await state.key_values.set("language:a", "fr")
         await state.key_values.set("album:a", "short", life=0.2)
-        assert [await state.key_values.add("count"), await state.key_values.add("count")] == [1, 2]
+        await state.key_values.add("count", "other")
+        await state.key_values.add("count")
         assert await state.key_values.get("album:a") == "short"
         await state.close()
         await asyncio.sleep(0.3)
         values = (state := await open_state()).key_values
-        assert [await values.get(name) for name in ("language:a", "album:a", "count")] == ["fr", None, "2"]
+        names = ("language:a", "album:a", "count", "other")
+        assert [await values.get(name) for name in names] == ["fr", None, "2", "1"]
         await values.delete("language:a")
         assert await values.get("language:a") is None
         await state.close()
@@ -246,7 +248,8 @@ def test_what_is_put_down_is_found_when_it_is_due_and_by_whose_it_is(open_state:
 def test_values_of_versions_without_the_bots_number_are_read_and_deleted(tmp_path: Path, redis_url: str) -> None:
     async def go(state: State) -> None:
         assert await state.key_values.get("consent:a") == "yes"
-        assert await state.key_values.add("count") == 6
+        await state.key_values.add("count")
+        assert await state.key_values.get("count") == "6"
         await state.key_values.delete("consent:a")
         assert await state.key_values.get("consent:a") is None
         await state.close()
