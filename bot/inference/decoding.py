@@ -17,7 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from bot.errors import LabelgramError
 from bot.inference.contract import Preprocess
 from bot.inference.flattening import digest_pixels, load_flat
-from bot.inference.photo_parts import END, FILLING, PACKED, UNPACKED, find_excess, has_end
+from bot.inference.photo_parts import END, PACKED, UNPACKED, find_excess, has_all_scans, has_end, make_filling
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 """The formats that are opened, by Pillow's names; of the others that it knows some start other programs."""
@@ -44,6 +44,10 @@ MAX_SIDE = 65_535
 """Pixels, JPEG's own limit: a filter's weights for the squeezing of a row of millions take gigabytes."""
 MAX_PIECES = 250_000
 """Reads of one file. Most formats allow millions of tiny pieces, over each of which Pillow spends microseconds."""
+MOST_REFILLS = 16
+"""Pieces that pixels are read in, where those of Pillow are smaller. Its JPEG decoder goes back to the first of many FF
+each time, and has all pieces since then copied: of 20 MB that took 17 s.
+"""
 ENOUGH_JPEG = 384
 """Width and height that are enough of a JPEG: it holds its half, quarter and eighth, which are decoded sooner. No label
 of 3,021 large photos changed."""
@@ -127,10 +131,10 @@ def _load_without_end(data: bytes, whole: int) -> Image.Image:
     If a part of its last scan is missing too, a decoder makes that up from what comes in its place.
     """
     digests = set()
-    for filling in (b"", FILLING):
+    for filling in (b"", make_filling(data)):
         image = _load(data.rstrip(b"\xff") + filling + END, whole)
         digests.add(digest_pixels(image))
-    if len(digests) > 1:
+    if len(digests) > 1 or not has_all_scans(data):
         raise PhotoError(Reason.DAMAGED, "the photo is damaged: its end is missing")
     return image
 
@@ -175,7 +179,9 @@ def _open(data: bytes) -> ImageFile:
         return file
     if excess := find_excess(data):
         raise PhotoError(Reason.DAMAGED, f"the file has {excess}")
-    return Image.open(_Pieces(data), formats=FORMATS)
+    photo = Image.open(_Pieces(data), formats=FORMATS)
+    photo.decodermaxblock = max(photo.decodermaxblock, len(data) // MOST_REFILLS)
+    return photo
 
 
 def _limit(file: ImageFile, whole: int = 0) -> int:

@@ -15,14 +15,21 @@ MAX_PACKED, UNPACKED = 12, 4_000_000
 """Packed texts and profiles of a PNG: each takes a kilobyte, and so many bytes of memory when unpacked."""
 
 PACKED = frozenset({b"iCCP", b"iTXt", b"zTXt"})
-SOI, EOI, SOS, TEM = b"\xd8", b"\xd9", b"\xda", b"\x01"
-"""JPEG's markers for its start, its end, a scan, and private use (ITU T.81, table B.1)."""
+SOI, EOI, SOS = b"\xd8", b"\xd9", b"\xda"
+"""JPEG's markers for its start, its end and a scan (ITU T.81, table B.1)."""
+FRAMES = frozenset(bytes([kind]) for kind in range(0xC0, 0xD0)) - {b"\xc4", b"\xc8", b"\xcc"}
+"""JPEG's markers for the list of the components, one for each way of coding."""
 END = b"\xff" + EOI
-FILLING = b"\xa5\x5a" * 32
+COEFFICIENTS = range(64)
+"""Of a block of a JPEG."""
+RESTARTS = range(0xD0, 0xD8)
+"""Second bytes of the markers that a scan may have between its parts, one after another and from the first again."""
+NOISE = b"\xa5\x5a" * 32
 """Bytes of a scan that say something else than a decoder takes for missing ones, which are zeros."""
-MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
-"""The next marker after a scan's data, in which FF is followed by 0 or by a restart's number.
+MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
+"""The next marker that begins a segment. In a scan's data FF may be followed by 0 or by a restart's number.
 
+FF with a reserved number has no length: decoders look for the next marker right behind it, where a scan may be.
 A marker may begin with several FF, of which the last is found. A pattern that takes them all finds the same markers
 fifteen times as slowly, and was half of decoding: re looks for one certain byte faster than for a repeated one."""
 
@@ -50,16 +57,41 @@ def has_end(data: bytes) -> bool:
     return not data.startswith(b"\xff\xd8") or EOI in islice(_walk_jpeg(data), MAX_PARTS)
 
 
+def has_all_scans(data: bytes) -> bool:
+    """Whether a JPEG's scans bring each coefficient of each component to its last bit (ITU T.81, B.2.3 and G.1.1)."""
+    missing: set[tuple[int, int]] = set()
+    for kind, at in islice(_walk_segments(data), MAX_PARTS):
+        segment = data[at : at + int.from_bytes(data[at : at + 2], "big")]
+        if kind in FRAMES:
+            missing = {(component, number) for component in segment[8::3] for number in COEFFICIENTS}
+        elif kind == SOS:
+            components, (first, last, bits) = segment[3:-3:2], segment[-3:]
+            if bits & 0x0F == 0:  # how many of the last bits come in a later scan
+                missing -= {(component, number) for component in components for number in range(first, last + 1)}
+    return not missing
+
+
+def make_filling(data: bytes) -> bytes:
+    """What a JPEG's last scan may go on with: for the part that it is in, and for the next one."""
+    at = data.rfind(b"\xff" + SOS)
+    restarts = sum(data.count(bytes([0xFF, restart]), at) for restart in RESTARTS)
+    return NOISE + bytes([0xFF, RESTARTS[restarts % len(RESTARTS)]]) + NOISE
+
+
 def _walk_jpeg(data: bytes) -> Iterator[bytes]:
-    """Each marker's second byte, and the file's end. A camera may put a video behind that."""
+    """Each marker's second byte."""
+    return (kind for kind, _ in _walk_segments(data))
+
+
+def _walk_segments(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Each marker's second byte, and where its segment is, up to the file's end. A camera may put a video behind it."""
     at = 2
     while found := MARKER.search(data, at):
-        kind = found[1]
-        yield kind
+        kind, at = found[1], found.end()
+        yield kind, at
         if kind == EOI:
             return
-        at = found.end()
-        if kind not in (SOI, TEM):
+        if kind != SOI:
             at += max(2, int.from_bytes(data[at : at + 2], "big"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from typing import Any
@@ -158,6 +159,21 @@ def test_a_jpeg_without_the_marker_of_its_end_is_whole_if_its_scan_is(options: d
         with pytest.raises(PhotoError, match="its end is missing") as caught:
             read(data[:-missing])
         assert caught.value.reason is Reason.DAMAGED
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_rows": 1}])
+def test_a_jpeg_that_ends_between_two_scans_or_restarts_is_not_whole(mode: str, options: dict[str, Any]) -> None:
+    data = encode(Image.effect_noise((40, 150), 80).convert(mode), "JPEG", **options)
+    ends = [
+        found.start()
+        for found in re.finditer(rb"\xff[\xc4\xd0-\xd7\xda]", data)
+        if found.start() > data.index(b"\xff\xda")
+    ]
+    assert len(ends) > 2
+    for end in ends:
+        with pytest.raises(PhotoError, match="its end is missing"):
+            read(data[:end])
 
 
 @pytest.mark.parametrize("side", [8_000, 20_000, 60_000])

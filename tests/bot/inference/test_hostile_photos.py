@@ -160,6 +160,21 @@ def scans(count: int) -> bytes:
     return photo[:-2] + photo[photo.rindex(b"\xff\xda") : -2] * count + photo[-2:]
 
 
+def hidden_scans(count: int) -> bytes:
+    """Scans of 12 bytes behind FF and a reserved number: a decoder that waits for a restart passes over these two."""
+    photo = encode(draw(), progressive=True, restart_marker_rows=1)
+    scan = photo[photo.rindex(b"\xff\xda") :][:10]
+    hidden = (scan + b"\xff\xd0") * count
+    return photo[:-2] + scan + b"\xff\x02" + struct.pack(">H", len(hidden) + 2) + hidden + photo[-2:]
+
+
+def filled(count: int) -> bytes:
+    """A JPEG whose scan goes on after so many FF, which a decoder skips."""
+    photo = encode(draw())
+    at = photo.index(b"\xff\xda") + 20
+    return photo[:at] + b"\xff" * count + photo[at:]
+
+
 def gif(comments: int) -> bytes:
     photo = encode(draw(size=(9, 9)), "GIF")
     at = photo.index(b",\0\0\0\0\x09\0\x09\0")
@@ -218,6 +233,8 @@ BOMBS: dict[str, tuple[str, Make]] = {
         lambda: encode(draw())[:2] + b"\xff\xe3\0\2" * 1_000_000 + encode(draw())[2:],
     ),
     "JPEG of 100 scans": ("damaged", lambda: scans(100)),
+    "JPEG of 100 scans that look like a segment": ("damaged", lambda: hidden_scans(100)),
+    "JPEG with 20 MB of FF in its scan": ("red", lambda: filled(20_000_000)),
     "GIF of a million comments": ("damaged", lambda: gif(comments=1_000_000)),
     "BMP of a million runs": ("damaged", lambda: bmp((2000, 2000), b"\1\0" * 1_000_000)),
 }
