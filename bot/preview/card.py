@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.inference.contract import Contract
+from bot.inference.photo_files import show_path
 from bot.texts.replies import Replies
 
 MOST_GROUPS = 3
@@ -46,9 +47,9 @@ class _Writer:
         evaluation, left_out = metrics["evaluation"], (metrics.get("left_out") or {}).get("collections") or {}
         collections = {key: value["scores"] for key, value in left_out.items()}
         headline, *rest = self._begin(evaluation["scores"], collections)
-        about = ", ".join([contract.arch, metrics["precision"], contract.created[:10]])
+        about = show_path(", ".join([contract.arch, metrics["precision"], contract.created[:10]]))
         blocks = [
-            f"# {_isolate(name)}",
+            f"# {_isolate(show_path(name))}",
             f"**{headline}** {' '.join(rest)}",
             self._say("neutral", share=_percent(evaluation["neutral"]["right"]["share"])),
             self._reject(contract, evaluation.get("rejection")),
@@ -69,10 +70,10 @@ class _Writer:
         said = [self._say("own", photos=_number(photos), share=share)]
         if not collections:
             return [*said, self._say("unknown")]
-        worst = min(collections, key=lambda name: float(collections[name]["right"]["share"]))
+        worst = min(collections, key=lambda name: _check(collections[name]["right"]["share"]))
         right = collections[worst]["right"]
         expect = self._say("expect", share=_percent(right["share"]))
-        told = self._say("told-by", photos=_number(right["photos"]), collection=_isolate(worst))
+        told = self._say("told-by", photos=_number(right["photos"]), collection=_isolate(show_path(worst)))
         return [expect, told, *said]
 
     def _reject(self, contract: Contract, rejection: Mapping[str, Any] | None) -> str:
@@ -83,11 +84,11 @@ class _Writer:
 
     def _list_weak(self, groups: Sequence[Mapping[str, Any]]) -> list[str]:
         large = [group for group in groups if group["right"]["photos"] >= FEWEST and group["value"] != UNKNOWN]
-        large.sort(key=lambda group: float(group["right"]["share"]))
+        large.sort(key=lambda group: _check(group["right"]["share"]))
         return [
             self._say(
                 "weak",
-                group=f"`{group['trait']}: {group['value']}`",
+                group=f"`{show_path(group['trait'])}: {show_path(group['value'])}`",
                 photos=_number(group["right"]["photos"]),
                 share=_percent(group["right"]["share"]),
             )
@@ -102,7 +103,7 @@ class _Writer:
             [source, photos, f"{right} [{interval}]", no_label, sure],
             (
                 [
-                    _isolate(name),
+                    _isolate(show_path(name)),
                     _number(scores["right"]["photos"]),
                     f"{_percent(scores['right']['share'])} {_interval(scores['right']['interval'])}",
                     _percent(scores["unsure"]["share"]),
@@ -116,15 +117,24 @@ class _Writer:
         return self.replies.text("card", key, self.language).format(**figures)
 
 
+def _check(share: float) -> float:
+    """A share of photos as it is, for JSON may have NaN, Infinity and any number. Raises ValueError or TypeError."""
+    if isinstance(share, bool) or not 0 <= share <= 1:
+        raise ValueError(f"{share} is not a share of photos")
+    return share
+
+
 def _percent(share: float) -> str:
-    return _isolate(f"{100 * share:.2f}\u00a0%")
+    return _isolate(f"{100 * _check(share):.2f}\u00a0%")
 
 
 def _interval(ends: Sequence[float]) -> str:
-    return _isolate("[{:.1f},\u00a0{:.1f}]".format(*(100 * end for end in ends)))
+    return _isolate("[{:.1f},\u00a0{:.1f}]".format(*(100 * _check(end) for end in ends)))
 
 
 def _number(count: int) -> str:
+    if isinstance(count, bool) or count < 0:
+        raise ValueError(f"{count} is not a number of photos")
     return _isolate(f"{count:d}")
 
 

@@ -67,13 +67,16 @@ def test_a_file_whose_sources_were_all_learned_from_says_that_nobody_knows_about
     assert FIGURE.search(card.headline)
 
 
-def test_a_name_cannot_break_a_table(shipped: Contract) -> None:
+@pytest.mark.parametrize("name", ["cats | dogs", "cats\n# dogs", "cats\u2069\u202edogs"])
+def test_a_name_cannot_break_a_table(shipped: Contract, name: str) -> None:
     metrics = json.loads(shipped.metrics)
     scores = metrics["evaluation"]["scores"]
-    metrics["evaluation"]["collections"] = {"cats | dogs": {"scores": scores}}
+    metrics["evaluation"]["collections"] = {name: {"scores": scores}}
     markdown = write_card(replace(shipped, metrics=json.dumps(metrics))).markdown
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
     assert {row.count("|") for row in rows} == {6}
+    assert len([row for row in rows if "cats" in row and "dogs" in row]) == 1
+    assert "\u202e" not in markdown
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,34 @@ def test_a_name_cannot_break_a_table(shipped: Contract) -> None:
 )
 def test_figures_that_are_not_known_make_no_card(shipped: Contract, metrics: str) -> None:
     assert describe_card("x.onnx", replace(shipped, metrics=metrics), Replies(), "en") is None
+
+
+FIGURES = [
+    ("evaluation", "scores", "right", "share"),
+    ("evaluation", "scores", "right", "interval", 1),
+    ("evaluation", "scores", "wrong_and_sure", "share"),
+    ("evaluation", "scores", "unsure", "share"),
+    ("evaluation", "neutral", "right", "share"),
+    ("evaluation", "rejection", "pictures", "share"),
+    ("evaluation", "scores", "right", "photos"),
+    ("left_out", "collections", 0, "scores", "right", "share"),
+    ("evaluation", "groups", 0, "right", "share"),
+]
+
+
+@pytest.mark.parametrize("place", FIGURES, ids=lambda place: "/".join(map(str, place)))
+@pytest.mark.parametrize("figure", ["NaN", "-Infinity", "1e400", "-0.5", "9" * 400 + ".0", "-" + "9" * 400, "true"])
+def test_a_figure_that_no_count_of_photos_gives_makes_no_card(
+    shipped: Contract, place: tuple[str | int, ...], figure: str
+) -> None:
+    metrics = json.loads(shipped.metrics)
+    metrics["evaluation"]["groups"] = [{"trait": "x", "value": "y", "right": {"photos": 50, "share": 0.5}}]
+    inner, (*path, last) = metrics, place
+    for key in path:
+        inner = inner[list(inner)[key] if isinstance(key, int) and isinstance(inner, dict) else key]
+    inner[last] = "HERE"
+    text = json.dumps(metrics).replace('"HERE"', figure)
+    assert describe_card("x.onnx", replace(shipped, metrics=text), Replies(), "en") is None
 
 
 def test_the_page_shows_the_card_in_its_language_and_the_whole_one_below(
