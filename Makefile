@@ -20,8 +20,15 @@ NAME ?= mask
 EXTRAS ?=
 # Photos of your own: the default recipe. The shipped model: training/recipes/mask.toml; WEIGHTS=FILE where nothing can be
 # downloaded.
-TRAIN_OPTIONS ?= $(if $(filter mask,$(NAME)),--recipe mask --faces) $(if $(WEIGHTS),--weights $(WEIGHTS))
-EXPORT_OPTIONS ?= --int8 $(if $(filter mask,$(NAME)),--about docs/mask-photos.md)
+TRAIN_OPTIONS ?= $(if $(MASK),--recipe mask --faces) $(if $(WEIGHTS),--weights $(call quote,$(WEIGHTS)))
+EXPORT_OPTIONS ?= --int8 $(if $(MASK),--about docs/mask-photos.md)
+
+# Names with spaces and quotes stay one word of the command.
+quote = '$(subst ','\'',$(1))'
+empty :=
+MASK := $(if $(filter mask,$(subst $(empty) ,_,$(NAME))),mask)
+MODEL := $(call quote,artifacts/$(NAME).onnx)
+LEARNER := $(call quote,artifacts/$(NAME).pkl)
 
 BOT := .venv/bot
 TEST := .venv/test
@@ -29,7 +36,7 @@ TRAIN := .venv/train
 COVERAGE := .venv/coverage
 
 # Tests run the bot where there is nothing but its requirements; replicas need Redis' client as well.
-PYTHONS := LABELGRAM_BOT_PYTHON=$(CURDIR)/$(BOT)/bin/python LABELGRAM_REDIS_PYTHON=$(CURDIR)/$(TEST)/bin/python
+PYTHONS := LABELGRAM_BOT_PYTHON=$(call quote,$(CURDIR)/$(BOT)/bin/python) LABELGRAM_REDIS_PYTHON=$(call quote,$(CURDIR)/$(TEST)/bin/python)
 
 # Keeps glibc from handing every batch's memory back to the kernel: a fifth more photos a second on the CPU.
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
@@ -54,7 +61,7 @@ test-simulation: $(TEST)/done
 	$(TEST)/bin/python -m pytest tests/simulation
 
 # The bot's processes run where there is coverage beside its requirements. One that is killed writes nothing: no chaos.
-DATA_FILE := $(CURDIR)/dist/coverage/.coverage
+DATA_FILE := $(call quote,$(CURDIR)/dist/coverage/.coverage)
 
 coverage: $(COVERAGE)/done $(TEST)/done
 	@rm -rf dist/coverage && mkdir -p dist/coverage
@@ -84,10 +91,10 @@ chaos: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m tests.stress.chaos
 
 bench: $(BOT)/done $(TEST)/done $(TRAIN)/done
-	$(PYTHONS) $(TEST)/bin/python -m tests.measure.bench --train $(TRAIN)/bin/python $(if $(wildcard artifacts/$(NAME).pkl),--learner artifacts/$(NAME).pkl)
+	set --; [ ! -e $(LEARNER) ] || set -- --learner $(LEARNER); $(PYTHONS) exec $(TEST)/bin/python -m tests.measure.bench --train $(TRAIN)/bin/python "$$@"
 
 slug: $(BOT)/done
-	$(BOT)/bin/python -m deploy.slug build --model artifacts/$(NAME).onnx --extras "$(EXTRAS)" --out dist
+	$(BOT)/bin/python -m deploy.slug build --model $(MODEL) --extras "$(EXTRAS)" --out dist
 
 fuzz: $(BOT)/done $(TEST)/done
 	$(PYTHONS) $(TEST)/bin/python -m tests.stress.fuzz
@@ -102,19 +109,19 @@ lock:
 	scripts/lock $(OPTIONS)
 
 new: $(BOT)/done
-	@$(BOT)/bin/python -m bot new artifacts/$(NAME) $(if $(wildcard artifacts/$(NAME).onnx),,--data $(DATA))
+	@set -- $(call quote,artifacts/$(NAME)); [ -e $(MODEL) ] || set -- "$$@" --data $(call quote,$(DATA)); exec $(BOT)/bin/python -m bot new "$$@"
 
 fetch: $(TRAIN)/done
 	$(TRAIN)/bin/python -m training fetch --out data/masks
 
-train: $(TRAIN)/done $(if $(filter mask,$(NAME)),data/outsiders)
-	$(MALLOC) $(TRAIN)/bin/python -m training --data $(DATA) --out artifacts/$(NAME) $(TRAIN_OPTIONS)
+train: $(TRAIN)/done $(if $(MASK),data/outsiders)
+	$(MALLOC) $(TRAIN)/bin/python -m training --data $(call quote,$(DATA)) --out $(call quote,artifacts/$(NAME)) $(TRAIN_OPTIONS)
 
 data/outsiders: | $(TRAIN)/done
 	$(TRAIN)/bin/python -m training collect --out data/outsiders
 
 export: $(TRAIN)/done
-	$(TRAIN)/bin/python -m export artifacts/$(NAME).pkl --out artifacts/$(NAME).onnx $(EXPORT_OPTIONS)
+	$(TRAIN)/bin/python -m export $(LEARNER) --out $(MODEL) $(EXPORT_OPTIONS)
 
 clean:
 	rm -rf .venv
