@@ -211,12 +211,12 @@ def _labels(text: str) -> tuple[str, ...]:
     if len(labels) > MAX_CLASSES:
         raise ModelError(f"the model has {len(labels):,} labels; at most {MAX_CLASSES:,} are read.")
     for label in labels:
-        if reason := _find_fault(label):
+        if reason := find_fault(label):
             raise ModelError(f"the model's label {label[:SHOWN]!r} {reason}. Rename the class, then train and export.")
     return tuple(labels)
 
 
-def _find_fault(label: str) -> str | None:
+def find_fault(label: str) -> str | None:
     """Why a class cannot be named so: people read a label in messages, and it names a folder of photos."""
     if not label.strip():
         return "is empty"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bot.inference.contract import MAX_CLASSES, find_fault
 from bot.inference.names import clean_label
 from bot.inference.photo_files import SKIPPED_FOLDERS, SUFFIXES, show_path
 from training.data.folders import SIDES, Place, looks_like_part
@@ -33,8 +34,11 @@ def check_classes(
             f"no photo can be read in class {', '.join(sorted(empty))}. Put photos there or remove the folder. "
             f"Photos end in {' '.join(sorted(SUFFIXES))}."
         )
-    if any(not label for label in counts):
-        raise DataError("the name of a class folder has no letters that can be shown. Rename it.")
+    for photo in photos:
+        if reason := find_fault(photo.label):  # else the export would say so, after hours of training
+            raise DataError(f"{photo.path.parent} cannot name a class: the name {reason}. Rename the folder.")
+    if len(counts) > MAX_CLASSES:
+        raise DataError(f"{folder} holds {len(counts):,} classes; at most {MAX_CLASSES:,} can be trained on.")
     reserved = [label for label in counts if label.casefold() == OUTSIDER]
     if reserved:
         raise DataError(

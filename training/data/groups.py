@@ -73,13 +73,20 @@ def read_groups(folder: Path, photos: Sequence[LabelledPhoto], folder_labels: Se
 
     `folder_labels` are the labels by their folders, which differ from the photos' own where --relabel corrected one.
     """
-    rows = {row["path"]: row for row in read_table(folder / GROUPS_FILE, ("path", "label", "group"))}
+    rows: dict[str, dict[str, str]] = {}
+    for row in read_table(folder / GROUPS_FILE, ("path", "label", "group")):
+        first = rows.setdefault(row["path"], row)
+        if first["group"] != row["group"]:
+            raise DataError(
+                f"{GROUPS_FILE} has two lines for {row['path']}, with the groups {first['group']} and {row['group']}. "
+                "Remove one of them."
+            )
     groups = []
     for photo, folder_label in zip(photos, folder_labels, strict=True):
         path = photo.path.relative_to(folder).as_posix()
-        row = rows.get(path)
-        if row is None or not row["group"]:
+        if path not in rows or not rows[path]["group"]:
             raise DataError(f"{GROUPS_FILE} gives no group for {path}. Add a line for it or remove the file.")
+        row = rows[path]
         if row["label"] not in (photo.label, folder_label):
             raise DataError(
                 f"{GROUPS_FILE} calls {path} {row['label']}, its folder says {folder_label}. Make them agree."

@@ -113,7 +113,6 @@ def _place(folder: Path, files: Sequence[Path], class_folder: str) -> dict[Path,
             path: replace(place, side=VALID) if place.side == TEST and place.label else place
             for path, place in places.items()
         }
-    places = {path: place for path, place in places.items() if place.label or place.side == TEST}
     if len({place.collection for place in places.values() if place.side != TEST}) == 1:
         places = {path: replace(place, collection="") for path, place in places.items()}
     return places

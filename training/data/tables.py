@@ -17,20 +17,28 @@ def read_table(file: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     Names of files that are not UTF-8 keep their bytes. Raises DataError for a file that cannot be read or lacks one of
     `columns`.
     """
+    header, rows = _read(file, columns)
+    if not set(columns) <= set(header):
+        raise DataError(
+            f"{file} needs the columns {', '.join(columns)}, separated by commas. "
+            f"Its first line is {','.join(header)[:80]!r}."
+        )
+    return [row | {"label": clean_label(row["label"])} if "label" in row else row for row in rows]
+
+
+def read_header(file: Path) -> list[str]:
+    """The columns of a CSV file. Raises DataError for a file that cannot be read."""
+    return _read(file, ("path",))[0]
+
+
+def _read(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[str, str]]]:
     try:
         with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as handle:
             reader = csv.DictReader(handle, restval="")
-            header = reader.fieldnames or []
-            missing = [column for column in columns if column not in header]
-            if missing:
-                raise DataError(
-                    f"{file} needs the columns {', '.join(columns)}, separated by commas. "
-                    f"Its first line is {','.join(header)[:80]!r}."
-                )
             rows = [{name: text for name, text in row.items() if isinstance(text, str)} for row in reader]
+            return list(reader.fieldnames or []), rows
     except (OSError, csv.Error) as error:
         raise DataError(f"{file} cannot be read: {error}. It has to be a CSV file: {','.join(columns)}.") from error
-    return [row | {"label": clean_label(row["label"])} if "label" in row else row for row in rows]
 
 
 def correct_labels(photos: Sequence[LabelledPhoto], folder: Path, file: Path) -> list[LabelledPhoto]:

@@ -6,7 +6,6 @@ Skin tone and face scale are estimated on request, without a face detector: they
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from PIL import Image
 from bot.inference.decoding import read
 from training.data.groups import GROUPS_FILE
 from training.data.photos import DataError, LabelledPhoto
+from training.data.tables import read_header, read_table
 from training.evaluation.intervals import Share, count_share
 from training.evaluation.skin_tone import find_skin, measure_centre
 
@@ -104,7 +104,9 @@ def find_traits(photos: Sequence[LabelledPhoto], folder: Path, breakdown: Breakd
     collections = [photo.collection for photo in photos]
     if len(set(collections)) > 1:
         traits[COLLECTION] = collections
-    present = [name for name in (FACES, FACE_HEIGHT) if name in _columns(folder)]
+    file = folder / GROUPS_FILE
+    header = read_header(file) if file.is_file() else []
+    present = [name for name in (FACES, FACE_HEIGHT) if name in header]
     columns = read_columns(photos, folder, [*dict.fromkeys([*breakdown.columns, *present])])
     return traits | {name: [_bin_text(value, name) for value in values] for name, values in columns.items()}
 
@@ -119,14 +121,11 @@ def read_columns(photos: Sequence[LabelledPhoto], folder: Path, columns: Sequenc
     file = folder / GROUPS_FILE
     if not file.is_file():
         raise DataError(f"there is no {file} with the column {columns[0]}. --by names a column of that file.")
-    known = [name for name in _columns(folder) if name != "path"]
-    if "path" not in _columns(folder):
-        raise DataError(f"{GROUPS_FILE} has no column path.")
+    known = [name for name in read_header(file) if name != "path"]
     for column in columns:
         if column not in known:
             raise DataError(f"{GROUPS_FILE} has no column {column}. --by takes one of {', '.join(known)}.")
-    with file.open(newline="", encoding="utf-8-sig") as handle:
-        rows = {row["path"]: row for row in csv.DictReader(handle)}
+    rows = {row["path"]: row for row in read_table(file, ("path", *columns))}
     names = [photo.path.relative_to(folder).as_posix() for photo in photos]
     return {column: [rows.get(name, {}).get(column) or UNKNOWN for name in names] for column in columns}
 
@@ -160,14 +159,6 @@ def name_skin_tone(pixels: NDArray[np.uint8]) -> str:
     """The bin of the skin in the middle of a photo, RGB `[height, width, 3]`, or UNKNOWN if there is too little."""
     angle = measure_centre(pixels)
     return UNKNOWN if angle is None else _bin(angle, SKIN_TONE)
-
-
-def _columns(folder: Path) -> list[str]:
-    file = folder / GROUPS_FILE
-    if not file.is_file():
-        return []
-    with file.open(newline="", encoding="utf-8-sig") as handle:
-        return list(csv.DictReader(handle).fieldnames or [])
 
 
 def _look(path: Path, faces: bool) -> dict[str, str]:

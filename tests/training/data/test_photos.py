@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -243,3 +244,25 @@ def test_the_hash_finds_the_mask_photos_known_near_duplicates() -> None:
     found = {f"seed/{photo.path.relative_to(MASKS / 'seed').as_posix()}": photo.group for photo in photos.photos}
     pairs = [(a, b) for a in known for b in known if a < b and known[a] == known[b]]
     assert sum(found[a] == found[b] for a, b in pairs) / len(pairs) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("a" * 101, "has 101 characters, at most 100"), ("a\\b", "cannot name a folder"), ("\u200b", "the name is empty")],
+)
+def test_a_name_that_the_exported_file_could_not_hold_is_refused_before_training(
+    name: str, message: str, folder: Path
+) -> None:
+    (folder / "red").rename(folder / name)
+    with pytest.raises(DataError, match=f"{re.escape(name)} cannot name a class: .*{message}.* Rename the folder"):
+        load(folder)
+
+
+def test_two_groups_of_one_photo_are_named(folder: Path) -> None:
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.*"))]
+    rows = [(name, name.split("/")[0], name) for name in names]
+    write_groups(folder, [*rows, rows[0]])
+    assert load(folder).grouped_by == "groups.csv"
+    write_groups(folder, [*rows, (names[0], "blue", "other")])
+    with pytest.raises(DataError, match=f"two lines for {names[0]}, with the groups {names[0]} and other"):
+        load(folder)

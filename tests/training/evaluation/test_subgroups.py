@@ -161,3 +161,11 @@ def test_a_group_too_small_is_never_the_worst() -> None:
     assert worst
     assert (worst.value, worst.right.photos, worst.right.share) == ("many", 60, 0.9)
     assert find_worst(groups[:1]) is None
+
+
+def test_a_groups_csv_in_latin_1_is_read(tmp_path: Path) -> None:
+    photos = [save(tmp_path, "cat/1.png", paint(BLUE))]
+    (tmp_path / "groups.csv").write_bytes("path,faces,größe\ncat/1.png,2,groß\n".encode("latin-1"))
+    assert find_traits(photos, tmp_path)["faces"] == ["2"]
+    with pytest.raises(DataError, match="no column night"):
+        read_columns([], tmp_path, ["night"])
