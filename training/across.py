@@ -17,6 +17,7 @@ from bot.errors import describe_os_error
 from bot.inference.names import parse_name
 from bot.inference.photo_files import show_path
 from training import command
+from training.data.folders import CLASS_FOLDERS
 from training.data.loading import find_collections
 from training.data.photos import DataError
 from training.evaluation.left_out import LEFT_OUT_FOLDER, LeftOut, measure_left_out, name_file, read_runs
@@ -125,7 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=parse_name, required=True, metavar="artifacts/NAME", help="NAME-report/ gets the figures"
     )
-    parser.add_argument("--class-folder", default="auto", help="as for python -m training (%(default)s)")
+    parser.add_argument(
+        "--class-folder", choices=CLASS_FOLDERS, default="auto", help="as for python -m training (%(default)s)"
+    )
     parser.add_argument(
         "--resume", action="store_true", help="go on where it was stopped: what is trained by the same recipe stays"
     )

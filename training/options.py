@@ -11,7 +11,7 @@ import torch
 
 from bot.inference.names import parse_name
 from training.data.folders import CLASS_FOLDERS
-from training.recipe import AUGMENTATIONS, AUTO, KEEPS, SIZE_WITHOUT_GPU, Recipe, load_recipe
+from training.recipe import AUGMENTATIONS, AUTO, KEEPS, SIZE_WITHOUT_GPU, Recipe, load_recipe, write_options
 from training.report.command import add_options
 
 EPILOG = (
@@ -26,13 +26,14 @@ EPILOG = (
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options in `arguments`; those that they do not give come from the file that `--recipe` names.
 
-    Raises RecipeError for a file that cannot be used.
+    Raises RecipeError for a file that cannot be used, SystemExit for a value that its option does not take.
     """
     parser = make_parser()
-    name = parser.parse_args(arguments).recipe
-    if name:
-        parser.set_defaults(**load_recipe(name))
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not options.recipe:
+        return options
+    parser.prog = f"{parser.prog} --recipe {options.recipe}"  # what is wrong now is so in that file
+    return parser.parse_args([*write_options(load_recipe(options.recipe)), *arguments])
 
 
 def read_recipe(options: argparse.Namespace) -> Recipe:
@@ -141,7 +142,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--unseen",
-        type=lambda text: tuple(text.split(",")),
+        type=lambda text: tuple(kind for kind in text.split(",") if kind),
         default=default.unseen,
         metavar="KIND,...",
         help="kinds of outsiders to test on, not to train on (default: a third, at random)",

@@ -128,10 +128,14 @@ def write_command(name: str, recipe: Mapping[str, Any], data: str | None) -> str
     """The command that trains by a recipe as `metrics.json` holds it: what differs from the defaults."""
     words = ["python", "-m", "training", "--data", data or "DIR", "--out", f"artifacts/{name}"]
     default = Recipe()
-    for field, value in recipe.items():
-        usual = getattr(default, field, None)
-        given = tuple(value) if isinstance(value, list) else value
-        if given != usual:
-            text = ",".join(given) if isinstance(given, tuple) else str(given)
-            words += [f"--{field.replace('_', '-')}", text]
+    given = {field: tuple(value) if isinstance(value, list) else value for field, value in recipe.items()}
+    words += write_options({field: value for field, value in given.items() if value != getattr(default, field, None)})
     return shlex.join(words)
+
+
+def write_options(recipe: Mapping[str, Any]) -> list[str]:
+    """The fields of a recipe as options of the command."""
+    words = []
+    for field, value in recipe.items():
+        words += [f"--{field.replace('_', '-')}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    return words

@@ -113,3 +113,11 @@ def test_one_collection_is_not_enough(tmp_path: Path, capsys: pytest.CaptureFixt
     photos = draw_photos(tmp_path / "photos", classes=2, each=6, twins=0)
     assert main(["--data", str(photos), "--out", str(tmp_path / "toy")]) == 2
     assert "holds one collection. Two folders with the same classes in each are needed" in capsys.readouterr().err
+
+
+def test_a_reading_of_folders_that_there_is_none_of_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--data", str(tmp_path), "--out", "toy", "--class-folder", "middle"])
+    assert "invalid choice: 'middle'" in capsys.readouterr().err

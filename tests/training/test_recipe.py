@@ -52,3 +52,30 @@ def test_a_file_that_holds_what_differed_is_read_by_the_defaults_of_its_day() ->
     assert (old.epochs, old.unseen, old.ema, old.augment, old.keep) == (9, ("text",), 0.0, "light", "tuned")
     today = Recipe(epochs=9, ema=0.9)
     assert read_fields(asdict(today)) == today
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("epochs = -1", "argument --epochs: -1 is below 0"),
+        ('epochs = "four"', "argument --epochs: invalid"),
+        ("batch_size = 2.5", "argument --batch-size: invalid"),
+        ("dropout = 1.0", "argument --dropout: 1.0 is not below 1"),
+        ('keep = "best"', "argument --keep: invalid choice: 'best'"),
+        ("size = [96, 192]", "argument --size: invalid"),
+    ],
+)
+def test_a_value_that_its_option_does_not_take_is_refused_in_a_recipe_too(
+    content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(content)
+    with pytest.raises(SystemExit):
+        parse([*NEEDED, "--recipe", str(file)])
+    assert f"--recipe {file}: error: {message}" in capsys.readouterr().err
+
+
+def test_a_recipe_may_name_no_kinds(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("unseen = []\nseed = -3\n")
+    options = parse([*NEEDED, "--recipe", str(tmp_path / "own.toml")])
+    assert (options.unseen, options.seed) == ((), -3)
