@@ -44,6 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     except MissingPackageError as error:
         print(f"export: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # a folder that cannot be read
+        from bot.inference.photo_files import show_path
+
+        print(f"export: {show_path(describe_os_error(error))}", file=sys.stderr)
+        return 2
 
 
 def _export(arguments: list[str]) -> int:
@@ -67,26 +72,28 @@ def _export(arguments: list[str]) -> int:
 
 
 def _read_order(options: argparse.Namespace) -> Order:
+    from export.card import read_about
     from export.pipeline import Order
-    from export.training_run import ExportError
 
-    about = ""
-    if options.about:
-        try:
-            about = options.about.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ExportError(
-                f"cannot read {options.about}: {error}. --about names a text about the photos."
-            ) from error
     return Order(
         pickle=options.pickle,
         out=options.out,
         int8=options.int8,
         data=options.data,
         photos=options.photos,
-        about=about,
+        about=read_about(options.about) if options.about else "",
         weights=options.weights_source,
     )
+
+
+def _parse_out(text: str) -> Path:
+    """For argparse. NAME.json and NAME.md go beside it: with another ending it could be one of them, or the learner."""
+    path = parse_name(text)
+    if path.suffix != ".onnx" or path.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name of a file that ends in .onnx, such as artifacts/pets.onnx"
+        )
+    return path
 
 
 def _describe(metrics: FileMetrics, out: Path) -> None:
@@ -121,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("pickle", type=Path, metavar="artifacts/NAME.pkl", help="what `python -m training` wrote")
     parser.add_argument(
-        "--out", type=parse_name, required=True, metavar="artifacts/NAME.onnx", help="the file to write"
+        "--out", type=_parse_out, required=True, metavar="artifacts/NAME.onnx", help="the file to write"
     )
     parser.add_argument(
         "--int8", action="store_true", help="quantise: a quarter of the size, about three times as fast"

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot.inference.contract import EVIDENCE, Contract
 from export.metadata import LICENCE, FileMetrics, read_metrics, read_trained_on
+from training.data.photos import DataError
 from training.evaluation.evaluate import HELD_OUT, SURE, Scores
 from training.evaluation.intervals import Share
 from training.evaluation.left_out import LeftOut
@@ -23,6 +24,14 @@ from training.recipe import write_command
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_LABELS = 6
 """Labels whose recall has a column."""
+
+
+def read_about(file: Path) -> str:
+    """What a person wrote of the photos, Markdown. Raises DataError."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {file}: {error}. --about names a text in UTF-8 about the photos.") from error
 
 
 def render(model: Path) -> str:

@@ -95,5 +95,5 @@ def _find_groups(folder: Path, looks: Sequence[_Look]) -> list[str]:
         try:
             return read_groups(folder, photos, labels)
         except DataError as error:
-            print(f"near-duplicates are found by their looks: {error}")
+            print(f"near-duplicates are found by their looks: {show_path(str(error))}")
     return compare_hashes(np.array([look.hashes for look in looks]), labels).groups

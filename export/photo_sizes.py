@@ -17,7 +17,8 @@ from pathlib import Path
 from bot.errors import LabelgramError
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.decoding import PhotoError, read
-from bot.inference.photo_files import find_photos, read_photo
+from bot.inference.names import clean_label
+from bot.inference.photo_files import find_photos, read_photo, show_path
 from bot.inference.variants import BOXES, make_variants, smallest_covering
 
 RULES = (10_000, 256, 224, 192, 160, 128)
@@ -39,7 +40,7 @@ def choose(photo: Path, classifier: Classifier) -> list[Choice]:
     try:
         image = read(read_photo(photo))
     except (PhotoError, OSError) as error:
-        print(f"skipped {photo}: {error}", file=sys.stderr)
+        print(f"skipped {show_path(photo)}: {error}", file=sys.stderr)
         return []
     if max(image.size) <= BOXES[1]:
         return []
@@ -47,7 +48,7 @@ def choose(photo: Path, classifier: Classifier) -> list[Choice]:
     answers = {variant.box: classifier.classify(variant.jpeg) for variant in variants}
     chosen = [smallest_covering(variants, pixels) for pixels in RULES]
     return [
-        Choice(answers[variant.box].label == photo.parent.name, answers[variant.box], len(variant.jpeg))
+        Choice(answers[variant.box].label == clean_label(photo.parent.name), answers[variant.box], len(variant.jpeg))
         for variant in chosen
     ]
 
@@ -79,7 +80,7 @@ def main(arguments: list[str]) -> int:
         classifier = Classifier(options.model, threads=2)
         rows = [row for file in find_photos(options.photos) if (row := choose(file, classifier))]
     except LabelgramError as error:
-        print(f"photo-sizes: {error}", file=sys.stderr)
+        print(f"photo-sizes: {show_path(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

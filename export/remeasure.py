@@ -17,6 +17,7 @@ import onnx
 from bot.errors import LabelgramError
 from bot.inference.classifier import Classifier
 from bot.inference.photo_files import show_path
+from export.card import read_about
 from export.labelled import find_known
 from export.measure import evaluate_file, locate_evidence
 from export.metadata import read_metrics, read_trained_on, write_json
@@ -66,7 +67,7 @@ def remeasure(model: Path, data: Path, report: Path | None = None, about: Path |
         location=locate_evidence(classifier, photos.held_out),
     )
     if about:
-        trained_on = replace(trained_on, about=about.read_text(encoding="utf-8").strip())
+        trained_on = replace(trained_on, about=read_about(about))
     write(onnx.load(model), replace(contract, metrics=write_json(measured), trained_on=write_json(trained_on)), model)
 
 

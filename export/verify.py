@@ -104,7 +104,7 @@ def verify(model: Path, data: Path, outsiders: str | None = None) -> list[Check]
 def check_card(model: Path) -> str | None:
     """What is wrong with the card beside a file; None if it says what the file says, or is not there."""
     file = model.with_suffix(".md")
-    if not file.is_file() or file.read_text(encoding="utf-8") == card.render(model):
+    if not file.is_file() or file.read_text(encoding="utf-8", errors="replace") == card.render(model):
         return None
     return (
         f"{file} is not the card of {model}: it was edited, or belongs to another file. "

@@ -16,7 +16,7 @@ import sys
 import warnings
 from importlib import import_module
 
-from bot.errors import MissingPackageError, explain_missing_packages
+from bot.errors import MissingPackageError, describe_os_error, explain_missing_packages
 
 COMMANDS = {
     "fetch": "training.data.fetch",
@@ -48,6 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
             return status
     except MissingPackageError as error:
         print(f"training: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a folder that cannot be read, a disk that is full
+        from bot.inference.photo_files import show_path
+
+        print(f"training: {show_path(describe_os_error(error))}", file=sys.stderr)
         return 2
 
 

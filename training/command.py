@@ -36,7 +36,7 @@ from training.options import parse, read_recipe
 from training.recipe import Recipe, RecipeError
 from training.report.command import read_options
 from training.report.write import Written, describe_run, write_page, write_report
-from training.runs import SPLIT_FILE
+from training.runs import SPLIT_FILE, write_learner
 
 STOPPED = 130
 """Exit status after Ctrl-C, where there is no net to write."""
@@ -97,14 +97,14 @@ def _run(options: argparse.Namespace) -> int:
         if trained.interrupted:
             print("stopped: keeping the best epoch so far. The same command with --resume goes on instead.")
         with alone():
-            trained.learner.export(Path(f"../{out.name}.pkl"))  # first, so that nothing after it can lose the training
+            write_learner(trained.learner, out.with_name(f"{out.name}.pkl"))  # first, so that nothing can lose it
             written = _report(trained, photos, recipe, options, report)
         print(f"wrote {out}.pkl and {report}/")
     if trained.strange:  # what it was compared with may be known since
         write_page(written, describe_run(trained, photos, recipe, options.data, read_options(options)), report)
     if not trained.interrupted:
         checkpoint.unlink(missing_ok=True)
-        checkpoint.with_suffix(".part").unlink(missing_ok=True)
+        checkpoint.with_suffix(".part").unlink(missing_ok=True)  # of a training that was killed while it wrote
     return 0
 
 

@@ -33,7 +33,10 @@ def from_json(kind: type[Record], value: Any) -> Record:
 
 def read_file(file: Path) -> Any:
     """What a file of JSON holds. Paths in it need not be UTF-8. Raises OSError, and ValueError for another file."""
-    return json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
+    try:
+        return json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def write_file(value: Any, file: Path, indent: int | None = None) -> None:

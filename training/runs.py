@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from training.evaluation.subgroups import NO_MORE, Breakdown
 from training.fitting.callbacks import Epoch
 from training.recipe import TUNED, Recipe, read_fields
 from training.records import from_json, read_file, to_json, write_file
+from training.whole_files import replace_whole
 
 METRICS_FILE = "metrics.json"
 SPLIT_FILE = "split.csv"
@@ -56,6 +58,13 @@ class RunFacts:
     """Which net it is, of `recipe.KEEPS`."""
     strange: dict[str, float] = field(default_factory=dict)
     """Accuracy of each net that it was chosen from, on left-out photos that were changed as strangers' are."""
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What of `metrics.json` is no figure."""
+
+    run: RunFacts
 
 
 @dataclass(frozen=True)
@@ -99,12 +108,31 @@ def load_run(pickle: Path, data: Path | None) -> Run:
     facts = read_facts(report)
     folder = data or Path(facts.data)
     photos = read_split(folder, report / SPLIT_FILE)
+    if Counter((photo.held_out, photo.label) for photo in photos) != _count(facts):
+        raise DataError(
+            f"{report / SPLIT_FILE} does not list the photos that {METRICS_FILE} counts: one of them was edited, "
+            "or cut short. Train again."
+        )
     gone = [photo.path for photo in photos if not photo.path.is_file()]
     if gone:
         raise DataError(
             f"{len(gone)} photos of the training run are not there, the first is {gone[0]}. --data names their folder."
         )
     return Run(learner, facts, photos, folder, report)
+
+
+def _count(facts: RunFacts) -> Counter[tuple[bool, str]]:
+    """Photos by side and label."""
+    sides = {"train": False, "valid": True}
+    return Counter(
+        {
+            (sides[side], label): count
+            for side, counts in facts.photos.items()
+            if side in sides
+            for label, count in counts.items()
+            if count
+        }
+    )
 
 
 def find_report(pickle: Path) -> Path:
@@ -122,15 +150,21 @@ def read_learner(pickle: Path) -> Learner:
         why = "" if isinstance(error, UnboundLocalError) else f" ({error})"  # fastai lost the reason on its way
         raise DataError(
             f"{pickle} is not a learner that this version can load{why}. It is damaged, or of another version: "
-            "train again."
+            "or cut short. Train again."
         ) from error
+
+
+def write_learner(learner: Learner, pickle: Path) -> None:
+    """Pickle a learner, without its photos. An earlier file stays where that fails. Raises OSError."""
+    with replace_whole(pickle) as part:
+        learner.export(part.absolute())
 
 
 def read_facts(report: Path) -> RunFacts:
     """The facts of a run, which no figure of its report needs. Raises OSError, DataError for another version's."""
     try:
-        return from_json(RunFacts, read_file(report / METRICS_FILE)["run"])
-    except (ValueError, KeyError) as error:
+        return from_json(_Facts, read_file(report / METRICS_FILE)).run
+    except ValueError as error:
         raise DataError(f"{report / METRICS_FILE} is of another version of Labelgram: {error}. Train again.") from error
 
 

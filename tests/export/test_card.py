@@ -15,6 +15,7 @@ from bot.inference.contract import Contract, Unsure
 from export import card
 from export.metadata import FileMetrics, read_metrics, write_json
 from export.training_run import load
+from export.verify import check_card
 from tests.support.datasets import CLASSES, draw_photo, draw_photos
 from tests.support.warm import run
 from training.evaluation.intervals import Share
@@ -201,3 +202,16 @@ def test_what_cannot_be_verified_is_refused(copied: Path, trained: Path, tmp_pat
         assert done.returncode == 2, message
         assert message in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_files_that_are_no_utf_8_or_not_there_are_one_clear_line(copied: Path, trained: Path, tmp_path: Path) -> None:
+    photos = str(trained / "photos")
+    (tmp_path / "about.md").write_bytes("größer".encode("latin-1"))
+    about = run("export", "remeasure", str(copied), "--data", photos, "--about", str(tmp_path / "about.md"))
+    assert about.returncode == 2
+    assert "--about names a text in UTF-8 about the photos" in about.stderr
+    copied.with_suffix(".md").write_bytes("größer".encode("latin-1"))
+    assert "is not the card of" in str(check_card(copied))
+    gone = run("export", "photo-sizes", str(copied), str(tmp_path / "gone"))
+    assert gone.returncode == 2
+    assert gone.stderr.splitlines()[-1] == f"export: {tmp_path / 'gone'}: No such file or directory"

@@ -215,3 +215,15 @@ def test_int8_is_refused_only_where_chance_does_not_explain_its_loss() -> None:
     assert not lose(10, gain=6)
     assert lose(20, gain=6)
     assert not loses_more_than_chance(np.ones(10, bool), np.array([False] * 3 + [True] * 7))
+
+
+@pytest.mark.parametrize("out", ["toy.pkl", "toy.md", "toy", "photos.onnx"])
+def test_a_place_that_is_no_onnx_file_is_refused_at_once(
+    out: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos.onnx").mkdir()
+    (tmp_path / "toy.pkl").write_text("a net")
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "toy.pkl"), "--out", str(tmp_path / out)])
+    assert "is no name of a file that ends in .onnx, such as artifacts/pets.onnx" in capsys.readouterr().err
+    assert (tmp_path / "toy.pkl").read_text() == "a net"

@@ -154,8 +154,11 @@ def write_skipped(skipped: Sequence[Skipped], folder: Path, file: Path) -> None:
 
 
 def read_split(folder: Path, file: Path) -> list[LabelledPhoto]:
-    """Read what `write_split` wrote, with paths below `folder`; files of earlier versions have no collection."""
-    with file.open(newline="", encoding="utf-8", errors="surrogateescape") as handle:
+    """Read what `write_split` wrote, with paths below `folder`; files of earlier versions have no collection.
+
+    Raises DataError for a file that is damaged.
+    """
+    try:
         return [
             LabelledPhoto(
                 path=folder / row["path"],
@@ -163,7 +166,9 @@ def read_split(folder: Path, file: Path) -> list[LabelledPhoto]:
                 group=row["group"],
                 size=(int(row["width"]), int(row["height"])),
                 held_out=row["split"] == "valid",
-                collection=row.get("collection") or "",
+                collection=row.get("collection", ""),
             )
-            for row in csv.DictReader(handle)
+            for row in read_table(file, COLUMNS[:-1])
         ]
+    except ValueError as error:  # a width that is no number
+        raise DataError(f"{file} is damaged: {error}. Train again.") from error

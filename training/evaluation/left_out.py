@@ -159,10 +159,24 @@ def read_runs(report: Path) -> list[LeftOutRun]:
     runs = []
     for file in sorted((report / LEFT_OUT_FOLDER).glob("*.json")):
         try:
-            runs.append(from_json(LeftOutRun, read_file(file)))
+            runs.append(_check(from_json(LeftOutRun, read_file(file))))
         except ValueError as error:
             raise DataError(f"{file} holds no figures of a left-out collection: {error}. Remove it.") from error
     return runs
+
+
+def _check(run: LeftOutRun) -> LeftOutRun:
+    """The run. Raises ValueError where its parts do not fit each other."""
+    if not run.photos:
+        raise ValueError("it has no photos")
+    strange = {photo.label for photo in run.photos} - set(run.labels)
+    if strange:
+        raise ValueError(f"it has no class {', '.join(sorted(strange))}")
+    rows = [photo.logits for photo in run.photos] + [row for kind in run.pictures.values() for row in kind]
+    lengths = {len(row) for row in rows}
+    if len(lengths) > 1 or not lengths <= {len(run.labels), len(run.labels) + 1}:
+        raise ValueError("its logits are not one for each class")
+    return run
 
 
 def measure_left_out(runs: Sequence[LeftOutRun], traits: Mapping[str, Traits]) -> LeftOut | None:

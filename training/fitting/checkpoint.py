@@ -19,6 +19,7 @@ from torch import Tensor
 from training.data.photos import LabelledPhoto
 from training.fitting.callbacks import Epoch, ExponentialMovingAverage, KeepBest, unwrap
 from training.recipe import Recipe
+from training.whole_files import replace_whole
 
 CHECKPOINT_FILE = "checkpoint.pth"
 """In the report's folder while it trains, and as long as a stopped training can be gone on with."""
@@ -131,9 +132,8 @@ class Checkpoint(Callback):
             history=[asdict(epoch) for epoch in self.kept.history],
             best=self.kept.best,
         )
-        part = self.file.with_suffix(".part")
-        torch.save(vars(state), part)
-        part.replace(self.file)
+        with replace_whole(self.file) as part:
+            torch.save(vars(state), part)
 
 
 def _describe_run(recipe: Recipe, photos: Sequence[LabelledPhoto]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bot.inference.photo_files import show_path
 from training.data.photos import DataError
 from training.evaluation.left_out import read_runs, write_run
 from training.evaluation.subgroups import NO_MORE, Breakdown
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
         adopt_left_out(options.left_out, find_report(options.pickle))
         _run(options.pickle, options.data, read_options(options))
     except DataError as error:
-        print(f"report: {error}", file=sys.stderr)
+        print(f"report: {show_path(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("report: stopped. The same command starts again.", file=sys.stderr)

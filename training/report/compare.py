@@ -17,6 +17,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from bot.inference.photo_files import show_path
+from training.data.photos import DataError
 from training.data.split import read_split
 from training.runs import SPLIT_FILE, read_metrics
 
@@ -52,7 +54,7 @@ def read_run(folder: Path) -> Run:
         split = read_split(Path(), folder / SPLIT_FILE)
     except OSError as error:
         raise CompareError(f"{folder} is no report: {error.strerror}, {error.filename}.") from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, DataError) as error:
         raise CompareError(f"{folder} is no report of this version: {error}.") from error
     run, evaluation = metrics.run, metrics.evaluation
     collections = {f"{name}/": part.scores.right.share for name, part in evaluation.collections.items()}
@@ -140,7 +142,7 @@ def main(arguments: list[str]) -> int:
     try:
         table = compare([read_run(folder) for folder in options.reports])
     except CompareError as error:
-        print(f"compare: {error}", file=sys.stderr)
+        print(f"compare: {show_path(str(error))}", file=sys.stderr)
         return 2
     print(table, end="")
     if options.out:

@@ -1,0 +1,61 @@
+"""What a training left behind, damaged: the file is named, and an earlier one is never lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from training.data.photos import DataError
+from training.runs import load_run, read_learner, write_learner
+
+
+def rewrite(name: str, change: Callable[[str], str]) -> Callable[[Path], object]:
+    return lambda report: (report / name).write_text(change((report / name).read_text()))
+
+
+def count_one_more(text: str) -> str:
+    metrics = json.loads(text)
+    metrics["run"]["photos"]["train"]["red"] += 1
+    return json.dumps(metrics)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (rewrite("metrics.json", lambda _: "null"), "metrics.json is of another version"),
+        (rewrite("metrics.json", lambda _: "{}"), "metrics.json is of another version of Labelgram: _Facts lacks run"),
+        (rewrite("metrics.json", lambda _: "[" * 100_000), "metrics.json .* nested too deeply"),
+        (rewrite("metrics.json", count_one_more), "split.csv does not list the photos that metrics.json counts"),
+        (rewrite("split.csv", lambda _: ""), "split.csv needs the columns path, label, group, width"),
+        (rewrite("split.csv", lambda text: text[: text.index("\n") + 1]), "split.csv does not list the photos"),
+        (rewrite("split.csv", lambda text: text[:-20]), "split.csv (is damaged|does not list the photos)"),
+        (rewrite("split.csv", lambda text: text.replace(",red,", ",wolf,")), "split.csv does not list the photos"),
+        (rewrite("split.csv", lambda text: text + "x" * 200_000), "split.csv cannot be read: field larger"),
+    ],
+)
+def test_a_damaged_report_is_named(
+    damage: Callable[[Path], object], message: str, trained: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained / "toy-report", tmp_path / "toy-report")
+    (tmp_path / "toy.pkl").symlink_to(trained / "toy.pkl")
+    load_run(tmp_path / "toy.pkl", trained / "photos")
+    damage(tmp_path / "toy-report")
+    with pytest.raises(DataError, match=message):
+        load_run(tmp_path / "toy.pkl", trained / "photos")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_leaves_the_earlier_net_and_says_so(trained: Path, tmp_path: Path) -> None:
+    learner = read_learner(trained / "toy.pkl")
+    (tmp_path / "toy.pkl").write_text("the earlier net")
+    (tmp_path / "toy.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="it cannot be written: the disk is full") as refusal:
+        write_learner(learner, tmp_path / "toy.pkl")
+    assert refusal.value.filename == str(tmp_path / "toy.pkl")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("toy.pkl", "the earlier net")]
+    write_learner(learner, tmp_path / "toy.pkl")
+    assert read_learner(tmp_path / "toy.pkl").dls.vocab == learner.dls.vocab
