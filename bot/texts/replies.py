@@ -28,6 +28,9 @@ COMMANDS = ("start", "help", "privacy", "what", "language")
 
 DONATING = ("donate", "forget")
 
+OWNING = ("stats",)
+"""Of the bot's owners, and in no menu."""
+
 MAX_NAMED_LABELS = 10
 """A greeting names this many classes; the rest are counted."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from aiogram.types import Message, Update, User
 
 from bot.delivery.updates.parsing import HIDDEN, MESSAGES
+from bot.texts.replies import COMMANDS, DONATING, OWNING
 
 MESSAGE = ("message_id", "date", "media_group_id", "message_thread_id", "is_topic_message", "is_automatic_forward")
 FILE = ("file_id", "file_unique_id", "width", "height", "file_size", "mime_type", "duration", "length")
@@ -32,7 +33,7 @@ def reduce_update(update: Update, me: User | None) -> dict[str, Any]:
             is_whole = update.callback_query and isinstance(update.callback_query.message, Message)
             # Of a message that Telegram no longer shows, only these fields are checked when it is parsed.
             known = message if is_whole else _pick(message, "message_id", "date", "chat")
-            reduced["callback_query"]["message"] = _reduce_message(known, me)
+            reduced["callback_query"]["message"] = _reduce_message(known, me) | _reduce_buttons(known)
     return reduced
 
 
@@ -52,14 +53,19 @@ def _reduce_message(message: dict[str, Any], me: User | None, depth: int = 0) ->
             reduced |= dict(
                 zip((text, entities), _reduce_text(message[text], message.get(entities) or [], me), strict=True)
             )
-    if message.get("reply_markup"):
-        reduced["reply_markup"] = message["reply_markup"]  # the bot's own
     if asked := message.get("external_reply"):  # a message of another chat
         reduced["external_reply"] = _reduce_files(asked) | {"origin": dict(HIDDEN)}
     reply = message.get("reply_to_message")
     if reply and depth < 2:
         reduced["reply_to_message"] = _reduce_message(reply, me, depth + 1)
     return reduced
+
+
+def _reduce_buttons(message: dict[str, Any]) -> dict[str, Any]:
+    """What presses of a message's buttons bring, for a press is checked by it. What the buttons say is left out."""
+    rows = (message.get("reply_markup") or {}).get("inline_keyboard") or []
+    reduced = [[_pick(button, "callback_data") | {"text": ""} for button in row] for row in rows]
+    return {"reply_markup": {"inline_keyboard": reduced}} if reduced else {}
 
 
 def _reduce_files(message: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +94,8 @@ def _reduce_text(text: str, entities: list[dict[str, Any]], me: User | None) -> 
         word = named.decode("utf-16-le", "replace")
         match entity.get("type"):
             case "bot_command":
-                pass
+                if not _is_known(word, me):  # people may write any word after a slash
+                    word = "/".ljust(len(named) // 2, "-")
             case "mention" if me and word.lower() == f"@{me.username}".lower():
                 pass
             case "text_mention" if me and entity.get("user") and entity["user"]["id"] == me.id:
@@ -100,6 +107,13 @@ def _reduce_text(text: str, entities: list[dict[str, Any]], me: User | None) -> 
         kept.append(spoken | ({"user": _reduce_user(entity["user"])} if entity.get("user") else {}))
         end += length + 1
     return " ".join(words) or "-", kept
+
+
+def _is_known(command: str, me: User | None) -> bool:
+    """Whether it is one of the bot's, and for no other bot: as /what, or as /what@name."""
+    word, _, name = command.removeprefix("/").partition("@")
+    is_mine = not name or me is None or name.lower() == (me.username or "").lower()
+    return is_mine and word.lower() in (*COMMANDS, *DONATING, *OWNING)
 
 
 def _pick(fields: dict[str, Any], *names: str) -> dict[str, Any]:

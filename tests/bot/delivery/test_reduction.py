@@ -17,6 +17,7 @@ from bot.delivery.updates.identity import find_lane, find_person, speaks_to
 from bot.delivery.updates.parsing import parse
 from bot.delivery.updates.reduction import reduce_update
 from bot.monitoring.metrics import Metrics
+from bot.texts.replies import COMMANDS, DONATING, OWNING
 
 ME = User(id=123456, is_bot=True, first_name="Test", username="test_bot")
 USER = {"id": 7, "is_bot": False, "first_name": "Ada", "language_code": "en"}
@@ -128,3 +129,27 @@ def test_only_commands_and_mentions_of_the_bot_are_put_down() -> None:
     assert speaks_to(reduced, ME)
     for name in ("Ada", "friend", "look", "you"):
         assert name not in json.dumps(reduce_update(update, ME))
+
+
+@pytest.mark.parametrize(
+    ("said", "put_down"),
+    [("/Ada_Lovelace", "/------------"), ("/what@Ada_bot", "/------------"), ("/forget@test_bot", "/forget@test_bot")]
+    + [(f"/{name.upper()}", f"/{name.upper()}") for name in (*COMMANDS, *DONATING, *OWNING)],
+)
+def test_a_word_after_a_slash_is_put_down_if_it_is_a_command_of_the_bot(said: str, put_down: str) -> None:
+    entities = [{"type": "bot_command", "offset": 0, "length": len(said)}]
+    message = {"message_id": 5, **WHERE, "from": USER, "text": f"{said} Ada", "entities": entities}
+    reduced = reduce_update(Update.model_validate({"update_id": 1, "message": message}), ME)["message"]
+    assert (reduced["text"], reduced["entities"]) == (put_down, entities)
+
+
+def test_of_buttons_what_a_press_brings_is_put_down_and_those_of_other_bots_are_not() -> None:
+    rows = [[{"text": "Ada", "callback_data": "why"}, {"text": "x", "url": "https://example.com/Ada"}]]
+    message = {"message_id": 5, **WHERE, "text": "x", "reply_markup": {"inline_keyboard": rows}}
+    press = {"id": "1", "from": USER, "chat_instance": "c", "data": "why", "message": message}
+    for update in ({"message": {**message, "via_bot": USER}}, {"callback_query": press}):
+        reduced = reduce_update(Update.model_validate({"update_id": 1, **update}), ME)
+        assert "Ada" not in json.dumps(reduced)
+        assert Update.model_validate(reduced)
+    (buttons,) = reduced["callback_query"]["message"]["reply_markup"]["inline_keyboard"]
+    assert [button.get("callback_data") for button in buttons] == ["why", None]
