@@ -14,14 +14,20 @@ BASELINES = ("fastai", "torch", "openvino")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what is measured")
-    what.add_argument("--model", type=Path, action="append", metavar="M", help="any ONNX image classifier, repeatable")
-    what.add_argument("--images", type=Path, metavar="DIR", help="photos (default: drawn); in class folders: accuracy")
+    what.add_argument(
+        "--model", type=parse_path, action="append", metavar="M", help="any ONNX image classifier, repeatable"
+    )
+    what.add_argument(
+        "--images", type=parse_path, metavar="DIR", help="photos (default: drawn); in class folders: accuracy"
+    )
     what.add_argument("--threads", type=_threads, metavar="1,2", help="threads a photo (default: 1 and the bot's)")
     what.add_argument("--batch", type=_counts, default=(1,), metavar="1,8", help="photos run together (default: 1)")
     what.add_argument("--size", type=_at_least(1), default=224, help="side of inputs whose graph leaves it open")
     what.add_argument("--provider", default="CPUExecutionProvider", help="of onnxruntime (default: %(default)s)")
     what.add_argument("--against", type=_baselines, default=(), metavar=",".join(BASELINES), help="engines of training")
-    what.add_argument("--learner", type=Path, metavar="NAME.pkl", help="what fastai and torch run; load only your own")
+    what.add_argument(
+        "--learner", type=parse_path, metavar="NAME.pkl", help="what fastai and torch run; load only your own"
+    )
     how = parser.add_argument_group("how long")
     how.add_argument("--rounds", type=_at_least(2), default=6, help="starts of each row's process (default: 6)")
     how.add_argument("--photos", type=_at_least(1), default=25, help="photos timed in a round (default: 25)")
@@ -32,7 +38,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--csv", type=_file, metavar="FILE", help="write a table")
     out.add_argument("--markdown", type=_file, metavar="FILE", help="write a table for a README")
     out.add_argument("--html", type=_file, metavar="FILE", help="write a page with plots")
-    out.add_argument("--compare", type=Path, metavar="OLD.json", help="ratios to an earlier run; exits 1 if slower")
+    out.add_argument(
+        "--compare", type=parse_path, metavar="OLD.json", help="ratios to an earlier run; exits 1 if slower"
+    )
 
 
 def _counts(text: str) -> tuple[int, ...]:
@@ -68,8 +76,15 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def parse_path(text: str) -> Path:
+    """A file's or folder's name. An empty one, as of a variable that is not set, would mean the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of the file or folder is empty")
+    return Path(text)
+
+
 def _file(text: str) -> Path:
-    file = Path(text)
+    file = parse_path(text)
     if file.is_dir() or not file.parent.is_dir():  # said before a minute of measuring, not after
         raise argparse.ArgumentTypeError(f"{text} is not a file in a folder that is there")
     return file

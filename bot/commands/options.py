@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from bot import __version__
-from bot.benchmark.options import add_options
+from bot.benchmark.options import add_options, parse_path
 from bot.inference.names import parse_name
 
 
@@ -31,7 +30,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add_options(_add(commands, "benchmark", about, "benchmark --model a.onnx --model b.onnx --threads 1,2"))
     new = _add(commands, "new", "texts and settings for a bot of your own", "new artifacts/pets --data pets")
     new.add_argument("name", type=parse_name, metavar="artifacts/NAME", help="the model is, or will be, NAME.onnx")
-    new.add_argument("--data", type=Path, metavar="DIR", help="a folder of photos per class")
+    new.add_argument("--data", type=parse_path, metavar="DIR", help="a folder of photos per class")
     options = parser.parse_args(arguments)
     if options.command == "classify" and not options.paths and not options.watch:
         commands.choices["classify"].error("name a photo, a folder, or - for standard input")
@@ -41,15 +40,21 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def _add_classify(commands: Any) -> None:
     example = "classify --top 3 photo.jpg holiday/"
     classify = _add(commands, "classify", "name photos on the command line", example)
-    classify.add_argument("--model", type=Path, help="the ONNX file (MODEL_PATH)")
+    classify.add_argument("--model", type=parse_path, help="the ONNX file (MODEL_PATH)")
     forms = classify.add_mutually_exclusive_group()
     form: dict[str, Any] = {"dest": "format", "action": "store_const", "default": "text"}
     forms.add_argument("--json", const="json", help="one JSON object a line and photo", **form)
     forms.add_argument("--csv", const="csv", help="a table, a row per photo", **form)
     classify.add_argument("--top", type=_positive, default=1, metavar="N", help="name the N likeliest classes")
-    classify.add_argument("--sort-into", type=Path, metavar="DIR", help="copy each photo into a folder of its label")
-    classify.add_argument("--watch", type=Path, metavar="DIR", help="go on with photos that arrive here, until Ctrl-C")
-    classify.add_argument("paths", nargs="*", metavar="PATH", help="a photo, a folder, or - for standard input")
+    classify.add_argument(
+        "--sort-into", type=parse_path, metavar="DIR", help="copy each photo into a folder of its label"
+    )
+    classify.add_argument(
+        "--watch", type=parse_path, metavar="DIR", help="go on with photos that arrive here, until Ctrl-C"
+    )
+    classify.add_argument(
+        "paths", nargs="*", type=_parse_source, metavar="PATH", help="a photo, a folder, or - for standard input"
+    )
 
 
 def _add(commands: Any, name: str, about: str, example: str) -> argparse.ArgumentParser:
@@ -57,6 +62,11 @@ def _add(commands: Any, name: str, about: str, example: str) -> argparse.Argumen
         name, help=about, description=about.capitalize(), epilog=f"Example: python -m bot {example}"
     )
     return parser
+
+
+def _parse_source(text: str) -> str:
+    parse_path(text)
+    return text
 
 
 def _positive(text: str) -> int:

@@ -89,6 +89,13 @@ def test_wrong_usage_and_wrong_models_end_with_status_2(tmp_path: Path, run_bot:
         assert str(model) in line
 
 
+@pytest.mark.parametrize("option", ["--sort-into", "--watch", "--model", None])
+def test_an_empty_name_is_not_the_current_folder(option: str | None, run_bot: RunBot) -> None:
+    done = run_bot("classify", *([option] if option else []), "", "-")
+    assert done.returncode == 2
+    assert "the name of the file or folder is empty" in done.stderr
+
+
 def test_classify_does_not_need_telegram(run_bot: RunBot, color_model: Path) -> None:
     done = run_bot("classify", "-", MODEL_PATH=str(color_model), WEBHOOK_URL="https://example.com", stdin=b"x")
     assert (done.returncode, done.stdout) == (1, "-: error: not a photo in JPEG, PNG, WEBP, GIF, BMP\n")
