@@ -108,7 +108,11 @@ def load_run(pickle: Path, data: Path | None) -> Run:
     facts = read_facts(report)
     folder = data or Path(facts.data)
     photos = read_split(folder, report / SPLIT_FILE)
-    if Counter((photo.held_out, photo.label) for photo in photos) != _count(facts):
+    learned, held_out = (sum(facts.photos[side].values()) for side in ("train", "valid"))
+    counts = Counter(photo.held_out for photo in photos)
+    if (counts[False], counts[True]) != (learned, held_out) or {photo.label for photo in photos} - set(
+        learner.dls.vocab
+    ):
         raise DataError(
             f"{report / SPLIT_FILE} does not list the photos that {METRICS_FILE} counts: one of them was edited, "
             "or cut short. Train again."
@@ -119,20 +123,6 @@ def load_run(pickle: Path, data: Path | None) -> Run:
             f"{len(gone)} photos of the training run are not there, the first is {gone[0]}. --data names their folder."
         )
     return Run(learner, facts, photos, folder, report)
-
-
-def _count(facts: RunFacts) -> Counter[tuple[bool, str]]:
-    """Photos by side and label."""
-    sides = {"train": False, "valid": True}
-    return Counter(
-        {
-            (sides[side], label): count
-            for side, counts in facts.photos.items()
-            if side in sides
-            for label, count in counts.items()
-            if count
-        }
-    )
 
 
 def find_report(pickle: Path) -> Path:

@@ -82,7 +82,10 @@ def describe(
     if len(collections) > 1:
         yield f"the photos come from {len(collections)} collections of the same classes: {', '.join(collections)}"
     if left_alone:
-        yield f"{left_alone} photos in test/ are neither trained on nor held out; measure on them with export.verify"
+        yield (
+            f"{left_alone} photos in test/ are neither trained on nor held out; "
+            "`python -m export verify` measures on them"
+        )
     if others:
         endings = ", ".join(f"{show_path(ending) or 'no ending'} ({count})" for ending, count in sorted(others.items()))
         yield f"other files, not read: {endings}"
