@@ -27,7 +27,7 @@ def read_results(file: Path) -> dict[str, Any]:
         _read_figures(results)
     except OSError as error:
         raise BenchmarkError(f"--compare {file}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # of any JSON
         raise BenchmarkError(f"--compare {file} is not a file that `--json` of this version wrote.") from error
     return results
 

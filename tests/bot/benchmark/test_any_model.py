@@ -139,7 +139,8 @@ def test_a_slower_run_than_before_ends_with_status_1(tmp_path: Path, run_bot: Ru
     for row in results["rows"]:
         row["samples"] = row["samples"][:1]  # of which no interval can be told
     anonymous = {name: value for name, value in json.loads(old.read_text()).items() if name != "machine"}
-    for text in ("{}", "[]", "no JSON", json.dumps(results), json.dumps(anonymous)):
+    huge = json.dumps(changed).replace("1e+30", "9" * 400)
+    for text in ("{}", "[]", "no JSON", "[" * 100_000, huge, json.dumps(results), json.dumps(anonymous)):
         out.write_text(text)
         done = run_bot(*SHORT, "--model", str(color_model), "--compare", str(out))
         assert done.returncode == 2
