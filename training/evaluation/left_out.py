@@ -38,7 +38,7 @@ LENGTH = ("epochs", "ema")
 """Fields of a recipe that say how long a net is trained."""
 SHORTEST = 0.5
 """The share of the file's epochs from which a shorter training's temperature and limits are the file's too."""
-UNCERTAIN, STRANGE = 0.005, 0.03
+UNCERTAIN, STRANGE = 0.005, 0.025
 """Shares of the photos of left-out collections that get no label: see `choose_unsure`."""
 
 
