@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 from bot.inference.contract import MAX_CLASSES, find_fault
@@ -93,6 +94,7 @@ def describe(
     for name, label in sorted(renamed.items()):
         if name != label and any(photo.label == label for photo in photos):
             yield f"the folder {show_path(name)} is class {label}"
+    yield from _describe_same_names({photo.label for photo in photos})
     yield from _describe_sizes(Counter(photo.label for photo in photos))
     if alike:
         pairs = [f"{_name(folder, one)} and {_name(folder, other)}" for one, other in alike[:SHOWN]]
@@ -100,6 +102,19 @@ def describe(
             f"{len(alike)} photos look like one of another class, such as {'; '.join(pairs)}. "
             "Is one of their labels wrong?"
         )
+
+
+def _describe_same_names(labels: Set[str]) -> Iterator[str]:
+    """Classes that one person would call by one name, such as Cat and cat."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for label in sorted(labels):
+        names[unicodedata.normalize("NFKC", label).casefold()].append(label)
+    for alike in names.values():
+        if len(alike) > 1:
+            yield (
+                f"{' and '.join(alike)} are {len(alike)} classes: their names differ only in capitals or in the form "
+                "of letters. If they are one class, move its photos into one folder."
+            )
 
 
 def _describe_sizes(counts: Counter[str]) -> Iterator[str]:

@@ -74,7 +74,7 @@ def read_groups(folder: Path, photos: Sequence[LabelledPhoto], folder_labels: Se
     `folder_labels` are the labels by their folders, which differ from the photos' own where --relabel corrected one.
     """
     rows: dict[str, dict[str, str]] = {}
-    for row in read_table(folder / GROUPS_FILE, ("path", "label", "group")):
+    for row in read_table(folder / GROUPS_FILE, ("path", "label", "group"), folder):
         first = rows.setdefault(row["path"], row)
         if first["group"] != row["group"]:
             raise DataError(

@@ -122,7 +122,7 @@ def _find_by_column(photos: Sequence[LabelledPhoto], folder: Path, choice: str) 
     column, equals, value = choice.partition("=")
     if not equals:
         return set()
-    rows = read_table(folder / GROUPS_FILE, ("path", column))
+    rows = read_table(folder / GROUPS_FILE, ("path", column), folder)
     chosen = {row["path"] for row in rows if row[column] == value}
     return {photo.path for photo in photos if photo.path.relative_to(folder).as_posix() in chosen}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,11 @@ from bot.inference.names import clean_label
 from training.data.photos import DataError, LabelledPhoto
 
 
-def read_table(file: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+def read_table(file: Path, columns: Sequence[str], folder: Path | None = None) -> list[dict[str, str]]:
     """The rows of a CSV file with a header, missing cells empty, labels cleaned as folder names are.
 
-    Names of files that are not UTF-8 keep their bytes. Raises DataError for a file that cannot be read or lacks one of
-    `columns`.
+    Names of files that are not UTF-8 keep their bytes. Where `folder` is given, paths below it may have the backslashes
+    of Windows. Raises DataError for a file that cannot be read or lacks one of `columns`.
     """
     header, rows = _read(file, columns)
     if not set(columns) <= set(header):
@@ -23,7 +24,19 @@ def read_table(file: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             f"{file} needs the columns {', '.join(columns)}, separated by commas. "
             f"Its first line is {','.join(header)[:80]!r}."
         )
-    return [row | {"label": clean_label(row["label"])} if "label" in row else row for row in rows]
+    for row in rows:
+        if "label" in row:
+            row["label"] = clean_label(row["label"])
+        if folder and "path" in row:
+            row["path"] = _with_slashes(row["path"], folder)
+    return rows
+
+
+def _with_slashes(path: str, folder: Path) -> str:
+    """A path below `folder` as the photos' are written; a file's own name may hold a backslash."""
+    if "\\" not in path or os.path.exists(folder / path):  # noqa: PTH110  # Path's raises for too long a name
+        return path
+    return path.replace("\\", "/")
 
 
 def read_header(file: Path) -> list[str]:
@@ -43,7 +56,7 @@ def _read(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[str,
 
 def correct_labels(photos: Sequence[LabelledPhoto], folder: Path, file: Path) -> list[LabelledPhoto]:
     """The photos with the labels that `file` (path,label) gives some of them, in the same order. Raises DataError."""
-    corrected = {row["path"]: row["label"] for row in read_table(file, ("path", "label"))}
+    corrected = {row["path"]: row["label"] for row in read_table(file, ("path", "label"), folder)}
     unknown = sorted(corrected.keys() - {photo.path.relative_to(folder).as_posix() for photo in photos})
     if unknown:
         raise DataError(

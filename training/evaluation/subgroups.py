@@ -125,7 +125,7 @@ def read_columns(photos: Sequence[LabelledPhoto], folder: Path, columns: Sequenc
     for column in columns:
         if column not in known:
             raise DataError(f"{GROUPS_FILE} has no column {column}. --by takes one of {', '.join(known)}.")
-    rows = {row["path"]: row for row in read_table(file, ("path", *columns))}
+    rows = {row["path"]: row for row in read_table(file, ("path", *columns), folder)}
     names = [photo.path.relative_to(folder).as_posix() for photo in photos]
     return {column: [rows.get(name, {}).get(column) or UNKNOWN for name in names] for column in columns}
 

@@ -216,6 +216,25 @@ def test_what_a_person_should_know_is_told(tmp_path: Path) -> None:
     assert "class cat has 66 photos and dog 6, more than 10 to 1" in " ".join(load(tmp_path).notes)
 
 
+def test_classes_whose_names_look_the_same_are_told_of(tmp_path: Path) -> None:
+    draw(tmp_path, "dog", "Dog", "DOG", "\ufb01sh", "fish", "Straße", "STRASSE", "cow")
+    (tmp_path / "probe").mkdir()
+    if (tmp_path / "PROBE").exists():
+        pytest.skip("this file system takes both names for one")
+    (tmp_path / "probe").rmdir()
+    photos = load(tmp_path)
+    assert len(photos.labels) == 8
+    for names in ("DOG and Dog and dog are 3 classes", "fish and \ufb01sh are 2 classes", "STRASSE and Straße are 2"):
+        assert sum(names in note for note in photos.notes) == 1
+    assert not any("cow" in note for note in photos.notes if "capitals" in note)
+
+
+def test_two_forms_of_a_letter_are_one_class_and_told_of(tmp_path: Path) -> None:
+    photos = load(draw(tmp_path, "caf\u00e9", "cafe\u0301", "dog"))
+    assert photos.labels == ["caf\u00e9", "dog"]
+    assert any("cafe\u0301" in note or "e\\u0301" in note for note in photos.notes)
+
+
 def test_a_class_called_like_the_outsiders_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the class \(outsider\) has the name that is kept for pictures"):
         load(draw(tmp_path, "(outsider)", "cat"))

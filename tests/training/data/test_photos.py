@@ -20,6 +20,7 @@ from training.data.groups import compare_hashes, hash_photo
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto, PhotoSet
 from training.data.split import assign_folds, read_split, write_split
+from training.evaluation.subgroups import UNKNOWN, read_columns
 
 
 def load(folder: Path, seed: int = 42) -> PhotoSet:
@@ -82,6 +83,25 @@ def test_groups_csv_decides_where_there_is_one(folder: Path) -> None:
     photos = load(folder)
     assert photos.grouped_by == "groups.csv"
     assert {photo.group for photo in photos.photos} == set("0123456789")
+
+
+def test_tables_written_on_windows_are_read(folder: Path, tmp_path: Path) -> None:
+    """Their paths have backslashes. A name with a backslash of its own keeps it."""
+    (folder / "red" / "00.jpg").rename(folder / "red" / "0\\0.jpg")
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.*"))]
+    rows = [
+        (name if "\\" in name else name.replace("/", "\\"), name.split("/")[0], name.split("/")[1][1]) for name in names
+    ]
+    write_groups(folder, rows)
+    photos = load(folder)
+    assert photos.grouped_by == "groups.csv"
+    assert read_columns(photos.photos, folder, ["group"])["group"] == [photo.group for photo in photos.photos]
+    assert UNKNOWN not in read_columns(photos.photos, folder, ["group"])["group"]
+    left = load_photos(folder, 42, left_out="group=3")
+    assert {photo.group for photo in left.photos if photo.held_out} == {"3"}
+    (tmp_path / "labels.csv").write_text("path,label\nblue\\01.jpg,green\n")
+    corrected = load_photos(folder, 42, tmp_path / "labels.csv")
+    assert [photo.label for photo in corrected.photos if photo.path == folder / "blue" / "01.jpg"] == ["green"]
 
 
 def test_a_groups_csv_that_does_not_fit_is_named(folder: Path) -> None:
