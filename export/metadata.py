@@ -14,6 +14,7 @@ from training.evaluation.evaluate import Evaluation
 from training.evaluation.evidence import Location
 from training.evaluation.left_out import LeftOut
 from training.evaluation.subgroups import NO_MORE, Breakdown
+from training.recipe import read_fields
 from training.records import from_json, to_json
 from training.runs import SplitFacts
 
@@ -47,6 +48,10 @@ class TrainedOn:
     """The photos that it learned from: `list_photos` of their files."""
     held_out: str = ""
     """The photos that its own figures are of, likewise."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a recipe with a field of another type."""
+        read_fields(self.recipe)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ def remeasure(model: Path, data: Path, report: Path | None = None, about: Path |
         raise DataError(f"{data} lacks photos of the training run. --data names the folder that it was trained on.")
     recipe, everything = read_fields(trained_on.recipe), [*photos.learned, *photos.held_out]
     everything.sort(key=lambda photo: photo.path)
+    left_out = find_left_out(report, everything, data, contract.labels) if report else metrics.left_out
     judged = judge(
         everything,
         [photo for photo in everything if photo.held_out],
@@ -63,7 +64,7 @@ def remeasure(model: Path, data: Path, report: Path | None = None, about: Path |
     measured = replace(
         metrics,
         evaluation=evaluate_file(classifier, judged, recipe, metrics.temperature),
-        left_out=find_left_out(report, everything, data) if report else metrics.left_out,
+        left_out=left_out,
         location=locate_evidence(classifier, photos.held_out),
     )
     if about:

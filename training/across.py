@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> int:
     report = _find_report(options.out)
     try:
         collections = _find_collections(options.data, options.class_folder)
+        read_runs(report, sorted(set().union(*collections.values())))  # of other classes: told of before any training
         for number, collection in enumerate(collections, 1):
             print(f"training {number} of {len(collections)}, without {show_path(collection)}")
             out = options.out.with_name(f"{options.out.name}-without-{name_file(collection)}")
@@ -68,8 +69,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _find_collections(data: Path, class_folder: str) -> list[str]:
-    """The names of the collections. Raises DataError where one of them cannot be left out, before any training."""
+def _find_collections(data: Path, class_folder: str) -> dict[str, set[str]]:
+    """The labels in each collection. Raises DataError where one cannot be left out, before any training."""
     collections = find_collections(data, class_folder)
     if len(collections) < 2:
         raise DataError(
@@ -88,7 +89,7 @@ def _find_collections(data: Path, class_folder: str) -> list[str]:
                 f"{name} alone holds photos of {', '.join(sorted(labels - others))}. Without it they "
                 "cannot be learned. Add some to another collection, or take them out."
             )
-    return list(collections)
+    return collections
 
 
 def _is_done(report: Path, collection: str, training: list[str], data: Path) -> bool:

@@ -26,6 +26,7 @@ from bot.inference.photo_files import show_path
 from training.data.loading import load_photos
 from training.data.photos import DataError, PhotoSet
 from training.data.split import SKIPPED_FILE, assign_folds, write_skipped, write_split
+from training.evaluation.left_out import read_runs
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
 from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
@@ -81,8 +82,9 @@ def _run(options: argparse.Namespace) -> int:
             photos, photos=tuple(dataclasses.replace(photo, held_out=False) for photo in photos.photos)
         )
     _describe(photos)
-    read_columns((), options.data, options.by)  # so that a wrong --by is told of now
+    read_columns((), options.data, options.by)  # what the report cannot use is told of now
     report = out.with_name(f"{out.name}-report")
+    read_runs(report, photos.labels)
     report.mkdir(parents=True, exist_ok=True)
     checkpoint = report / CHECKPOINT_FILE
     if folds is not None:

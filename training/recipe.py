@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.inference.contract import SIZE
+from training.records import from_json, to_json
 
 AUGMENTATIONS = ("light", "strong")
 LINEAR, MEAN, TUNED, AUTO = "linear", "mean", "tuned", "auto"
@@ -96,15 +97,13 @@ FIRST_DEFAULTS: dict[str, Any] = {
 
 
 def read_fields(values: Mapping[str, Any]) -> Recipe:
-    """The recipe in a file, where tuples are lists. Fields of other versions are passed over."""
+    """The recipe in a file, where tuples are lists. Fields of other versions are passed over.
+
+    Raises ValueError for a field of another type, naming it.
+    """
     if "dropout" not in values:
         values = FIRST_DEFAULTS | dict(values)
-    read: dict[str, Any] = {
-        field.name: tuple(values[field.name]) if isinstance(values[field.name], list) else values[field.name]
-        for field in fields(Recipe)
-        if field.name in values
-    }
-    return Recipe(**read)
+    return from_json(Recipe, to_json(dict(values)), "recipe")
 
 
 def load_recipe(name: str) -> dict[str, Any]:

@@ -9,6 +9,16 @@ from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
+WORDS: dict[Any, str] = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "such a list",
+    tuple: "such a list",
+    dict: "an object",
+}
+"""What a message calls a type."""
 
 
 def to_json(value: object, digits: int | None = None) -> Any:
@@ -22,12 +32,13 @@ def to_json(value: object, digits: int | None = None) -> Any:
     return round(value, digits) if isinstance(value, float) and digits is not None else value
 
 
-def from_json(kind: type[Record], value: Any) -> Record:
+def from_json(kind: type[Record], value: Any, name: str = "") -> Record:
     """The dataclass `kind` from what `to_json` made of it.
 
-    Raises ValueError where a field is missing or of another type, naming it. A field with a default may be missing.
+    Raises ValueError where a field is missing or of another type, with its place, such as `run.seconds`. `name` is the
+    place of the whole in its file. A field with a default may be missing.
     """
-    record: Record = _read(kind, value, kind.__name__)
+    record: Record = _read(kind, value, name)
     return record
 
 
@@ -62,16 +73,16 @@ def _read(kind: Any, value: Any, name: str) -> Any:
         return float(value)
     if kind is Any or (isinstance(kind, type) and type(value) is kind):
         return value
-    raise ValueError(f"{name} is {value!r:.80}, no {getattr(kind, '__name__', kind)}")
+    raise ValueError(f"{name} is {value!r:.80}, not {WORDS.get(origin or kind, str(kind))}")
 
 
 def _read_dataclass(kind: Any, value: Any, name: str) -> Any:
     if not isinstance(value, dict):
-        raise ValueError(f"{name} is {value!r:.80}, no object")
+        raise ValueError(f"{name or 'it'} is {value!r:.80}, not an object")
     hints, fields = get_type_hints(kind), {}
     for field in dataclasses.fields(kind):
         if field.name in value:
-            fields[field.name] = _read(hints[field.name], value[field.name], f"{name}.{field.name}")
+            fields[field.name] = _read(hints[field.name], value[field.name], f"{name}.{field.name}".lstrip("."))
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise ValueError(f"{name} lacks {field.name}")
+            raise ValueError(f"{name or 'it'} lacks {field.name}")
     return kind(**fields)

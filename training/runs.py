@@ -59,6 +59,10 @@ class RunFacts:
     strange: dict[str, float] = field(default_factory=dict)
     """Accuracy of each net that it was chosen from, on left-out photos that were changed as strangers' are."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a recipe with a field of another type."""
+        read_fields(self.recipe)
+
 
 @dataclass(frozen=True)
 class _Facts:

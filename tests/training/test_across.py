@@ -11,7 +11,8 @@ import pytest
 from tests.support.datasets import draw_photos
 from tests.support.warm import Command, run
 from training.across import main
-from training.evaluation.left_out import name_file
+from training.command import main as train
+from training.evaluation.left_out import LeftOutRun, PhotoLogits, name_file, write_run
 
 SHORT = ("--arch", "efficientnet_lite0", "--outsiders", "none", "--epochs", "1", "--size", "48", "--batch-size", "8")
 
@@ -92,6 +93,20 @@ def test_folders_of_which_one_cannot_be_left_out_are_told_of_before_any_training
     assert main(["--data", str(tmp_path / "photos"), "--out", str(tmp_path / "toy"), *options]) == 2
     assert re.search(message, capsys.readouterr().err)
     assert not (tmp_path / "toy-report").exists()
+
+
+def test_figures_of_other_classes_are_told_of_before_any_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = draw_collections(tmp_path, "near", "far")
+    run = LeftOutRun("wild", ["cat", "dog"], {}, [PhotoLogits("cat/1.jpg", "cat", [1.0, 0.0])], {})
+    write_run(run, tmp_path / "toy-report")
+    for command, name in ((main, "across"), (train, "training")):
+        assert command(["--data", str(photos), "--out", str(tmp_path / "toy"), *SHORT]) == 2
+        output = capsys.readouterr()
+        assert output.err.splitlines()[-1].startswith(f"{name}: {tmp_path}/toy-report/left-out/wild.json is of a net")
+        assert "training 1 of" not in output.out
+    assert not list(tmp_path.glob("*.pkl"))
 
 
 def test_what_is_left_out_is_no_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

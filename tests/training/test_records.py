@@ -37,14 +37,21 @@ def test_what_is_written_is_read_again() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": 1}, "Outer.name is 1, no str"),
-        ({"numbers": [1, "2"]}, "Outer.numbers is '2', no int"),
-        ({"parts": {"x": {"share": 1}}}, "Outer.parts.x lacks interval"),
-        ({"parts": {"x": {"share": 1, "interval": [1]}}}, r"Outer.parts.x.interval is \[1\]"),
-        ({"parts": []}, r"Outer.parts is \[\]"),
-        ({"other": 3}, "Outer.other is 3, no object"),
+        ({"name": 1}, "^name is 1, not a text"),
+        ({"numbers": [1, "2"]}, "^numbers is '2', not a whole number"),
+        ({"parts": {"x": {"share": 1}}}, "^parts.x lacks interval"),
+        ({"parts": {"x": {"share": 1, "interval": [1]}}}, r"^parts.x.interval is \[1\], not such a list"),
+        ({"parts": []}, r"^parts is \[\], not an object"),
+        ({"other": 3}, "^other is 3, not an object"),
     ],
 )
 def test_what_does_not_fit_is_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         from_json(Outer, to_json(OUTER) | change)
+
+
+def test_what_is_no_record_at_all_is_named_in_plain_words() -> None:
+    with pytest.raises(ValueError, match=r"^it is None, not an object"):
+        from_json(Outer, None)
+    with pytest.raises(ValueError, match=r"^it lacks name"):
+        from_json(Outer, {})

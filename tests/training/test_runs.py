@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,15 @@ from training.runs import load_run, read_learner, write_learner
 
 def rewrite(name: str, change: Callable[[str], str]) -> Callable[[Path], object]:
     return lambda report: (report / name).write_text(change((report / name).read_text()))
+
+
+def give_the_recipe(**values: Any) -> Callable[[str], str]:
+    def change(text: str) -> str:
+        metrics = json.loads(text)
+        metrics["run"]["recipe"] |= values
+        return json.dumps(metrics)
+
+    return change
 
 
 def count_one_more(text: str) -> str:
@@ -27,8 +37,16 @@ def count_one_more(text: str) -> str:
     ("damage", "message"),
     [
         (rewrite("metrics.json", lambda _: "null"), "metrics.json is of another version"),
-        (rewrite("metrics.json", lambda _: "{}"), "metrics.json is of another version of Labelgram: _Facts lacks run"),
+        (
+            rewrite("metrics.json", lambda _: "{}"),
+            "metrics.json is of another version of Labelgram: it lacks run. Train",
+        ),
         (rewrite("metrics.json", lambda _: "[" * 100_000), "metrics.json .* nested too deeply"),
+        (rewrite("metrics.json", give_the_recipe(epochs="4")), "recipe.epochs is '4', not a whole number"),
+        (rewrite("metrics.json", give_the_recipe(split_seed=None)), "recipe.split_seed is None, not a whole number"),
+        (rewrite("metrics.json", give_the_recipe(weights=["imagenet"])), "recipe.weights is .*, not a text"),
+        (rewrite("metrics.json", give_the_recipe(unseen="text")), "recipe.unseen is 'text', not such a list"),
+        (rewrite("metrics.json", give_the_recipe(outsider_share=True)), "recipe.outsider_share is True, not a number"),
         (rewrite("metrics.json", count_one_more), "split.csv does not list the photos that metrics.json counts"),
         (rewrite("split.csv", lambda _: ""), "split.csv needs the columns path, label, group, width"),
         (rewrite("split.csv", lambda text: text[: text.index("\n") + 1]), "split.csv does not list the photos"),

@@ -8,7 +8,7 @@ These figures are of nets that are not in the exported file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from training.evaluation.evaluate import Scores, score
 from training.evaluation.evidence import Location
 from training.evaluation.out_of_distribution import Rejection, measure_rejection
 from training.evaluation.subgroups import FACE_HEIGHT, FACES, Group, Traits, break_down
+from training.recipe import read_fields
 from training.records import from_json, read_file, to_json, write_file
 
 LEFT_OUT_FOLDER = "left-out"
@@ -36,6 +37,8 @@ APART = ("unseen", "seed", "split_seed")
 """Fields of a recipe that do not make one net surer of itself than another."""
 LENGTH = ("epochs", "ema")
 """Fields of a recipe that say how long a net is trained."""
+SHOWN = 3
+"""Classes that a message names."""
 SHORTEST = 0.5
 """The share of the file's epochs from which a shorter training's temperature and limits are the file's too."""
 UNCERTAIN, STRANGE = 0.005, 0.025
@@ -63,6 +66,10 @@ class LeftOutRun:
     """Logits of pictures of something else, by kinds that were never trained on."""
     location: Location | None = None
     """Where the evidence lies on the pairs of the collection."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a recipe with a field of another type."""
+        read_fields(self.recipe)
 
     def find_targets(self) -> NDArray[np.int64]:
         return np.array([self.labels.index(photo.label) for photo in self.photos], np.int64)
@@ -100,10 +107,18 @@ class LeftOut:
     recipes: dict[str, dict[str, Any]]
     """What each net was trained by."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a recipe with a field of another type."""
+        for recipe in self.recipes.values():
+            read_fields(recipe)
+
     def find_changes(self, recipe: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """The nets whose recipe is not `recipe`, with the fields that differ, but for what is no part of training."""
+        whole = _fill(recipe)
         changes = {
-            name: {field: value for field, value in own.items() if field not in APART and value != recipe.get(field)}
+            name: {
+                field: value for field, value in _fill(own).items() if field not in APART and value != whole.get(field)
+            }
             for name, own in self.recipes.items()
         }
         return {name: changed for name, changed in changes.items() if changed}
@@ -114,7 +129,8 @@ class LeftOut:
         A training that is shorter, by half at most, is not another recipe.
         """
         return all(
-            not changed.keys() - set(LENGTH) and self.recipes[name]["epochs"] >= SHORTEST * recipe["epochs"]
+            not changed.keys() - set(LENGTH)
+            and read_fields(self.recipes[name]).epochs >= SHORTEST * read_fields(recipe).epochs
             for name, changed in self.find_changes(recipe).items()
         )
 
@@ -122,6 +138,11 @@ class LeftOut:
     def worst(self) -> str:
         """The collection of which the fewest photos are right."""
         return min(self.collections, key=lambda name: self.collections[name].scores.right.share)
+
+
+def _fill(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe as files hold it, with the fields that its file leaves out."""
+    return asdict(read_fields(recipe)) | dict(recipe)
 
 
 def make_run(
@@ -154,15 +175,35 @@ def name_file(collection: str) -> str:
     return collection.replace("%", "%25").replace("/", "%2F")
 
 
-def read_runs(report: Path) -> list[LeftOutRun]:
-    """The runs in a report, in a list that may be empty. Raises DataError for a file of another form."""
+def read_runs(report: Path, labels: Sequence[str] | None = None) -> list[LeftOutRun]:
+    """The runs in a report, in a list that may be empty.
+
+    Raises DataError for a file of another form, or of other classes than `labels`, those of the report's net.
+    """
     runs = []
     for file in sorted((report / LEFT_OUT_FOLDER).glob("*.json")):
         try:
-            runs.append(_check(from_json(LeftOutRun, read_file(file))))
+            run = _check(from_json(LeftOutRun, read_file(file)))
         except ValueError as error:
             raise DataError(f"{file} holds no figures of a left-out collection: {error}. Remove it.") from error
+        if labels is not None:
+            _check_labels(run, labels, file)
+        runs.append(run)
     return runs
+
+
+def _check_labels(run: LeftOutRun, labels: Sequence[str], file: Path) -> None:
+    """Raises DataError where the run's net knows other classes. Their order may differ."""
+    differences = [
+        f"{text} {', '.join(sorted(names)[:SHOWN])}{f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''}"
+        for text, names in (("it lacks", {*labels} - {*run.labels}), ("it adds", {*run.labels} - {*labels}))
+        if names
+    ]
+    if differences:
+        raise DataError(
+            f"{file} is of a net with other classes: {'; '.join(differences)}. "
+            "Remove the file, or train that net again on photos of the same classes."
+        )
 
 
 def _check(run: LeftOutRun) -> LeftOutRun:
@@ -170,6 +211,8 @@ def _check(run: LeftOutRun) -> LeftOutRun:
     if not run.photos:
         raise ValueError("it has no photos")
     strange = {photo.label for photo in run.photos} - set(run.labels)
+    if len(set(run.labels)) < len(run.labels):
+        raise ValueError("it names a class twice")
     if strange:
         raise ValueError(f"it has no class {', '.join(sorted(strange))}")
     rows = [photo.logits for photo in run.photos] + [row for kind in run.pictures.values() for row in kind]

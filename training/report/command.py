@@ -16,17 +16,17 @@ from bot.inference.photo_files import show_path
 from training.data.photos import DataError
 from training.evaluation.left_out import read_runs, write_run
 from training.evaluation.subgroups import NO_MORE, Breakdown
+from training.fitting.batches.dataloaders import get_labels
 from training.report.page import PAGE_FILE
 from training.report.write import write_report
-from training.runs import find_report, load_run
+from training.runs import load_run
 
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0 the report is written, 2 the run or its photos cannot be used."""
     options = _parser().parse_args(arguments)
     try:
-        adopt_left_out(options.left_out, find_report(options.pickle))
-        _run(options.pickle, options.data, read_options(options))
+        _run(options.pickle, options.data, options.left_out, read_options(options))
     except DataError as error:
         print(f"report: {show_path(str(error))}", file=sys.stderr)
         return 2
@@ -36,8 +36,9 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _run(pickle: Path, data: Path | None, breakdown: Breakdown) -> None:
+def _run(pickle: Path, data: Path | None, left_out: Sequence[Path], breakdown: Breakdown) -> None:
     run = load_run(pickle, data)
+    adopt_left_out(left_out, run.report, get_labels(run.learner.dls))
     if breakdown == NO_MORE:
         breakdown = run.facts.breakdown  # as the training was told to
     if not any(photo.held_out for photo in run.photos):
@@ -53,10 +54,13 @@ def _run(pickle: Path, data: Path | None, breakdown: Breakdown) -> None:
     )
 
 
-def adopt_left_out(reports: Sequence[Path], report: Path) -> None:
-    """Take other runs' figures of left-out collections into a report. Raises DataError if one has none."""
+def adopt_left_out(reports: Sequence[Path], report: Path, labels: Sequence[str]) -> None:
+    """Take other runs' figures of left-out collections into a report.
+
+    Raises DataError if one has none, or if its classes are not `labels`.
+    """
     for other in reports:
-        runs = read_runs(other)
+        runs = read_runs(other, labels)
         if not runs:
             raise DataError(f"{other} says nothing of a left-out collection. Train it with --leave-out COLLECTION.")
         for run in runs:

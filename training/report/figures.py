@@ -63,9 +63,12 @@ def measure(
     )
 
 
-def find_left_out(report: Path, photos: Sequence[LabelledPhoto], data: Path) -> LeftOut | None:
-    """What the runs in a report say of collections that were left out; None without such runs. Raises DataError."""
-    runs, paths = read_runs(report), {photo.path.relative_to(data).as_posix(): photo for photo in photos}
+def find_left_out(report: Path, photos: Sequence[LabelledPhoto], data: Path, labels: Sequence[str]) -> LeftOut | None:
+    """What the runs in a report say of collections that were left out; None without such runs.
+
+    Raises DataError for a run that cannot be read, or whose classes are not `labels`.
+    """
+    runs, paths = read_runs(report, labels), {photo.path.relative_to(data).as_posix(): photo for photo in photos}
     traits: dict[str, Traits] = {}
     for run in runs:
         known = [paths[photo.path] for photo in run.photos if photo.path in paths]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from training.data.photos import LabelledPhoto, PhotoSet
 from training.evaluation.answers import AskLogits, read_logits
 from training.evaluation.examples import Answer, find_suspects, give_answers
-from training.evaluation.left_out import LeftOut, write_run
+from training.evaluation.left_out import LeftOut, read_runs, write_run
 from training.evaluation.subgroups import Breakdown, read_columns
 from training.fitting.batches.dataloaders import draw_views, get_labels
 from training.fitting.steps import Trained
@@ -78,11 +78,12 @@ def write_report(  # noqa: PLR0913, PLR0917
     `folds` gives each photo's logits by a net that it was left out of; without it the held-out photos are judged.
     `unseen`, float32 `[photos, outputs]`, are the photos' logits by those nets, if they are known; without `folds`
     such logits for the list of suspicious labels alone.
-    Raises DataError for a column that is not there.
+    Raises DataError for a column that is not there, and for left-out runs that cannot be used.
     """
     data = Path(facts.data)
     read_columns((), data, facts.breakdown.columns)  # a wrong one is named before the net is run
     labels = get_labels(learner.dls)
+    read_runs(folder, labels)  # so is one of other classes
     judged = [photo for photo in photos if folds or photo.held_out]
     logits = unseen if folds and unseen is not None else compute_all(folds or ask_learner(learner), judged)
     metrics = measure(learner, photos, logits, facts, folds)
@@ -102,7 +103,7 @@ def write_report(  # noqa: PLR0913, PLR0917
         views, shown = draw_views(photos, read_fields(facts.recipe), VIEWS)
         write_views(views.numpy(), shown, folder / "training-photos.png")
     write_pictures(learner, answers, metrics, folder)
-    written = Written(metrics, suspects, find_left_out(folder, photos, data))
+    written = Written(metrics, suspects, find_left_out(folder, photos, data, labels))
     write_page(written, facts, folder)
     return written
 

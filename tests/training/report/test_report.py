@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 from bot.benchmark.statistics import wilson
+from export.training_run import load as load_for_export
+from training.data.photos import DataError
 from training.data.split import read_split
 from training.evaluation.left_out import LeftOutRun, PhotoLogits, make_run, read_runs, write_run
 from training.recipe import write_command
@@ -207,7 +209,7 @@ def test_a_left_out_collection_leads(again: Path) -> None:
 
         run = make_run(name, mine, np.array([rows[photo.path] for photo in mine], np.float32), again / "photos", labels)
         write_run(replace(run, pictures={"noise": [[0, 0, 0, 4.0]] * 3}), report)
-    left_out = find_left_out(report, photos, again / "photos")
+    left_out = find_left_out(report, photos, again / "photos", labels)
     assert left_out
     assert left_out.worst == "far"
     far = left_out.collections["far"]
@@ -218,6 +220,29 @@ def test_a_left_out_collection_leads(again: Path) -> None:
     page = Page(make_page("toy", read_metrics(report), {}, [], left_out))
     assert page.text.index("On a collection left out") < page.text.index("On neutral copies")
     assert "the worst, far" in page.text
+
+
+def test_a_left_out_net_of_other_classes_is_refused_and_not_taken_over(
+    again: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, pickle = tmp_path / "other-report", again / "toy.pkl"
+    write_run(LeftOutRun("wild", ["cat", "dog"], {}, [PhotoLogits("cat/1.jpg", "cat", [1.0, 0.0])], {}), other)
+    before = list_files(again / "toy-report")
+    assert main([str(pickle), "--data", str(again / "photos"), "--left-out", str(other)]) == 2
+    message = f"{other / 'left-out' / 'wild.json'} is of a net with other classes: it lacks blue, green, red; it adds"
+    assert capsys.readouterr().err.startswith(f"report: {message} cat, dog. Remove the file, or")
+    assert list_files(again / "toy-report") == before
+    shutil.copytree(again / "toy-report", tmp_path / "toy-report")
+    shutil.copytree(other / "left-out", tmp_path / "toy-report" / "left-out", dirs_exist_ok=True)
+    (tmp_path / "toy.pkl").symlink_to(pickle)
+    assert main([str(tmp_path / "toy.pkl"), "--data", str(again / "photos")]) == 2
+    assert "wild.json is of a net with other classes" in capsys.readouterr().err
+    with pytest.raises(DataError, match=r"wild.json is of a net with other classes"):
+        load_for_export(tmp_path / "toy.pkl", again / "photos")
+
+
+def list_files(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_the_command_holds_what_differs_from_the_defaults() -> None:
