@@ -59,8 +59,12 @@ def test_the_card_tells_the_figures_of_the_file(int8: Path) -> None:
     assert "`red`" in text
     assert "--size 96" in text
     assert text.startswith("---\nlicense: mit\n")
+    assert len(evaluation.padded) > 1
     for factor, padded in evaluation.padded.items():
-        assert f"it is the same on {100 * padded.unchanged.share:.2f} % at {factor} times" in text or factor != "1.5"
+        assert f"it is the same on {100 * padded.unchanged.share:.2f} % at {factor} times" in text
+        right = padded.scores.right
+        row = f"| in surroundings {factor} times as wide | {100 * right.share:.2f} % |"
+        assert row in text
     assert evaluation.rejection
     for kind, share in evaluation.rejection.kinds.items():
         assert f"| {kind} | {share.photos} | {100 * share.share:.2f} % |" in text

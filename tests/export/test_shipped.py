@@ -14,6 +14,7 @@ from export.labelled import find_known
 from export.metadata import FileMetrics, TrainedOn, read_metrics, read_trained_on
 from export.verify import check_card, verify
 from tests.support.paths import MASKS, ROOT
+from training.evaluation.subgroups import FACE_HEIGHT, FACES, Group
 
 MODEL = ROOT / "artifacts" / "mask.onnx"
 CONTRACT = Classifier(MODEL, threads=2).contract
@@ -58,6 +59,50 @@ def test_the_claims_are_what_the_readme_promises(metrics: FileMetrics) -> None:
     assert metrics.location
     assert metrics.location.peak >= 0.9
     assert metrics.left_out
+
+
+def show(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def make_row(group: Group, *before: str) -> str:
+    """A group's line in a table of the card, by the values of the metadata."""
+    low, high = (f"{100 * end:.1f}" for end in group.right.interval)
+    recall = [
+        f"{show(group.recall[label].share)} of {group.recall[label].photos}" if label in group.recall else "-"
+        for label in CONTRACT.labels
+    ]
+    right = [str(group.right.photos), show(group.right.share), f"[{low}, {high}]"]
+    return f"| {' | '.join([*before, group.trait, group.value, *right, *recall])} |"
+
+
+def test_the_card_has_a_row_for_each_number_and_height_of_faces(metrics: FileMetrics) -> None:
+    lines = MODEL.with_suffix(".md").read_text(encoding="utf-8").splitlines()
+    assert metrics.left_out
+    own = [group for group in metrics.evaluation.groups if group.trait in (FACES, FACE_HEIGHT)]
+    for name, groups in (("", own), *((name, part.groups) for name, part in metrics.left_out.collections.items())):
+        assert {group.trait for group in groups} == {FACES, FACE_HEIGHT}
+        for group in groups:
+            assert make_row(group, *filter(None, [name])) in lines
+
+
+def test_the_card_says_where_the_evidence_lies_and_how_far_int8_moves_it(metrics: FileMetrics) -> None:
+    text = " ".join(MODEL.with_suffix(".md").read_text(encoding="utf-8").split())
+    assert metrics.location
+    assert f"within half a cell of what was drawn on {show(metrics.location.peak)}" in text
+    assert f"{show(metrics.location.within_cell)} lies within a cell of it" in text
+    assert f"and {show(metrics.location.within_half_cell)} within half a cell" in text
+    assert metrics.left_out
+    by_collection = {name: part.location for name, part in metrics.left_out.collections.items() if part.location}
+    assert by_collection
+    for name, location in by_collection.items():
+        shares = f"{show(location.peak)}, {show(location.within_cell)} and {show(location.within_half_cell)}"
+        assert f"without `{name}`, on all {location.pairs} pairs: {shares}" in text
+    assert metrics.int8
+    assert metrics.int8.evidence is not None
+    assert metrics.int8.evidence_peaks is not None
+    assert f"The int8 map is {show(metrics.int8.evidence)} away from float32's" in text
+    assert f"the same strongest cell on {show(metrics.int8.evidence_peaks)} of the photos" in text
 
 
 def test_it_names_its_photos_and_its_weights(trained_on: TrainedOn) -> None:
