@@ -31,6 +31,7 @@ class MemoryKeyValues:
 
 
 PRUNED = 10_000
+"""Buckets after which full ones are forgotten."""
 
 
 class MemoryRateLimiter:
@@ -42,15 +43,15 @@ class MemoryRateLimiter:
     def __init__(self) -> None:
         self._full_at: dict[str, float] = {}
 
-    async def reserve(self, name: str, rate: Rate, at_most: float = float("inf")) -> Place:
+    async def reserve(self, name: str, rate: Rate, at_most: float = float("inf"), age: float = 0) -> Place:
         now = time.monotonic()
-        full_at = max(self._full_at.get(name, now), now)
+        full_at = max(self._full_at.get(name, now - age), now - age)
         wait = max(0.0, full_at - now - (rate.burst - 1) / rate.per_second)
         if wait > at_most:
             return Place(False, wait)
         self._full_at[name] = full_at + 1 / rate.per_second
         if len(self._full_at) > PRUNED:
-            self._full_at = {name: at for name, at in self._full_at.items() if at > now}
+            self._full_at = {name: at for name, at in self._full_at.items() if at > now - age}
         return Place(True, wait)
 
     async def hold(self, name: str, rate: Rate, seconds: float) -> None:

@@ -25,8 +25,11 @@ class Place(NamedTuple):
 class RateLimiter(Protocol):
     """Rates by name. Names of people and chats are pseudonyms."""
 
-    async def reserve(self, name: str, rate: Rate, at_most: float = float("inf")) -> Place:
-        """Take the next place, unless it comes in more than `at_most` seconds."""
+    async def reserve(self, name: str, rate: Rate, at_most: float = float("inf"), age: float = 0) -> Place:
+        """Take the next place, unless it comes in more than `at_most` seconds.
+
+        What it is taken for happened `age` seconds ago: what piled up since, at the rate, finds room.
+        """
 
     async def hold(self, name: str, rate: Rate, seconds: float) -> None:
         """Give no place for so long."""

@@ -12,16 +12,17 @@ from bot.storage.redis_connection import PREFIX, explain_redis
 from bot.storage.redis_ledger import RedisBacklog, RedisLedger
 from bot.storage.state import State
 
-# `MemoryRateLimiter`, with Redis' clock. KEYS: bucket. ARGV: per_second, burst, at_most. Whether the place is taken,
-# and the seconds until it comes, as text.
+# `MemoryRateLimiter`, with Redis' clock. KEYS: bucket. ARGV: per_second, burst, at_most, age. Whether the place is
+# taken, and the seconds until it comes, as text. What piles up is as old as this one: the bucket is kept for as long.
 RESERVE = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
-local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local since = now - ARGV[4]
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or since), since)
 local wait = math.max(0, full_at - now - (ARGV[2] - 1) / ARGV[1])
 if wait > tonumber(ARGV[3]) then return {0, string.format('%.6f', wait)} end
 full_at = full_at + 1 / ARGV[1]
-redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'PX', math.ceil((full_at - now) * 1000) + 1)
+redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'PX', math.ceil((full_at - since) * 1000) + 1)
 return {1, string.format('%.6f', wait)}
 """
 # KEYS: bucket. ARGV: seconds until it is full again.
@@ -92,9 +93,10 @@ class RedisRateLimiter:
         self._reserve = redis.register_script(RESERVE)
         self._hold = redis.register_script(HOLD)
 
-    async def reserve(self, name: str, rate: Rate, at_most: float = 1e9) -> Place:
+    async def reserve(self, name: str, rate: Rate, at_most: float = 1e9, age: float = 0) -> Place:
         try:
-            taken, wait = await self._reserve([PREFIX + name], [rate.per_second, rate.burst, min(at_most, 1e9)])
+            arguments = [rate.per_second, rate.burst, min(at_most, 1e9), age]
+            taken, wait = await self._reserve([PREFIX + name], arguments)
         except (RedisError, OSError):
             return Place(True, 0.0)
         return Place(bool(taken), float(wait))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, User
 
 from bot.delivery.attempts import Admission
 from bot.delivery.updates.identity import EXPLANATION
+from bot.delivery.waiting import KEPT
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
@@ -68,10 +70,11 @@ class ThrottlingMiddleware(BaseMiddleware):
         name = self._pseudonymise(name_sender(user, chat, message))
         kind = "sender" if message else "presser"
         is_part = message is not None and message.media_group_id is not None
-        if await self._has_place(f"{kind}:{name}", SENDER, is_part) and (
+        age = _find_age(message) if message else 0.0
+        if await self._has_place(f"{kind}:{name}", SENDER, is_part, age) and (
             chat is None
             or chat.type == ChatType.PRIVATE
-            or await self._has_place(f"group:{self._pseudonymise(str(chat.id))}", GROUP, is_part)
+            or await self._has_place(f"group:{self._pseudonymise(str(chat.id))}", GROUP, is_part, age)
         ):
             if admission:
                 admission.is_granted = True
@@ -83,11 +86,11 @@ class ThrottlingMiddleware(BaseMiddleware):
             await event.reply(self._replies.text("bot", "slow-down", data.get("language")))
         return None
 
-    async def _has_place(self, name: str, rate: Rate, is_part: bool = False) -> bool:
+    async def _has_place(self, name: str, rate: Rate, is_part: bool = False, age: float = 0) -> bool:
         """Whether there is room in the bucket `name`, taken then; a photo of an album takes a part of a place."""
         if is_part:  # the same bucket, in smaller places: it is full after as many seconds
             rate = Rate(rate.per_second * ALBUM, (rate.burst - 1) * ALBUM + 1)
-        return (await self.rate_limiter.reserve(name, rate, at_most=0)).taken
+        return (await self.rate_limiter.reserve(name, rate, at_most=0, age=age)).taken
 
 
 class ExplanationMiddleware(BaseMiddleware):
@@ -155,6 +158,16 @@ class LanguageMiddleware(BaseMiddleware):
 
     def _name(self, sender: str) -> str:
         return f"language:{self._pseudonymise(sender)}"
+
+
+def _find_age(message: Message) -> float:
+    """Seconds since a person sent or edited it: what was sent while the bot was away does not come as a flood.
+
+    0 where the clocks cannot both be right. Telegram's dates are whole seconds, rounded down.
+    """
+    at = message.edit_date or message.date.timestamp()
+    age = time.time() - at - 1
+    return age if 0 < age < KEPT else 0.0
 
 
 def install_middlewares(

@@ -166,6 +166,15 @@ def test_one_persons_flood_gets_one_notice_and_others_their_answers(telegram: Te
     assert len(telegram.texts()) == len(named) + 2
 
 
+def test_what_a_person_sent_while_the_bot_was_away_is_no_flood(telegram: Telegram, start_bot: StartBot) -> None:
+    photo, now = telegram.files.keep_photo(draw("red")), int(time.time())
+    sent = [telegram.send({"photo": photo, "date": now - seconds}, user=1) for seconds in range(40, 0, -2)]
+    start_bot()
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.answers().keys() == set(sent)
+    assert text("bot", "slow-down") not in telegram.texts()
+
+
 def test_a_chat_that_telegram_holds_back_is_waited_for_and_others_are_not(
     telegram: Telegram, start_bot: StartBot, tmp_path: Path
 ) -> None:
