@@ -6,10 +6,12 @@ import asyncio
 import json
 import logging
 import time
+from dataclasses import replace
 from typing import Protocol
 
 from aiogram import Bot
 
+from bot.delivery.slots import current_slot
 from bot.delivery.updates.identity import find_person
 from bot.delivery.updates.incoming import Entry, Incoming
 from bot.delivery.updates.parsing import parse
@@ -28,6 +30,8 @@ AT_A_TIME = 32
 """Updates from the backlog in work."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 """Seconds until an update is tried again for the first time; they double up to the latter."""
+FLAWS = ("is_cut", "lost_picture")
+"""What is known of an update that could not be parsed as it came, and no longer shows in what is put down."""
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +59,11 @@ class Backlog:
         pause = max(seconds, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts - 1)))
         person = find_person(entry.update)
         me = self._bot._me  # noqa: SLF001  # putting down waits for no network: `identify` has asked where it matters
+        flaws = {name: getattr(entry.incoming, name) for name in FLAWS}
         row = PutDownUpdate(
             key=entry.key,
             person="" if person is None else self._name(person),
-            update=json.dumps(reduce_update(entry.update, me)),
+            update=json.dumps(reduce_update(entry.update, me) | flaws),
             since=entry.slot.since,
             due=time.time() + pause,
             attempts=attempts,
@@ -72,8 +77,11 @@ class Backlog:
         self._attempts.pop(key, None)
 
     async def forget(self, person: int) -> int:
-        """Delete all that a person's updates have left here; returns how many these were. Raises LedgerError."""
-        return await self._store.forget(self._name(person))
+        """Delete what a person's updates have left here; returns how many these were. Raises LedgerError.
+
+        Those that came after the update in work stay: what is sent after `/forget` is to be answered.
+        """
+        return await self._store.forget(self._name(person), until=time.time() - current_slot().age)
 
     async def resume(self, deliver: Deliver) -> None:
         """Answer what is due, until cancelled."""
@@ -103,12 +111,14 @@ class Backlog:
     async def _resume(self, row: PutDownUpdate, deliver: Deliver) -> None:
         """Whatever comes of it, the row goes on or goes away."""
         try:
-            incoming = parse(json.loads(row.update), self._bot, self._metrics)
+            raw = json.loads(row.update)
+            flaws = {name: raw.pop(name, False) for name in FLAWS}
+            incoming = parse(raw, self._bot, self._metrics)
             if incoming is None or incoming.update is None or time.time() - row.since > KEPT:
                 log.warning("an update was put down for a day, and is let go")
                 await self.delete(row.key)
                 return
-            incoming.since = row.since
+            incoming = replace(incoming, since=row.since, **flaws)
             await deliver(incoming, Policy.RESUME)
         except RetryLater as reason:
             log.info("an update stays in the backlog: %s", reason)

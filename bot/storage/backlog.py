@@ -35,7 +35,7 @@ class BacklogStore(Protocol):
 
     async def delete(self, key: str) -> None: ...
 
-    async def forget(self, person: str) -> int:
-        """Delete all of a person's; returns how many these were."""
+    async def forget(self, person: str, until: float) -> int:
+        """Delete a person's that came `until` then (seconds since the epoch); returns how many these were."""
 
     async def count(self) -> int: ...

@@ -129,8 +129,8 @@ class RedisBacklog:
         async with explain_redis():
             await self._do("HDEL", self._name, key)
 
-    async def forget(self, person: str) -> int:
-        keys = [update.key for update in await self._read() if update.person == person]
+    async def forget(self, person: str, until: float) -> int:
+        keys = [update.key for update in await self._read() if update.person == person and update.since <= until]
         async with explain_redis():
             return int(await self._do("HDEL", self._name, *keys)) if keys else 0
 

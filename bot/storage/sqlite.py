@@ -163,9 +163,9 @@ class SqliteBacklog:
     async def delete(self, key: str) -> None:
         await self._file.run(lambda database: database.execute("DELETE FROM backlog WHERE key = ?", (key,)))
 
-    async def forget(self, person: str) -> int:
-        statement = "DELETE FROM backlog WHERE person = ?"
-        return await self._file.run(lambda database: database.execute(statement, (person,)).rowcount)
+    async def forget(self, person: str, until: float) -> int:
+        statement = "DELETE FROM backlog WHERE person = ? AND since <= ?"
+        return await self._file.run(lambda database: database.execute(statement, (person, until)).rowcount)
 
     async def count(self) -> int:
         query = "SELECT count(*) FROM backlog WHERE bot = ?"

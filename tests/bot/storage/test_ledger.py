@@ -6,7 +6,7 @@ import asyncio
 import os
 import resource
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from bot.storage.backlog import PutDownUpdate
 from bot.storage.ledger import Claim, ClaimedElsewhere, LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
-from bot.storage.rate_limits import Place, Rate
+from bot.storage.rate_limits import Place, Rate, RateLimiter
 from bot.storage.redis import open_redis
 from bot.storage.sqlite import open_sqlite
 from bot.storage.sqlite_file import StateFolderError
@@ -236,7 +236,8 @@ def test_what_is_put_down_is_found_when_it_is_due_and_by_whose_it_is(open_state:
         await state.close()
         state = await open_state()
         assert [row.key for row in await state.backlog.find_due(50, 9)] == ["b", "a", "c"]
-        assert await state.backlog.forget("p") == 1
+        assert await state.backlog.forget("p", until=2.5) == 0
+        assert await state.backlog.forget("p", until=3) == 1
         await state.backlog.delete("b")
         assert await state.backlog.find_due(50, 9) == [rows[0]]
         assert await state.backlog.count() == 2
@@ -279,6 +280,22 @@ def test_a_burst_passes_at_once_and_then_one_place_comes_at_a_time(open_state: O
         assert await limiter.reserve("b", rate) == Place(True, 0)
         await limiter.hold("b", rate, 10)
         assert (await limiter.reserve("b", rate)).wait == pytest.approx(10, abs=0.3)
+        await state.close()
+
+    asyncio.run(go())
+
+
+def test_what_piled_up_at_the_rate_finds_room(open_state: Open) -> None:
+    async def count(limiter: RateLimiter, name: str, ages: Iterable[float]) -> int:
+        rate = Rate(per_second=1, burst=3)
+        return sum([(await limiter.reserve(name, rate, at_most=0, age=age)).taken for age in ages])
+
+    async def go() -> None:
+        state = await open_state()
+        assert await count(state.rate_limiter, "one a second", range(60, 0, -1)) == 60
+        assert await count(state.rate_limiter, "all at once", [20] * 60) == 3 + 20
+        assert await count(state.rate_limiter, "all at once", [0] * 9) == 0
+        assert await count(state.rate_limiter, "now", [0] * 9) == 3
         await state.close()
 
     asyncio.run(go())
