@@ -59,11 +59,12 @@ class Attempts:
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.workers)
         self._gate = asyncio.Lock()
+        self._answered: set[str] = set()
+        """Keys of answers that the ledger could not be told of. None is lost while the process lives."""
 
     async def answer(self, entry: Entry) -> None:
         """Return when the update needs nothing more of its handler. Raises RetryLater."""
-        claim = await self.ledger.claim(entry.key)
-        if claim.is_answered:
+        if entry.key in self._answered or (claim := await self.ledger.claim(entry.key)).is_answered:
             self.metrics.duplicates.inc()
         else:
             try:
@@ -71,7 +72,9 @@ class Attempts:
             except BaseException:
                 await asyncio.shield(self._release(entry.key))
                 raise
-            await note(partial(self.ledger.finish, entry.key))
+            self._answered.add(entry.key)
+        if entry.key in self._answered and await note(partial(self.ledger.finish, entry.key)):
+            self._answered.discard(entry.key)
 
     async def _work(self, entry: Entry, claim: Claim) -> None:
         """Have the update answered, in ATTEMPTS attempts; what Telegram refuses for good is over. Raises RetryLater."""
@@ -138,8 +141,8 @@ class Attempts:
             await self.ledger.release(key)
 
 
-async def note(write: Callable[[], Awaitable[None]]) -> None:
-    """An answer that is out is out: trouble with the state must not have it given again."""
+async def note(write: Callable[[], Awaitable[None]]) -> bool:
+    """Whether the state could be told of an answer that is out: its trouble must not have it given again."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             await write()
@@ -147,4 +150,5 @@ async def note(write: Callable[[], Awaitable[None]]) -> None:
             log.warning("an answer could not be noted: %s", error)
             await asyncio.sleep(backoff(attempt))
         else:
-            return
+            return True
+    return False
