@@ -22,8 +22,8 @@ TEXT_AT_ONCE = 2.5
 """The same for a text whose chat is well but for its files, by polling: a webhook waits three seconds for the photo."""
 NOTED = 3.0
 """Seconds from an answer until it is noted: who dies sooner may give it again."""
-STALE = 45.0
-"""Seconds without a poll after which polling is dead."""
+STALE = 60.0
+"""Seconds without a poll after which polling is dead: an unanswered one ends after 45, and the next may wait for 10."""
 
 
 class Watch:
@@ -99,7 +99,7 @@ class Watch:
     def check_settled(self) -> None:
         """Everything is answered, and Telegram holds nothing for the bot any more."""
         for ask in self._telegram.asks.values():
-            if ask.is_due and not self._is_finally_refused(ask) and not self._is_taken_back(ask):
+            if ask.is_due and not self._is_finally_refused(ask) and not self._telegram.is_taken_back(ask):
                 self.complain(f"never answered: {ask}")
         for update in self._telegram.queue.waiting.values():
             self.complain(f"never confirmed: update {update.number} ({update.ask or 'of no message'})")
@@ -134,17 +134,16 @@ class Watch:
         return TEXT_AT_ONCE if ask.kind in TEXTS and not (self._plan.webhook or self._plan.crowd) else AT_ONCE
 
     def _is_struck(self, ask: Ask) -> bool:
-        """Something is wrong with its chat, and concerns it: a file that does not come holds up no text."""
+        """Something is wrong with its chat, and concerns it: a file that does not come holds up no text, by polling.
+
+        A webhook gets a chat's updates one by one, and waits three seconds for each photo before the text.
+        """
         troubles = [trouble for trouble in self._plan.troubles if trouble.chat == ask.chat]
-        return any(not (ask.kind in TEXTS and trouble.kind.startswith("file")) for trouble in troubles)
+        is_free = ask.kind in TEXTS and not self._plan.webhook
+        return any(not (is_free and trouble.kind.startswith("file")) for trouble in troubles)
 
     def _is_finally_refused(self, ask: Ask) -> bool:
         return any(t.kind == "refusals" and t.chat == ask.chat and t.hits for t in self._plan.troubles)
-
-    def _is_taken_back(self, ask: Ask) -> bool:
-        """`/forget` deletes what was put down for later, too: the person is promised that nothing is kept."""
-        wishes = (other for other in self._telegram.asks.values() if other.kind == "/forget")
-        return any(wish.person == ask.person and wish.at > ask.at and wish.answered_at for wish in wishes)
 
     def check_donations(self, folder: Path, consents: dict[int, list[tuple[float, bool]]]) -> None:
         agreed = {person & 0xFF for person in consents}

@@ -19,6 +19,8 @@ from typing import Any
 
 START = 1_800_000_000.0
 """Seconds since 1970 at which every run begins."""
+TICK = 1e-6
+"""Seconds between two readings of the time of day."""
 
 UNWINDINGS = 20
 """Awaits in the `finally` clauses of one task, at most."""
@@ -32,9 +34,15 @@ class Clock:
         self.loops: list[VirtualLoop] = []
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
+        self._stamps = 0.0
 
     def time(self) -> float:
         return self.now
+
+    def stamp(self) -> float:
+        """The time of day, which tells what came first from what came next."""
+        self._stamps += TICK
+        return self.now + self._stamps
 
     def after(self, seconds: float, callback: Callable[[], None]) -> None:
         """Call `callback` in so many seconds, whatever becomes of the loops."""

@@ -87,9 +87,9 @@ class People:
         else:
             self._write(chat, person, messages.make_text(self._rng.choice(messages.TEXTS)), "text", "any")
 
-    def show(self, chat: Chat, *, is_due: bool = True) -> None:
+    def show(self, chat: Chat) -> None:
         """A photo, and no more."""
-        self._show(chat, chat.people[0], "photo", "named" if is_due else "nothing")
+        self._show(chat, chat.people[0], "photo", "named")
 
     def burst(self, chat: Chat, color: str) -> None:
         """As many photos as a person may send at once: asked for each a second time, the rate limit would refuse."""

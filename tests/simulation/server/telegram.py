@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.simulation.loop import Clock
 from tests.simulation.records import Ask, Sent, Trace, Update
+from tests.simulation.server import messages
 from tests.simulation.server.fates import SENDING, Fate, Fates, refuse
 from tests.simulation.server.queue import Queue
 from tests.simulation.server.wires import ClientWire, Request, build_response
@@ -53,6 +54,8 @@ class Telegram:
         chat = self._find_chat(method, rest, request.fields)
         fate = self.fates.draw(method, chat, self._clock.now)
         self._trace(f"{method} {chat or ''} {fate.way} {'' if fate.executes else 'not '}done {fate.status}")
+        if method == "getUpdates":
+            self.polled_at = self._clock.now
         self.on_call()
         if token != f"bot{TOKEN}":
             self._respond(wire, fate, 401, refuse(401, "Unauthorized"), None)
@@ -84,7 +87,6 @@ class Telegram:
         self._respond(wire, fate, status, body, sent)
 
     def _get_updates(self, wire: ClientWire, fate: Fate, fields: dict[str, str]) -> None:
-        self.polled_at = self._clock.now
 
         def reply(result: list[Update] | str) -> None:
             if isinstance(result, str):
@@ -171,11 +173,23 @@ class Telegram:
         return 200, sent.raw, sent
 
     def _find_ask(self, sent: Sent) -> Ask | None:
-        """Whose message this answers. What is no reply answers the first text in the chat that waits for something."""
+        """Whose message this answers. What is no reply answers the first text in the chat that waits for something.
+
+        The answer to `/forget` is known by its words: it takes back the texts before it.
+        """
         chat = self.now_known_as.get(sent.chat, sent.chat)
         if sent.reply_to:
             return self.asks.get((chat, sent.reply_to))
-        return next((ask for ask in self.asks.values() if ask.chat == chat and ask.is_due and not ask.color), None)
+        due = [ask for ask in self.asks.values() if ask.chat == chat and ask.is_due and not self.is_taken_back(ask)]
+        waiting = [ask for ask in due if not ask.color]
+        if sent.text.startswith(messages.FORGOTTEN):
+            waiting = [ask for ask in waiting if ask.kind == "/forget"] or waiting
+        return next(iter(waiting), None)
+
+    def is_taken_back(self, ask: Ask) -> bool:
+        """`/forget` deletes what was put down for later, too: the person is promised that nothing is kept."""
+        wishes = (other for other in self.asks.values() if other.kind == "/forget")
+        return any(wish.person == ask.person and wish.at > ask.at and wish.answered_at for wish in wishes)
 
     def _take_confirmation(self, update: Update) -> None:
         self._trace(f"    confirmed {update.number}")
