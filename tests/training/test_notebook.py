@@ -62,7 +62,7 @@ def test_it_runs_from_a_zip_of_photos_to_a_file_that_names_one(tmp_path: Path, m
     text = "".join(output.text for output in outputs if output.output_type == "stream")
     (install,) = (line.split() for line in text.splitlines() if line.startswith("$") and " pip install " in line)
     assert install[2:] == ["-m", "pip", "install", "--quiet", "-r", "requirements-train.txt"]  # upgrades nothing
-    assert f"PyTorch {version('torch')} with GPU: " in text
+    assert f"\nPyTorch {version('torch')}" in text  # a build's own mark, such as +cu130, may follow
     assert (read_installed("torch"), read_installed("torchvision")) == installed
     assert "red: " in text
     assert "artifacts/pets.onnx" in text
