@@ -14,6 +14,7 @@ from aiogram.exceptions import AiogramError
 from aiogram.types import Message
 
 from bot.delivery.attempts import CrashGuard
+from bot.delivery.waiting import PATIENCE
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.decoding import PhotoError, Reason, decode
 from bot.monitoring.metrics import Metrics, Stopwatch
@@ -75,14 +76,15 @@ async def answer_picture(
     crash_guard: CrashGuard,
 ) -> None:
     """Answer a message's picture, and those of its album that came before it was known that the album is meant."""
+    passed = album_mentions.find_passed(message)
     picture = find_picture(message, answer.pixels)
     if picture is None:
         if await answer.albums.claim_refusal(message):
             await message.reply(replies.text("bot", "no-picture", language), allow_sending_without_reply=True)
-    else:
+    elif not passed:
         await answer(message, picture, message, language, crash_guard)
-    if passed := album_mentions.find_passed(message):
-        await answer.answer_album(passed, language, crash_guard)
+    if passed:
+        await answer.answer_album(message, passed, language, crash_guard)
 
 
 @dataclass
@@ -120,30 +122,65 @@ class PhotoAnswer:
                 await self._reply(message, picture, outcome, asker, language)
         await self._count(outcome, stopwatch)
 
-    async def answer_album(self, messages: Sequence[Message], language: str | None, crash_guard: CrashGuard) -> None:
-        """Answer several photos of one album, which gets all their lines at once."""
+    async def answer_album(
+        self, message: Message, passed: dict[int, Message], language: str | None, crash_guard: CrashGuard
+    ) -> None:
+        """Answer a photo of an album, then those that `passed` before it, with all their lines at once.
+
+        Those that are answered are taken out of `passed`. One whose file does not come has the others not wait for it.
+        """
+        patience = PATIENCE
+        late = await self._answer_together([message], patience, language, crash_guard)
+        late += await self._answer_together([*passed.values()], patience, language, crash_guard, passed)
+        while late:
+            patience *= 2
+            late = await self._answer_together(late, patience, language, crash_guard, passed)
+
+    async def _answer_together(
+        self,
+        messages: Sequence[Message],
+        patience: float,
+        language: str | None,
+        crash_guard: CrashGuard,
+        passed: dict[int, Message] | None = None,
+    ) -> list[Message]:
+        """Answer photos of one album. Returns those whose files have not come within `patience` seconds each."""
         outcomes: dict[int, Prediction | Reason] = {}
         stopwatches = {}
+        late = []
         for message in messages:
             if picture := find_picture(message, self.pixels):
-                stopwatch = stopwatches[message.message_id] = Stopwatch()
-                outcomes[message.message_id] = await self._name(message, picture, crash_guard, stopwatch)
+                stopwatch = Stopwatch()
+                try:
+                    outcome = await self._name(message, picture, crash_guard, stopwatch, patience)
+                except TimeoutError:
+                    late.append(message)
+                    continue
+                outcomes[message.message_id], stopwatches[message.message_id] = outcome, stopwatch
         if outcomes:
             await self.albums.answer(messages[0], outcomes, language)
         for number, outcome in outcomes.items():
+            (passed or {}).pop(number, None)
             await self._count(outcome, stopwatches[number])
+        return late
 
     async def _name(
-        self, message: Message, picture: Picture, crash_guard: CrashGuard, stopwatch: Stopwatch
+        self,
+        message: Message,
+        picture: Picture,
+        crash_guard: CrashGuard,
+        stopwatch: Stopwatch,
+        patience: float | None = None,
     ) -> Prediction | Reason:
-        """What the picture shows, or why that cannot be said."""
+        """What the picture shows, or why that cannot be said. TimeoutError: its file took over `patience` seconds."""
         assert message.bot
         typing = asyncio.create_task(_show_typing(message.bot, message))
         try:
             async with AsyncExitStack() as stack:
                 with stopwatch("download"):
                     photo = fetch(message.bot, picture.file, self.metrics, self.budget)
-                    data = await stack.enter_async_context(photo)
+                    async with asyncio.timeout(patience):
+                        data = await stack.enter_async_context(photo)
                 async with crash_guard():
                     return await asyncio.to_thread(self._look, data, stopwatch)
         except PhotoError as error:

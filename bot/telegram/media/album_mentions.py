@@ -13,7 +13,8 @@ from bot.storage.pseudonyms import Pseudonymiser
 LIFE = 3600.0
 """Seconds for which later photos of a mentioned album are meant too."""
 WAIT = 60.0
-"""Seconds for which photos are remembered, in memory alone, that came before the one with the mention."""
+"""Seconds for which photos are remembered, in memory alone, that came before the one with the mention. Once that is
+there they are remembered until they are answered, LIFE at most."""
 MOST = 100
 """Albums whose photos are remembered."""
 
@@ -22,7 +23,7 @@ MOST = 100
 class _Passed:
     """Photos of an album that did not mention the bot."""
 
-    since: float = field(default_factory=lambda: time.monotonic())  # noqa: PLW0108  # the clock of a simulation
+    until: float = field(default_factory=lambda: time.monotonic() + WAIT)
     messages: dict[int, Message] = field(default_factory=dict)
 
 
@@ -46,20 +47,24 @@ class AlbumMentions:
         """Whether another photo of the album has mentioned the bot; if not, `message` is remembered."""
         name = self._name(message)
         self._passed.setdefault(name, _Passed()).messages[message.message_id] = message
-        while len(self._passed) > MOST or time.monotonic() - next(iter(self._passed.values())).since > WAIT:
-            del self._passed[next(iter(self._passed))]
-            if not self._passed:
-                break
+        over = [other for other, passed in self._passed.items() if passed.until < time.monotonic()]
+        for other in over or list(self._passed)[:-MOST]:
+            del self._passed[other]
         return await self._key_values.get(name) is not None
 
-    def find_passed(self, message: Message) -> list[Message]:
-        """The other photos of the album that came before it was known to be meant, if `message` has an album."""
+    def find_passed(self, message: Message) -> dict[int, Message]:
+        """The other photos, by message_id, that came before the album of `message` was known to be meant.
+
+        Whoever has answered one takes it out: if `message` has to wait, its update comes again for the rest.
+        """
         if message.media_group_id is None:
-            return []
+            return {}
         passed = self._passed.get(self._name(message))
-        if passed is None or time.monotonic() - passed.since > WAIT:
-            return []
-        return [other for other in passed.messages.values() if other.message_id != message.message_id]
+        if passed is None or passed.until < time.monotonic():
+            return {}
+        passed.until = time.monotonic() + LIFE
+        passed.messages.pop(message.message_id, None)
+        return passed.messages
 
     def _name(self, message: Message) -> str:
         return f"meant:{self._pseudonymise(f'{message.chat.id}:{message.media_group_id}')}"

@@ -7,7 +7,7 @@ import pytest
 from tests.support.bot_process import StartBot, kill
 from tests.support.chat import MENTION, TEXTS, answer_to, command, kinds, text
 from tests.support.photos import COLORS, draw
-from tests.support.telegram import Telegram
+from tests.support.telegram import DOWNLOAD, Refusal, Telegram
 
 GROUP = -5
 
@@ -70,6 +70,28 @@ def test_photos_of_an_album_that_came_before_its_mention_get_their_lines_in_one_
     assert answer.splitlines()[:2] == ["10 photos:", "1. blue, 99%"]
     assert "10. red, 99%" in answer
     assert edits(telegram) == 1
+
+
+@pytest.mark.parametrize("webhook", [False, True])
+@pytest.mark.parametrize("stalled", [1, 3], ids=["before the mention", "with the mention"])
+def test_in_a_group_a_photo_of_an_album_that_does_not_come_keeps_no_other_waiting(
+    telegram: Telegram, start_bot: StartBot, free_port: int, webhook: bool, stalled: int
+) -> None:
+    start_bot(**({"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "PORT": str(free_port)} if webhook else {}))
+    photos = [telegram.files.keep_photo(draw(color)) for color in ("green", "red", "blue", "red")]
+    files = frozenset(size["file_id"] for size in photos[stalled])
+    stall = Refusal(DOWNLOAD, files=files, seconds=3600)
+    telegram.refusals.append(stall)
+    for photo in photos[:-1]:
+        telegram.send({"photo": photo, "media_group_id": "album"}, chat=GROUP)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    telegram.send({"photo": photos[-1], "media_group_id": "album"} | MENTION, chat=GROUP)
+    telegram.wait_until(lambda: any(answer.startswith("3 photos:") for answer in album_answers(telegram)))
+    assert {"green", "blue"} < {word for line in album_answers(telegram)[0].split() for word in line.split(",")}
+    telegram.refusals.remove(stall)
+    telegram.wait_until(lambda: album_answers(telegram)[0].startswith("4 photos:"))
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert len(album_answers(telegram)) == 1
 
 
 def test_an_album_whose_process_is_killed_meanwhile_gets_all_its_lines(telegram: Telegram, start_bot: StartBot) -> None:
