@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ from bot.telegram.profile import publish_profile
 from bot.texts.replies import Replies
 
 WRONG_TOKEN = "BOT_TOKEN is not a token that Telegram knows. Ask @BotFather on Telegram for it (/token)."
+TOKEN = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]+")
+"""Its form: other signs would change the address that is asked."""
 REQUEST_SECONDS = 20.0
 PROFILE_SECONDS = 1.0
 """Seconds until menu and profile are filled, in forty requests: photos that are waiting come first."""
@@ -240,7 +243,6 @@ async def _wait_for_state(settings: Settings) -> State:
 
 def bot_number(token: str) -> int:
     """The bot's own number, the first part of its token. Raises SettingsError if the token has not the form of one."""
-    number = token.partition(":")[0]
-    if not number.isdecimal():
+    if not TOKEN.fullmatch(token):
         raise SettingsError(WRONG_TOKEN)
-    return int(number)
+    return int(token.partition(":")[0])

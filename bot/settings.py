@@ -21,8 +21,11 @@ S3 = "s3://"
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 ENDPOINT = re.compile(r"https?://[\w.-]+(:[1-6]?\d{1,4})?(/[\w./-]*)?", re.ASCII)
 """An address without a password, so that it can be shown."""
+WRONG_IN_URL = re.compile(r"[\s{}<>\"\\^`|]")
+"""What a URL writes as %7B and the like (RFC 3986, 2). The webhook's router would read {name} as a pattern."""
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 """What Telegram takes for a webhook's secret token."""
+COUNT = re.compile(r"[0-9]{1,9}")
 PERSON = re.compile(r"[0-9]{1,16}")
 PERSON_OR_GROUP = re.compile(r"-?[0-9]{1,16}")
 """Telegram's numbers: those of groups and channels are negative (Bot API: at most 52 bits)."""
@@ -102,9 +105,9 @@ class Settings:
         return cls(
             token=values.get("BOT_TOKEN"),
             model=Path(values["MODEL_PATH"]) if "MODEL_PATH" in values else _find_shipped_model(),
-            api_server=_address(values, "TELEGRAM_API_SERVER", *HTTP),
+            api_server=_web_address(values, "TELEGRAM_API_SERVER"),
             proxy=_proxy(values),
-            webhook_url=_address(values, "WEBHOOK_URL", *HTTP),
+            webhook_url=_web_address(values, "WEBHOOK_URL"),
             webhook_secret=secret,
             host=values.get("HOST", "0.0.0.0"),
             port=_count(values, "PORT", default=8080),
@@ -163,7 +166,7 @@ def _endpoint(values: Mapping[str, str], name: str) -> str | None:
 
 def _count(values: Mapping[str, str], name: str, default: int, most: int | None = None) -> int:
     text = values.get(name, str(default))
-    if not text.isdecimal() or int(text) < 1 or (most and int(text) > most):
+    if not COUNT.fullmatch(text) or int(text) < 1 or (most and int(text) > most):
         raise SettingsError(
             f"{name} is {text!r}, it takes a whole number{f' from 1 to {most}' if most else ', 1 or more'}."
         )
@@ -185,6 +188,21 @@ def _address(values: Mapping[str, str], name: str, *schemes: str) -> str | None:
     address = values.get(name)
     if address is not None and not address.startswith(schemes):  # not shown: it may hold a password
         raise SettingsError(f"{name} is not an address that starts with {' or '.join(schemes)}.")
+    return address
+
+
+def _web_address(values: Mapping[str, str], name: str) -> str | None:
+    """Raises SettingsError where no request could be sent there: without a host, or with signs that no URL has."""
+    address = _address(values, name, *HTTP)
+    if address is None:
+        return None
+    try:
+        parts = urlsplit(address)
+        is_whole = bool(parts.hostname) and parts.port != 0 and not WRONG_IN_URL.search(address)
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise SettingsError(f"{name} is no address such as https://example.org/path.")
     return address
 
 

@@ -40,6 +40,11 @@ def open_redis(url: str, bot: int) -> State:
     Raises ValueError if Redis' client does not understand `url`.
     """
     redis = Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+    try:
+        pool = redis.connection_pool
+        pool.connection_class(**pool.connection_kwargs)  # not connected: it only reads the options in `url`
+    except (TypeError, RedisError) as error:
+        raise ValueError("an option that Redis' client does not know") from error
     ledger = RedisLedger(redis)
 
     async def close() -> None:

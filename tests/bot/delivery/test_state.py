@@ -17,9 +17,9 @@ from urllib.request import urlopen
 import pytest
 from redis import Redis
 
-from tests.support.bot_process import StartBot
+from tests.support.bot_process import RunBot, StartBot
 from tests.support.photos import COLORS, draw
-from tests.support.telegram import Telegram, slow_downloads
+from tests.support.telegram import TOKEN, Telegram, slow_downloads
 
 
 @contextmanager
@@ -70,6 +70,15 @@ def test_a_start_waits_for_a_locked_database(telegram: Telegram, start_bot: Star
         telegram.wait_until(lambda: "the bot waits until its state can be kept" in (tmp_path / "bot.log").read_text())
         assert process.poll() is None
     telegram.wait_until(lambda: message in telegram.answers())
+
+
+@pytest.mark.parametrize("bot_python", [os.environ.get("LABELGRAM_REDIS_PYTHON", sys.executable)])
+@pytest.mark.parametrize("option", ["nonsense=1", "db=one", "socket_timeout=long"])
+def test_an_option_of_redis_that_its_client_does_not_know_stops_the_start(
+    run_bot: RunBot, color_model: Path, option: str
+) -> None:
+    done = run_bot(BOT_TOKEN=TOKEN, MODEL_PATH=str(color_model), REDIS_URL=f"redis://127.0.0.1:1/?{option}")
+    assert (done.returncode, done.stderr) == (2, "bot: REDIS_URL is not an address of Redis: ValueError.\n")
 
 
 @pytest.mark.parametrize("bot_python", [os.environ.get("LABELGRAM_REDIS_PYTHON", sys.executable)])

@@ -230,7 +230,7 @@ def test_without_a_token_one_line_says_where_to_get_one(run_bot: RunBot) -> None
 
 
 def test_a_wrong_token_ends_with_one_line(telegram: Telegram, run_bot: RunBot, color_model: Path) -> None:
-    for wrong in ("999:wrong", "no colon in it"):
+    for wrong in ("999:wrong", "no colon in it", "123456:../../elsewhere", f"{'9' * 5000}:number"):
         done = run_bot(BOT_TOKEN=wrong, MODEL_PATH=str(color_model), TELEGRAM_API_SERVER=telegram.url)
         assert done.returncode == 2
         (line,) = done.stderr.splitlines()
@@ -249,6 +249,32 @@ def test_more_threads_than_a_model_can_have_are_refused(run_bot: RunBot) -> None
     """onnxruntime would end the process without a word."""
     done = run_bot(BOT_TOKEN=TOKEN, THREADS="99999")
     assert (done.returncode, done.stderr) == (2, "bot: THREADS is '99999', it takes a whole number from 1 to 32.\n")
+
+
+BROKEN_ADDRESSES = [
+    "https://",
+    "https://:8443/hook",
+    "http://[::1/hook",
+    "http://example.org:99999/hook",
+    "http://example.org/{token",
+    "http://example.org/{token}",
+    "http://two words.org",
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_IN_FLIGHT", "9" * 5000),
+        ("PORT", "٨٠"),
+        *((name, address) for name in ("WEBHOOK_URL", "TELEGRAM_API_SERVER") for address in BROKEN_ADDRESSES),
+    ],
+)
+def test_a_number_or_an_address_that_no_program_takes_is_named(run_bot: RunBot, name: str, value: str) -> None:
+    """Digits above Python's own limit ended in a traceback, and so did brackets and braces in the address."""
+    done = run_bot(BOT_TOKEN=TOKEN, **{name: value})
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, line.startswith(f"bot: {name} is ")) == (2, True)
 
 
 def test_a_setting_that_cannot_be_used_is_named(run_bot: RunBot) -> None:
