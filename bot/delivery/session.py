@@ -96,15 +96,16 @@ class Session(AiohttpSession):
     def _read_result(
         self, bot: Bot, method: TelegramMethod[TelegramType], body: dict[str, Any]
     ) -> Response[TelegramType]:
+        reason: Exception = TypeError("no result")
         try:
             response = _find_response(method.__returning__).model_validate(body, context={"bot": bot})
+            if response.result is not None:
+                return response
         except ValidationError as error:
-            if method.__api_method__.startswith("get"):
-                raise ClientDecodeError("a result of another shape", error, None) from None
-            return Response.model_construct(ok=True, result=_stand_in(bot, method, body.get("result")))
-        if response.result is None and not method.__api_method__.startswith("get"):
-            return Response.model_construct(ok=True, result=_stand_in(bot, method, None))
-        return response
+            reason = error
+        if method.__api_method__.startswith("get"):
+            raise ClientDecodeError("a result of another shape", reason, None)
+        return Response.model_construct(ok=True, result=_stand_in(bot, method, body.get("result")))
 
 
 @cache

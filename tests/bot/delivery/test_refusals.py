@@ -126,6 +126,18 @@ def test_nothing_that_getupdates_answers_ends_polling(
     assert process.poll() is None
 
 
+@pytest.mark.parametrize("body", [{"ok": True}, {"ok": True, "result": None}, {"ok": True, "result": {"id": 123456}}])
+def test_a_photo_in_a_group_is_answered_though_getme_has_not_said_who_the_bot_is(
+    telegram: Telegram, start_bot: StartBot, body: object
+) -> None:
+    telegram.refusals.append(Refusal("getMe", 200, body, times=4))
+    mention = {"caption": "@test_bot", "caption_entities": [{"type": "mention", "offset": 0, "length": 9}]}
+    sent = telegram.send({"photo": telegram.files.keep_photo(draw("red"))} | mention, chat=-5)
+    start_bot()
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.replies[sent] == 1
+
+
 def test_an_answer_to_a_press_that_telegram_refuses_stops_nothing(telegram: Telegram, start_bot: StartBot) -> None:
     old = "Bad Request: query is too old and response timeout expired or query ID is invalid"
     telegram.refusals.append(refuse_with("answerCallbackQuery", 400, old))
@@ -145,6 +157,7 @@ def test_a_file_that_is_away_for_a_time_is_waited_for(telegram: Telegram, start_
     """For longer than the eight tries that a refusal gets."""
     refusals = [
         refuse_with("getFile", 400, UNAVAILABLE, times=10),
+        *(Refusal("getFile", 200, {"ok": True} | result, times=4) for result in ({}, {"result": None})),
         Refusal(DOWNLOAD, 500, "x", times=10),
         Refusal(DOWNLOAD, 503, "x", times=10),
         Refusal(DOWNLOAD, 429, "x", times=10),
