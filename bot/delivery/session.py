@@ -21,13 +21,17 @@ from aiogram.exceptions import (
 from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 from aiogram.types import Chat, Message
-from aiohttp import ClientSession
+from aiohttp import ClientError, ClientSession, TraceConfig
 from pydantic import ValidationError
 
 LONGEST_WAIT = 24 * 3600
 """Seconds; no update is kept for longer."""
 DEFAULT_WAIT = 5
 """Seconds to wait after a 429 that does not say how long."""
+
+
+class RedirectError(ClientError):
+    """Telegram sends nobody elsewhere. Another host would get people's answers, and its "ok" would be believed."""
 
 
 class RawUpdates(TelegramMethod[Any]):
@@ -54,10 +58,14 @@ class Session(AiohttpSession):
         self._http_proxy = None if is_socks else through
 
     async def create_session(self) -> ClientSession:
-        if self._http_proxy and (self._session is None or self._session.closed):
+        if self._session is None or self._session.closed:
             # aiogram goes through every proxy by another package; for http:// aiohttp needs none.
+            redirects = TraceConfig()
+            redirects.on_request_redirect.append(_refuse_redirect)
             self._session = ClientSession(
-                connector=self._connector_type(**self._connector_init), proxy=self._http_proxy
+                connector=self._connector_type(**self._connector_init),
+                proxy=self._http_proxy,
+                trace_configs=[redirects],
             )
             self._should_reset_connector = False
         return await super().create_session()
@@ -106,6 +114,10 @@ class Session(AiohttpSession):
         if method.__api_method__.startswith("get"):
             raise ClientDecodeError("a result of another shape", reason, None)
         return Response.model_construct(ok=True, result=_stand_in(bot, method, body.get("result")))
+
+
+async def _refuse_redirect(*_: object) -> None:
+    raise RedirectError
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from tests.support.bot_process import StartBot
@@ -77,6 +79,27 @@ def test_what_was_carried_out_is_not_done_again(telegram: Telegram, start_bot: S
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     assert telegram.answers().keys() == set(sent)
     assert set(telegram.replies.values()) == {1}
+
+
+@pytest.mark.parametrize("status", [302, 307])
+def test_no_redirect_is_followed(telegram: Telegram, start_bot: StartBot, status: int) -> None:
+    """Another host got the answer, and its "ok" was believed: the photo stayed without one."""
+    with closing(Telegram()) as other:
+        sent = []
+        for user, method in enumerate(["sendMessage", "getFile", DOWNLOAD], start=100):
+            sizes = telegram.files.keep_photo(draw("red"))
+            place = f"file/bot{other.token}/x" if method == DOWNLOAD else f"bot{other.token}/getMe"
+            redirect = Refusal(method, status, location=f"{other.url}/{place}", times=2)
+            if method == "sendMessage":
+                redirect.chat = user
+            else:
+                redirect.files = frozenset(size["file_id"] for size in sizes)
+            telegram.refusals.append(redirect)
+            sent.append(telegram.send({"photo": sizes}, user=user))
+        start_bot()
+        telegram.wait_until(lambda: telegram.unconfirmed == 0 and telegram.answers().keys() == set(sent), seconds=30)
+        assert all(answer.startswith("I see: red.") for answer in telegram.answers().values())
+        assert (other.calls, other.downloads) == ([], [])
 
 
 def test_the_answer_follows_a_group_that_became_a_supergroup(telegram: Telegram, start_bot: StartBot) -> None:

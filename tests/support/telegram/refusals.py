@@ -30,6 +30,8 @@ class Refusal:
     """The call is carried out, and only its answer is this one."""
     seconds: float = 0
     """How long the answer takes."""
+    location: str | None = None
+    """The address of a redirect."""
     answered: int = field(default=0, init=False)
 
     def takes(self, method: str, fields: dict[str, Any]) -> bool:
@@ -43,7 +45,8 @@ class Refusal:
 
     def answer(self) -> web.Response:
         text = self.body if isinstance(self.body, str) else json.dumps(self.body)
-        return web.Response(status=self.status, text=text, content_type="application/json")
+        headers = {"Location": self.location} if self.location else None
+        return web.Response(status=self.status, text=text, content_type="application/json", headers=headers)
 
 
 def refuse_with(method: str, status: int, description: str = "x", **options: Any) -> Refusal:
