@@ -113,20 +113,23 @@ class Albums:
 
     async def _publish(self, name: str, album: _Album, message: Message, language: str | None) -> None:
         """Have the answer hold all lines that wait. It is a new message if the first is missing or was deleted."""
-        known = await self._read(name)
-        lines = known.lines | album.waiting
         published = dict(album.waiting)
-        text = self._replies.render_album([lines[number] for number in sorted(lines, key=int)], language)
-        if known.answer is not None and await self._edit(message, known.answer, text):
-            known.edits += 1
-        else:
-            sent = await message.reply(text, allow_sending_without_reply=True)
-            known.answer = sent.message_id
-        known.lines = lines
-        for number in published:
-            album.waiting.pop(number, None)
-        with suppress(LedgerError):  # the answer is out: the next photo gets its own rather than this one a second
-            await self._key_values.set(name, json.dumps(vars(known)), LIFE)
+        found, latest = None, await self._read(name)
+        while latest != found:  # another replica has published meanwhile
+            found = latest
+            lines = found.lines | published
+            text = self._replies.render_album([lines[number] for number in sorted(lines, key=int)], language)
+            if found.answer is not None and await self._edit(message, found.answer, text):
+                answer, edits = found.answer, found.edits + 1
+            else:
+                sent = await message.reply(text, allow_sending_without_reply=True)
+                answer, edits = sent.message_id, found.edits
+            for number in published:
+                album.waiting.pop(number, None)
+            with suppress(LedgerError):  # the answer is out: the next photo gets its own rather than this one a second
+                latest = await self._read(name)
+        with suppress(LedgerError):
+            await self._key_values.set(name, json.dumps(vars(_Answer(answer, lines, edits))), LIFE)
 
     async def _edit(self, message: Message, answer: int, text: str) -> bool:
         """Whether the answer is still there, and has the text now."""
