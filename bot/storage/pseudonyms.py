@@ -9,8 +9,10 @@ class Pseudonymiser:
     """One for the whole process, made from a secret. The same secret gives the same names in every replica."""
 
     def __init__(self, secret: str) -> None:
-        self._key = secret.encode()
+        self._keyed = hmac.new(secret.encode(), digestmod="sha256")  # hmac.digest would let go of the lock of threads
 
     def __call__(self, name: str) -> str:
         """A name that stands for `name`: 128 bits of HMAC-SHA-256, in hexadecimal digits."""
-        return hmac.digest(self._key, name.encode(), "sha256").hex()[:32]
+        keyed = self._keyed.copy()
+        keyed.update(name.encode())
+        return keyed.hexdigest()[:32]

@@ -10,7 +10,7 @@ general answer, so a new model needs no text.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from gettext import GNUTranslations
 from pathlib import Path
 
@@ -50,6 +50,8 @@ class Replies:
         """`own` is the folder of the bot's own texts, which need not be there. Raises TextsError."""
         self._common = Catalogues(TEXTS)
         self._own = Catalogues(own, self._find_placeholders)
+        self._first: dict[str, list[GNUTranslations]] = {}
+        """Of a language, its own before the common ones."""
         for language in self._own.files:  # few; what a translator broke is told at the start
             self._own.find(language)
 
@@ -164,11 +166,13 @@ class Replies:
         text = english.pgettext(context, key)
         return None if text == key else frozenset(find_fields(text))
 
-    def _own_first(self, language: str | None) -> Iterator[GNUTranslations]:
+    def _own_first(self, language: str | None) -> Sequence[GNUTranslations]:
         """The language's catalogues: not English ones, since there is something to say in the language without them."""
         tag = self.resolve_language(language)
-        catalogues = (texts.find(tag) for texts in (self._own, self._common))
-        yield from (catalogue for catalogue in catalogues if catalogue)
+        if tag not in self._first:
+            found = (texts.find(tag) for texts in (self._own, self._common))
+            self._first[tag] = [catalogue for catalogue in found if catalogue]
+        return self._first[tag]
 
     def _all(self, language: str | None) -> Iterator[GNUTranslations]:
         yield from self._own_first(language)
@@ -180,6 +184,9 @@ def rank(prediction: Prediction) -> list[tuple[str, float]]:
     return sorted(prediction.probabilities.items(), key=lambda item: item[1], reverse=True)
 
 
-def _look(catalogues: Iterator[GNUTranslations], context: str, key: str) -> str | None:
-    texts = (catalogue.pgettext(context, key) for catalogue in catalogues)
-    return next((text for text in texts if text != key), None)  # gettext gives the key back where it has nothing
+def _look(catalogues: Iterable[GNUTranslations], context: str, key: str) -> str | None:
+    for catalogue in catalogues:
+        text = catalogue.pgettext(context, key)
+        if text != key:  # gettext gives the key back where it has nothing
+            return text
+    return None
