@@ -46,8 +46,11 @@ STRANGE: tuple[Any, ...] = (
 )
 """Updates that no handler takes, or that are none."""
 TEXTS = ("hello", "?", "/start", "/help", "/privacy", "/what", "/language", "/stats", "/unknown", "/start@test_bot")
-FORGOTTEN = ("I keep none of your photos", "Ab jetzt behalte ich keins")
-"""How answers to `/forget` begin, in the languages of these people."""
+ANSWERS = {
+    "/forget": ("I keep none of your photos", "Ab jetzt behalte ich keins"),
+    "/donate": ("May I keep photos", "Darf ich Fotos behalten"),
+}
+"""How the answers to commands begin, in the languages of these people."""
 FORGED = (
     "is:0",
     "right:x",

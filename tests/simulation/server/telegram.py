@@ -175,16 +175,18 @@ class Telegram:
     def _find_ask(self, sent: Sent) -> Ask | None:
         """Whose message this answers. What is no reply answers the first text in the chat that waits for something.
 
-        The answer to `/forget` is known by its words: it takes back the texts before it.
+        Some answers are known by their words, since `/forget` takes back the texts before it.
         """
         chat = self.now_known_as.get(sent.chat, sent.chat)
         if sent.reply_to:
             return self.asks.get((chat, sent.reply_to))
         due = [ask for ask in self.asks.values() if ask.chat == chat and ask.is_due and not self.is_taken_back(ask)]
         waiting = [ask for ask in due if not ask.color]
-        if sent.text.startswith(messages.FORGOTTEN):
-            waiting = [ask for ask in waiting if ask.kind == "/forget"] or waiting
-        return next(iter(waiting), None)
+        kind = next((kind for kind, words in messages.ANSWERS.items() if sent.text.startswith(words)), None)
+        meant = [ask for ask in waiting if (ask.kind if ask.kind in messages.ANSWERS else None) == kind]
+        if kind == "/forget":  # the last one takes back the others
+            meant.reverse()
+        return next(iter(meant or waiting), None)
 
     def is_taken_back(self, ask: Ask) -> bool:
         """`/forget` deletes what was put down for later, too: the person is promised that nothing is kept."""
@@ -196,6 +198,8 @@ class Telegram:
         self.on_confirmed(update)
 
     def _respond(self, wire: ClientWire, fate: Fate, status: int, body: bytes, sent: Sent | None) -> None:
+        if sent and fate.way == "late":  # until it arrives
+            sent.doubtful = True
         self._clock.after(fate.back, lambda: self._answer(wire, fate, status, body, sent))
 
     def _answer(self, wire: ClientWire, fate: Fate, status: int, body: bytes, sent: Sent | None) -> None:
@@ -206,8 +210,8 @@ class Telegram:
             "twice",
             "unparsable",
         )
-        if sent and (not arrives or (fate.way == "refuse" and fate.executes)):
-            sent.doubtful = True
+        if sent:
+            sent.doubtful = not arrives or (fate.way == "refuse" and fate.executes)
         if sent and fate.way == "refuse":
             status, body = fate.status, fate.body
         match fate.way:
