@@ -40,6 +40,8 @@ class Slot(Waits):
         self._places = places
         self._predecessor = predecessor
         self._has_place = False
+        self._is_next = False
+        """It waits for a place alone."""
         self._outside_since: float | None = time.monotonic()
         self._waited = 0.0
         self._left = asyncio.Event()
@@ -53,8 +55,10 @@ class Slot(Waits):
 
     @property
     def is_waiting(self) -> bool:
-        """It has been outside for longer than GRACE."""
-        return self._outside_since is not None and time.monotonic() - self._outside_since >= GRACE
+        """It has been outside for longer than GRACE, for others and not for a place: an answer may be out by then."""
+        if self._outside_since is None or self._is_next:
+            return False
+        return time.monotonic() - self._outside_since >= GRACE
 
     @property
     def age(self) -> float:
@@ -137,9 +141,14 @@ class Slot(Waits):
             await self._take()
 
     async def _take(self) -> None:
-        if not self._has_place:
+        if self._has_place:
+            return
+        self._is_next = True
+        try:
             await self._places.acquire()
-            self._has_place, self._outside_since = True, None
+        finally:
+            self._is_next = False
+        self._has_place, self._outside_since = True, None
 
     def let_pass(self) -> None:
         """It is put down where Telegram would hold the chat's other updates for it, and goes on all the same."""

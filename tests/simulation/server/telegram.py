@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from bot.app import REQUEST_SECONDS
 from tests.simulation.loop import Clock
 from tests.simulation.records import Ask, Sent, Trace, Update
 from tests.simulation.server import messages
@@ -198,7 +199,7 @@ class Telegram:
         self.on_confirmed(update)
 
     def _respond(self, wire: ClientWire, fate: Fate, status: int, body: bytes, sent: Sent | None) -> None:
-        if sent and fate.way == "late":  # until it arrives
+        if sent and fate.there + fate.back > REQUEST_SECONDS - 1:  # the run may end before it fails to arrive
             sent.doubtful = True
         self._clock.after(fate.back, lambda: self._answer(wire, fate, status, body, sent))
 
@@ -210,8 +211,8 @@ class Telegram:
             "twice",
             "unparsable",
         )
-        if sent:
-            sent.doubtful = not arrives or (fate.way == "refuse" and fate.executes)
+        if sent and (not arrives or (fate.way == "refuse" and fate.executes)):
+            sent.doubtful = True
         if sent and fate.way == "refuse":
             status, body = fate.status, fate.body
         match fate.way:
