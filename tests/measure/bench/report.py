@@ -81,7 +81,7 @@ def _page(found: dict[str, Any]) -> Iterator[str]:
         "",
         f"`make bench` measured all of this in one run on {datetime.now(UTC):%Y-%m-%d}, and wrote this page.",
         "",
-        *(f"- {line}" for line in describe_machine(engines)),
+        *(f"- {line}" for line in describe_machine(engines)[:3]),
         "",
         "Ratios come from that run, and hold on other machines better than times do. The tutorials' way is fastai's",
         f"`learn.predict` on the same net. The goals are those for {_choose_bounds(engines).kind}.",
