@@ -55,6 +55,12 @@ class Watch:
             if ask.answers and (ask.answers[-1].at > self._clock.now - NOTED or self._was_unable_to_note(ask)):
                 ask.repeats += 1
 
+    def note_stop(self) -> None:
+        """What could not be noted since it was sent may come once more."""
+        for ask in self._telegram.asks.values():
+            if ask.answers and self._was_unable_to_note(ask):
+                ask.repeats += 1
+
     def _was_unable_to_note(self, ask: Ask) -> bool:
         at = ask.answers[-1].at - NOTED
         state = [trouble for trouble in self._plan.troubles if "disk" in trouble.kind or "database" in trouble.kind]

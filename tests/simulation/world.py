@@ -199,6 +199,7 @@ class World:
     def _on_exit(self, process: Process, error: BaseException | None) -> None:
         asked = process.stopping_since is not None
         self.trace(f"exit: {error!r}")
+        self.watch.note_stop()
         # That the token was good is a note in Redis: a new process cannot doubt a 401 where that is gone.
         is_excused = self._has_forgotten and isinstance(error, SettingsError) and "not a token" in str(error)
         if (error is not None or not asked) and not is_excused:
