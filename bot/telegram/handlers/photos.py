@@ -130,21 +130,24 @@ class PhotoAnswer:
         Those that are answered are taken out of `passed`. One whose file does not come has the others not wait for it.
         """
         patience = PATIENCE
-        late = await self._answer_together([message], patience, language, crash_guard)
-        late += await self._answer_together([*passed.values()], patience, language, crash_guard, passed)
+        late = await self._answer_together([message], passed, patience, language, crash_guard)
+        late += await self._answer_together([*passed.values()], passed, patience, language, crash_guard)
         while late:
             patience *= 2
-            late = await self._answer_together(late, patience, language, crash_guard, passed)
+            late = await self._answer_together(late, passed, patience, language, crash_guard)
 
     async def _answer_together(
         self,
         messages: Sequence[Message],
+        passed: dict[int, Message],
         patience: float,
         language: str | None,
         crash_guard: CrashGuard,
-        passed: dict[int, Message] | None = None,
     ) -> list[Message]:
-        """Answer photos of one album. Returns those whose files have not come within `patience` seconds each."""
+        """Answer photos of one album, and take them out of `passed`.
+
+        Returns those whose files have not come within `patience` seconds each.
+        """
         outcomes: dict[int, Prediction | Reason] = {}
         stopwatches = {}
         late = []
@@ -160,7 +163,7 @@ class PhotoAnswer:
         if outcomes:
             await self.albums.answer(messages[0], outcomes, language)
         for number, outcome in outcomes.items():
-            (passed or {}).pop(number, None)
+            passed.pop(number, None)
             await self._count(outcome, stopwatches[number])
         return late
 

@@ -124,10 +124,10 @@ class Albums:
             else:
                 sent = await message.reply(text, allow_sending_without_reply=True)
                 answer, edits = sent.message_id, found.edits
-            for number in published:
-                album.waiting.pop(number, None)
             with suppress(LedgerError):  # the answer is out: the next photo gets its own rather than this one a second
                 latest = await self._read(name)
+        for number in published:
+            album.waiting.pop(number, None)
         with suppress(LedgerError):
             await self._key_values.set(name, json.dumps(vars(_Answer(answer, lines, edits))), LIFE)
 
