@@ -224,7 +224,8 @@ def _secret_address(values: Mapping[str, str], name: str, *schemes: str) -> str 
 
 def _proxy(values: Mapping[str, str]) -> str | None:
     address = _secret_address(values, "TELEGRAM_PROXY", *PROXIES)
-    if address is not None and not urlsplit(address).port:
+    parts = urlsplit(address or "")
+    if address is not None and not (parts.hostname and parts.port):
         raise SettingsError("TELEGRAM_PROXY lacks host and port: http://host:port or socks5://user:password@host:port.")
     return address
 

@@ -79,6 +79,7 @@ def test_a_wrong_password_is_waited_out_without_being_printed(
     [
         ("ftp://host:1", "http:// or socks5://"),
         ("http://host", "lacks host and port"),
+        ("http://:8080", "lacks host and port"),
         ("http://ada:pa#ss@host:8080", "%23"),
         ("http://ada:pa/ss@host:8080", "%2F"),
     ],
