@@ -28,6 +28,7 @@ from training.evaluation.calibration import choose_unsure, fit_temperature
 from training.evaluation.evaluate import judge
 from training.fitting.learner import compute_logits
 from training.report.figures import PREPROCESS
+from training.whole_files import replace_whole
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,5 @@ def _ask(graph: onnx.ModelProto, temperature: float, run: TrainingRun, checks: C
 
 
 def _replace(file: Path, data: bytes) -> None:
-    part = file.with_name(f"{file.name}.part")
-    part.write_bytes(data)
-    part.replace(file)
+    with replace_whole(file) as part:
+        part.write_bytes(data)

@@ -143,8 +143,8 @@ def read_learner(pickle: Path) -> Learner:
     except Exception as error:  # unpickling raises whatever the file makes it raise
         why = "" if isinstance(error, UnboundLocalError) else f" ({error})"  # fastai lost the reason on its way
         raise DataError(
-            f"{pickle} is not a learner that this version can load{why}. It is damaged, or of another version: "
-            "or cut short. Train again."
+            f"{pickle} is not a learner that this version can load{why}. It is damaged, cut short, or of another "
+            "version. Train again."
         ) from error
 
 

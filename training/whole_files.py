@@ -1,4 +1,4 @@
-"""Files that PyTorch writes: whole or not at all."""
+"""Files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 def replace_whole(file: Path) -> Iterator[Path]:
     """A path to write to, NAME.part, which takes the place of `file` when the block ends without an error.
 
-    Raises OSError where PyTorch cannot write: its own RuntimeError does not say what the system said.
+    Raises OSError, also where PyTorch cannot write: its RuntimeError does not say what the system said.
     """
     part = file.with_suffix(".part")
     try:
