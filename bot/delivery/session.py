@@ -59,12 +59,11 @@ class Session(AiohttpSession):
 
     async def create_session(self) -> ClientSession:
         if self._session is None or self._session.closed:
-            # aiogram goes through every proxy by another package; for http:// aiohttp needs none.
             redirects = TraceConfig()
             redirects.on_request_redirect.append(_refuse_redirect)
             self._session = ClientSession(
                 connector=self._connector_type(**self._connector_init),
-                proxy=self._http_proxy,
+                proxy=self._http_proxy,  # aiogram needs a package for it; aiohttp does not
                 trace_configs=[redirects],
             )
             self._should_reset_connector = False
