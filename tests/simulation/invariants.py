@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from bot.delivery.waiting import PATIENCE
 from bot.inference.decoding import Reason
 from bot.texts.replies import Replies
 from tests.simulation.loop import Clock
@@ -137,16 +138,19 @@ class Watch:
         """Seconds in which it is answered though other chats, or its chat's files, are in trouble."""
         if ask.expects == "nothing":
             return math.inf
-        return TEXT_AT_ONCE if ask.kind in TEXTS and not (self._plan.webhook or self._plan.crowd) else AT_ONCE
+        if ask.kind not in TEXTS or self._plan.crowd:
+            return AT_ONCE
+        return AT_ONCE + PATIENCE * self._count_before(ask) if self._plan.webhook else TEXT_AT_ONCE
+
+    def _count_before(self, ask: Ask) -> int:
+        """Photos of its chat that wait before it: a webhook gets a chat's updates one by one."""
+        others = [other for other in self._telegram.asks.values() if other.chat == ask.chat and other.at < ask.at]
+        return sum(other.kind not in TEXTS and (other.answered_at or math.inf) > ask.at for other in others)
 
     def _is_struck(self, ask: Ask) -> bool:
-        """Something is wrong with its chat, and concerns it: a file that does not come holds up no text, by polling.
-
-        A webhook gets a chat's updates one by one, and waits three seconds for each photo before the text.
-        """
+        """Something is wrong with its chat, and concerns it: a file that does not come holds up no text."""
         troubles = [trouble for trouble in self._plan.troubles if trouble.chat == ask.chat]
-        is_free = ask.kind in TEXTS and not self._plan.webhook
-        return any(not (is_free and trouble.kind.startswith("file")) for trouble in troubles)
+        return any(not (ask.kind in TEXTS and trouble.kind.startswith("file")) for trouble in troubles)
 
     def _is_finally_refused(self, ask: Ask) -> bool:
         return any(t.kind == "refusals" and t.chat == ask.chat and t.hits for t in self._plan.troubles)
