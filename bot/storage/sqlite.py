@@ -130,10 +130,11 @@ class SqliteKeyValues:
 
     def _read(self, database: sqlite3.Connection, name: str) -> str | None:
         query = (
-            "SELECT value FROM notes WHERE name IN (?1, ?2) AND (until IS NULL OR until > ?3)"
-            " ORDER BY name = ?1 DESC LIMIT 1"
+            "SELECT value FROM notes WHERE name IN (:name, :old_name) AND (until IS NULL OR until > :now)"
+            " ORDER BY name = :name DESC LIMIT 1"
         )
-        row = database.execute(query, (self._prefix(name), name, time.time())).fetchone()
+        values = {"name": self._prefix(name), "old_name": name, "now": time.time()}
+        row = database.execute(query, values).fetchone()
         return str(row[0]) if row else None
 
     def _write(self, database: sqlite3.Connection, name: str, value: str, until: float | None) -> None:
