@@ -42,7 +42,7 @@ STRANGE: tuple[Any, ...] = (
     {"inline_query": {"id": "1", "from": {"id": 7, "is_bot": False, "first_name": "x"}, "query": "", "offset": ""}},
     {"message_reaction": {"chat": {"id": 7, "type": "private"}, "message_id": 1, "date": 1}},
     {"channel_post": {"message_id": 1, "chat": {"id": -2000001, "type": "channel"}}},
-    {"message": {"message_id": 1, "date": 0, "chat": {"id": 9, "type": "brand_new"}, "text": "x"}},
+    {"message": {"message_id": 1, "date": 0, "chat": {"id": 900_009, "type": "brand_new"}, "text": "x"}},
 )
 """Updates that no handler takes, or that are none."""
 TEXTS = ("hello", "?", "/start", "/help", "/privacy", "/what", "/language", "/stats", "/unknown", "/start@test_bot")
