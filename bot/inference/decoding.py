@@ -17,7 +17,17 @@ from PIL.JpegImagePlugin import JpegImageFile
 from bot.errors import LabelgramError
 from bot.inference.contract import Preprocess
 from bot.inference.flattening import digest_pixels, load_flat
-from bot.inference.photo_parts import END, PACKED, UNPACKED, find_excess, has_all_scans, has_end, make_filling
+from bot.inference.photo_parts import (
+    END,
+    PACKED,
+    UNPACKED,
+    find_excess,
+    find_unread_kind,
+    has_all_scans,
+    has_end,
+    has_signature,
+    make_filling,
+)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 """The formats that are opened, by Pillow's names; of the others that it knows some start other programs."""
@@ -68,6 +78,8 @@ class Reason(StrEnum):
     """Why there is no answer to a photo. Each has a text in every language."""
 
     UNREADABLE = "unreadable"
+    UNSUPPORTED = "unsupported"
+    """It is a photo in one of FORMATS, of a kind that few programs read."""
     DAMAGED = "damaged"
     TOO_MANY_PIXELS = "too-many-pixels"
     TOO_MANY_BYTES = "too-many-bytes"
@@ -110,13 +122,24 @@ def read(data: bytes, whole: int = 0) -> Image.Image:
         return _load(data, whole) if has_end(data) else _load_without_end(data, whole)
     except PhotoError:
         raise
-    except UnidentifiedImageError as error:
-        raise PhotoError(Reason.UNREADABLE, f"not a photo in {', '.join(FORMATS)}") from error
     except (Image.DecompressionBombError, MemoryError) as error:
         detail = "no memory left" if isinstance(error, MemoryError) else "more pixels than any photo has"
         raise PhotoError(Reason.TOO_MANY_PIXELS, detail) from error
     except Exception as error:  # Pillow's readers raise a dozen types on damaged files; this is where they end.
-        raise PhotoError(Reason.DAMAGED, f"the photo is damaged: {error}") from error
+        raise _explain(data, error) from error
+
+
+def _explain(data: bytes, error: Exception) -> PhotoError:
+    kind = find_unread_kind(data) or (str(error) if "Unsupported" in str(error) else None)  # of BMP Pillow says it
+    if kind:
+        return PhotoError(
+            Reason.UNSUPPORTED, f"this kind of photo cannot be read ({kind}): save it as an ordinary JPEG or PNG"
+        )
+    if not isinstance(error, UnidentifiedImageError):
+        return PhotoError(Reason.DAMAGED, f"the photo is damaged: {error}")
+    if has_signature(data):
+        return PhotoError(Reason.DAMAGED, "the photo is damaged: its header cannot be read")
+    return PhotoError(Reason.UNREADABLE, f"not a photo in {', '.join(FORMATS)}")
 
 
 def _load(data: bytes, whole: int) -> Image.Image:
@@ -150,6 +173,8 @@ def estimate_memory(data: bytes) -> int:
 
 def is_photo(data: bytes) -> bool:
     """Whether a file's first bytes are those of a photo in one of FORMATS, be it damaged."""
+    if has_signature(data):
+        return True
     try:
         with _open(data):
             return True

@@ -19,6 +19,8 @@ SOI, EOI, SOS = b"\xd8", b"\xd9", b"\xda"
 """JPEG's markers for its start, its end and a scan (ITU T.81, table B.1)."""
 FRAMES = frozenset(bytes([kind]) for kind in range(0xC0, 0xD0)) - {b"\xc4", b"\xc8", b"\xcc"}
 """JPEG's markers for the list of the components, one for each way of coding."""
+LOSSLESS = FRAMES - {b"\xc0", b"\xc1", b"\xc2", b"\xc9", b"\xca"} | {b"\xf7"}
+"""Of these the ways of coding that no usual decoder reads: lossless, in steps of size, JPEG-LS (ITU T.87, C.1)."""
 END = b"\xff" + EOI
 COEFFICIENTS = range(64)
 """Of a block of a JPEG."""
@@ -26,6 +28,8 @@ RESTARTS = range(0xD0, 0xD8)
 """Second bytes of the markers that a scan may have between its parts, one after another and from the first again."""
 NOISE = b"\xa5\x5a" * 32
 """Bytes of a scan that say something else than a decoder takes for missing ones, which are zeros."""
+SIGNATURE = re.compile(rb"\xff\xd8\xff.|\x89PNG\r\n\x1a\n.|GIF8[79]a.|RIFF.{4}WEBP.", re.DOTALL)
+"""What a photo file begins with, and at least one byte more."""
 MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
 """The next marker that begins a segment. In a scan's data FF may be followed by 0 or by a restart's number.
 
@@ -52,6 +56,28 @@ def find_excess(data: bytes) -> str | None:
     return None
 
 
+def has_signature(data: bytes) -> bool:
+    """Whether a file begins as a photo does, be it damaged. BMP's two letters say too little."""
+    return SIGNATURE.match(data) is not None
+
+
+def find_unread_kind(data: bytes) -> str | None:
+    """The kind of a JPEG that no usual decoder reads, as its frame says (ITU T.81, B.2.2). None: its kind is read."""
+    if not data.startswith(b"\xff\xd8"):
+        return None
+    for kind, at in islice(_walk_segments(data), MAX_PARTS):
+        if kind in FRAMES or kind in LOSSLESS:
+            bits, height, components = data[at + 2 : at + 3], data[at + 3 : at + 5], data[at + 7 : at + 8]
+            if kind in LOSSLESS:
+                return "a lossless or hierarchical JPEG"
+            if bits not in (b"\x08", b""):
+                return f"a JPEG with {bits[0]} bits a sample"
+            if height == b"\0\0":
+                return "a JPEG that does not give its height at its start"
+            return f"a JPEG with {components[0]} channels" if components not in (b"\1", b"\3", b"\4", b"") else None
+    return None
+
+
 def has_end(data: bytes) -> bool:
     """False: it is a JPEG, and the marker of its end is missing."""
     return not data.startswith(b"\xff\xd8") or EOI in islice(_walk_jpeg(data), MAX_PARTS)
@@ -61,7 +87,10 @@ def has_all_scans(data: bytes) -> bool:
     """Whether a JPEG's scans bring each coefficient of each component to its last bit (ITU T.81, B.2.3 and G.1.1)."""
     missing: set[tuple[int, int]] = set()
     for kind, at in islice(_walk_segments(data), MAX_PARTS):
-        segment = data[at : at + int.from_bytes(data[at : at + 2], "big")]
+        length = int.from_bytes(data[at : at + 2], "big")
+        segment = data[at : at + length]
+        if len(segment) < length:
+            return False
         if kind in FRAMES:
             missing = {(component, number) for component in segment[8::3] for number in COEFFICIENTS}
         elif kind == SOS:

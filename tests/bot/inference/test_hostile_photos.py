@@ -64,6 +64,14 @@ def with_segment(marker: int, payload: bytes, photo: bytes) -> bytes:
     return photo[:2] + struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload + photo[2:]
 
 
+def with_frame(marker: bytes, frame: bytes) -> bytes:
+    """A grey JPEG of 64 x 64 pixels that says of itself that it is of another kind (ITU T.81, B.2.2)."""
+    photo = encode(Image.new("L", (64, 64)))
+    at = photo.index(b"\xff\xc0")
+    end = at + 2 + int.from_bytes(photo[at + 2 : at + 4], "big")
+    return photo[:at] + marker + struct.pack(">H", len(frame) + 2) + frame + photo[end:]
+
+
 VIDEO = b"\0\0\0\x18ftypmp42" + Random(1).randbytes(4_000_000)
 
 READABLE: dict[str, Make] = {
@@ -138,6 +146,40 @@ REFUSED: dict[str, tuple[Reason, Make]] = {
     "JPEG's first bytes alone": (Reason.UNREADABLE, lambda: b"\xff\xd8\xff"),
     "PNG's first bytes alone": (Reason.UNREADABLE, lambda: b"\x89PNG\r\n\x1a\n"),
     "PNG with a wrong checksum": (Reason.DAMAGED, damage_checksum),
+    "PNG with a wrong checksum in its header": (
+        Reason.DAMAGED,
+        lambda: png((40, 30)).replace(b"\2\0\0\0", b"\2\0\0\1", 1),
+    ),
+    "PNG that ends after its header": (Reason.DAMAGED, lambda: png((40, 30))[:33]),
+    "JPEG that ends before its frame": (Reason.DAMAGED, lambda: encode(draw())[: encode(draw()).index(b"\xff\xc0")]),
+    "JPEG that is not wide": (Reason.DAMAGED, lambda: with_frame(b"\xff\xc0", b"\x08\0\x40\0\0\1\1\x11\0")),
+    "GIF that ends in its header": (Reason.DAMAGED, lambda: encode(draw(), "GIF")[:12]),
+    "JPEG with 12 bits": (Reason.UNSUPPORTED, lambda: with_frame(b"\xff\xc1", b"\x0c\0\x40\0\x40\1\1\x11\0")),
+    "JPEG with 12 bits, progressive": (
+        Reason.UNSUPPORTED,
+        lambda: with_frame(b"\xff\xc2", b"\x0c\0\x40\0\x40\1\1\x11\0"),
+    ),
+    "JPEG with 12 bits, without its end": (
+        Reason.UNSUPPORTED,
+        lambda: with_frame(b"\xff\xc1", b"\x0c\0\x40\0\x40\1\1\x11\0")[:-2],
+    ),
+    "JPEG whose height comes behind its scan": (
+        Reason.UNSUPPORTED,
+        lambda: with_frame(b"\xff\xc0", b"\x08\0\0\0\x40\1\1\x11\0"),
+    ),
+    "JPEG with two channels": (
+        Reason.UNSUPPORTED,
+        lambda: with_frame(b"\xff\xc0", b"\x08\0\x40\0\x40\2\1\x11\0\2\x11\0"),
+    ),
+    "JPEG with five channels": (
+        Reason.UNSUPPORTED,
+        lambda: with_frame(b"\xff\xc0", b"\x08\0\x40\0\x40\5" + b"".join(b"%c\x11\0" % n for n in range(5))),
+    ),
+    "lossless JPEG": (Reason.UNSUPPORTED, lambda: with_frame(b"\xff\xc3", b"\x08\0\x40\0\x40\1\1\x11\0")),
+    "hierarchical JPEG": (Reason.UNSUPPORTED, lambda: with_frame(b"\xff\xc5", b"\x08\0\x40\0\x40\1\1\x11\0")),
+    "JPEG-LS": (Reason.UNSUPPORTED, lambda: with_frame(b"\xff\xf7", b"\x08\0\x40\0\x40\1\1\x11\0")),
+    "BMP with a JPEG in it": (Reason.UNSUPPORTED, lambda: bmp((50, 40), encode(draw()), compression=4)),
+    "BMP with 2 bits a pixel": (Reason.UNSUPPORTED, lambda: bmp((50, 40), bytes(520), depth=2, compression=0)),
     "BMP that ends after its header": (Reason.DAMAGED, lambda: encode(draw(), "BMP")[:60]),
     "text unpacked to 2 MB": (
         Reason.DAMAGED,

@@ -77,13 +77,17 @@ def test_an_image_sent_as_a_file_is_named_and_other_files_are_refused(telegram: 
     lie = telegram.send_document(b"not a photo at all", "image/jpeg", "note.jpg")
     damaged = telegram.send_document(encode(draw("red"))[:-400], "image/jpeg", "half.jpg")
     huge = telegram.send_document(encode(Image.new("L", (8000, 8000)), "PNG"), "image/png", "huge.png")
+    scan = telegram.send_document(
+        encode(draw("red")).replace(b"\xff\xc0\0\x11\x08", b"\xff\xc1\0\x11\x0c"), "", "scan.jpg"
+    )
     telegram.send_document(b"%PDF", "application/pdf", "paper.pdf")
     start_bot()
-    telegram.wait_until(lambda: len(telegram.texts()) == 5)
+    telegram.wait_until(lambda: len(telegram.texts()) == 6)
     answers = telegram.answers()
     assert answers[image].startswith("I see: blue. I am 99% sure.")
     assert answers[lie] == text("refusal", "unreadable")
     assert answers[damaged] == text("refusal", "damaged")
+    assert answers[scan] == text("refusal", "unsupported")
     assert answers[huge] == text("refusal", "too-many-pixels")
     assert text("bot", "hint") in telegram.texts()
 
