@@ -21,7 +21,7 @@ from training.data.folders import CLASS_FOLDERS
 from training.data.loading import find_collections
 from training.data.photos import DataError
 from training.evaluation.left_out import LEFT_OUT_FOLDER, LeftOut, measure_left_out, name_file, read_runs
-from training.fitting.checkpoint import CHECKPOINT_FILE
+from training.fitting.checkpoint import find_checkpoints
 from training.options import parse, read_recipe
 from training.recipe import RecipeError, read_fields
 from training.runs import find_report, read_facts
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
                 print("it was trained before by this recipe: its figures stay")
                 continue
             own_report = _find_report(out)
-            resume = ["--resume"] if options.resume and (own_report / CHECKPOINT_FILE).exists() else []
+            resume = ["--resume"] if options.resume and find_checkpoints(own_report) else []
             status = command.main([*training, *resume])
             if status == command.STOPPED or (not status and read_facts(own_report).interrupted):
                 raise KeyboardInterrupt

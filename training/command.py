@@ -29,7 +29,7 @@ from training.data.split import SKIPPED_FILE, assign_folds, write_skipped, write
 from training.evaluation.left_out import read_runs
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
-from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
+from training.fitting.checkpoint import ResumeError, delete_checkpoints, find_checkpoints
 from training.fitting.distributed import alone
 from training.fitting.learner import train
 from training.fitting.steps import Trained
@@ -86,13 +86,12 @@ def _run(options: argparse.Namespace) -> int:
     report = out.with_name(f"{out.name}-report")
     read_runs(report, photos.labels)
     report.mkdir(parents=True, exist_ok=True)
-    checkpoint = report / CHECKPOINT_FILE
     if folds is not None:
-        checkpoint.unlink(missing_ok=True)
+        delete_checkpoints(report)
         if options.resume:
             print("so few photos are trained on from the beginning: there is nothing for --resume to go on with")
-    elif checkpoint.exists() and not options.resume:
-        print(f"starting again; --resume would go on with the training that was stopped ({checkpoint})")
+    elif (found := find_checkpoints(report)) and not options.resume:
+        print(f"starting again; --resume would go on with the training that was stopped ({found[0]})")
     for trained in train(photos.photos, recipe, report, options.resume, folds):
         if rank_distrib():
             return 0
@@ -105,8 +104,7 @@ def _run(options: argparse.Namespace) -> int:
     if trained.strange:  # what it was compared with may be known since
         write_page(written, describe_run(trained, photos, recipe, options.data, read_options(options)), report)
     if not trained.interrupted:
-        checkpoint.unlink(missing_ok=True)
-        checkpoint.with_suffix(".part").unlink(missing_ok=True)  # of a training that was killed while it wrote
+        delete_checkpoints(report)
     return 0
 
 

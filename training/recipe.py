@@ -39,8 +39,8 @@ class Recipe:
     """Of all layers, each of as many pictures as there are photos to train on; 0: the last layer alone learns."""
     keep: str = AUTO
     """The last layer fitted to the features of a body that stays as it is (`linear`), all layers trained on from there
-    (`tuned`), the mean of their weights (`mean`; WiSE-FT, Wortsman et al. 2022); `auto`: what is best on photos that
-    were left out, changed as strangers' are."""
+    (`tuned`), the mean of their weights (`mean`; WiSE-FT, Wortsman et al. 2022); `auto`: what is best on a source that
+    was left out, or far better on changed photos of one source alone: see `fitting.choice`."""
     size: int = SIZE
     """Width and height in pixels of the photos that it learns from. The exported file always takes 224."""
     batch_size: int = 64

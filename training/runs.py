@@ -57,7 +57,7 @@ class RunFacts:
     kept: str = TUNED
     """Which net it is, of `recipe.KEEPS`."""
     strange: dict[str, float] = field(default_factory=dict)
-    """Accuracy of each net that it was chosen from, on left-out photos that were changed as strangers' are."""
+    """Accuracy of each net that it was chosen from, on what decided: see `fitting.choice`."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for a recipe with a field of another type."""

@@ -23,6 +23,8 @@ FOLDS = 5
 SKIPPED_FILE = "skipped.csv"
 """In the report: the photos that are not used, and why."""
 COLUMNS = ("path", "label", "group", "width", "height", "split", "collection")
+ENOUGH = 100
+"""Photos of a collection that tell how good a net is on it: one in a hundred is a point."""
 SEEDS = 20
 """Seeds that are tried until every class is in every fold's training photos."""
 
@@ -93,6 +95,31 @@ def leave_out(photos: Sequence[LabelledPhoto], folder: Path, choice: str) -> lis
             "Name a folder that holds part of every class."
         )
     return split
+
+
+def leave_source_out(photos: Sequence[LabelledPhoto]) -> tuple[str, list[LabelledPhoto]] | None:
+    """Hold out a collection more, with what is near-duplicates of it: its name, and the photos in the same order.
+
+    It has every label that is learned, and so have the others together. Of several it is the smallest with ENOUGH
+    photos, so that most are left to learn from. None: there is no such collection.
+    """
+    learned: dict[str, list[LabelledPhoto]] = defaultdict(list)
+    for photo in photos:
+        if not photo.held_out:
+            learned[photo.collection].append(photo)
+    labels = {name: {photo.label for photo in learned[name]} for name in sorted(learned)}
+    everything = set().union(*labels.values())
+    whole = [
+        name
+        for name, its_labels in labels.items()
+        if its_labels == everything == set().union(*(labels[other] for other in labels if other != name))
+    ]
+    if not whole:
+        return None
+    enough = [name for name in whole if len(learned[name]) >= ENOUGH]
+    source = min(enough, key=lambda name: len(learned[name]), default="") or max(whole, key=lambda n: len(learned[n]))
+    groups = {photo.group for photo in learned[source]}
+    return source, [replace(photo, held_out=photo.held_out or photo.group in groups) for photo in photos]
 
 
 def part_from_held_out(photos: Sequence[LabelledPhoto]) -> tuple[list[LabelledPhoto], list[Skipped]]:

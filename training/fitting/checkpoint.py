@@ -23,6 +23,8 @@ from training.whole_files import replace_whole
 
 CHECKPOINT_FILE = "checkpoint.pth"
 """In the report's folder while it trains, and as long as a stopped training can be gone on with."""
+TRIAL_FILE = "trial.pth"
+"""Beside it, of the training without one source that decides which net is kept."""
 
 
 class ResumeError(Exception):
@@ -134,6 +136,18 @@ class Checkpoint(Callback):
         )
         with replace_whole(self.file) as part:
             torch.save(vars(state), part)
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """What a stopped training left in the report's folder to go on with."""
+    return [folder / name for name in (CHECKPOINT_FILE, TRIAL_FILE) if (folder / name).exists()]
+
+
+def delete_checkpoints(folder: Path) -> None:
+    """Delete them, and what a training that was killed while it wrote left."""
+    for name in (CHECKPOINT_FILE, TRIAL_FILE):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).with_suffix(".part").unlink(missing_ok=True)
 
 
 def _describe_run(recipe: Recipe, photos: Sequence[LabelledPhoto]) -> dict[str, Any]:

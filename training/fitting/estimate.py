@@ -26,7 +26,14 @@ REPORTED = 4
 """Forward passes for each photo that a report judges: as it is, its copies, pictures of something else."""
 
 
-def estimate(body: nn.Module, recipe: Recipe, photos: int, pictures: int, folds: NDArray[np.int64] | None) -> list[str]:
+def estimate(  # noqa: PLR0913, PLR0917
+    body: nn.Module,
+    recipe: Recipe,
+    photos: int,
+    pictures: int,
+    folds: NDArray[np.int64] | None,
+    several_sources: bool = False,
+) -> list[str]:
     """The plan, a line a step, with minutes. `folds` are those of `learner.train`, `pictures` photos and outsiders."""
     forward = time_forward(body)
     judged = photos if folds is not None else photos / 5
@@ -41,10 +48,13 @@ def estimate(body: nn.Module, recipe: Recipe, photos: int, pictures: int, folds:
         passes = photos * recipe.epochs * BACKWARD * (recipe.size / SIZE) ** 2
         if linear and recipe.keep == AUTO:
             passes += VIEWS * len(KEEPS) * judged / (1 if folds is None else folds.max() + 1)
+        tried = several_sources and linear and recipe.keep == AUTO
         if folds is None:
+            if tried:
+                lines.append(f"- all layers without one source, to see if they do better: {_round(passes * forward)}")
             lines.append(f"- all layers and the report: {_round(passes * forward + report)}")
         else:
-            nets = int(folds.max()) + 2
+            nets = int(folds.max()) + 2 + tried
             least, most = _round(passes * forward), _round(nets * passes * forward + report)
             lines.append(f"- all layers, to see if they do better: {least} if not, {most} if so")
     return lines

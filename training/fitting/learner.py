@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data.photos import LabelledPhoto
+from training.data.split import leave_source_out
 from training.fitting.architectures import WeightsError, make_net, split_layers
 from training.fitting.batches.augment import STRENGTHS
 from training.fitting.batches.dataloaders import (
@@ -64,7 +65,8 @@ def train(
     kinds = find_training_kinds(recipe)
     learner = build_learner(photos, recipe, folder, list_vocab(photos, kinds))
     pictures = decode_pictures(photos, recipe, kinds, folder)
-    for line in estimate(learner.model[0], recipe, len(photos), len(pictures.targets), folds):
+    sources = leave_source_out(photos) is not None
+    for line in estimate(learner.model[0], recipe, len(photos), len(pictures.targets), folds, sources):
         print(line)
     run = Steps(learner, recipe, pictures, folder, share)
     if recipe.weights != "none":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data.photos import LabelledPhoto
-from training.data.split import assign_folds
+from training.data.split import assign_folds, leave_source_out
 from training.fitting.batches.dataloaders import (
     Pictures,
     get_labels,
@@ -22,8 +22,8 @@ from training.fitting.batches.dataloaders import (
     make_training_loaders,
 )
 from training.fitting.callbacks import Epoch
-from training.fitting.checkpoint import CHECKPOINT_FILE
-from training.fitting.choice import average, choose, judge
+from training.fitting.checkpoint import CHECKPOINT_FILE, TRIAL_FILE
+from training.fitting.choice import Choice, average, choose, is_ahead, judge
 from training.fitting.distributed import Share
 from training.fitting.fit import Fit, fit_layers
 from training.fitting.folds import FoldNets
@@ -44,7 +44,7 @@ class Trained:
     kept: str = TUNED
     """Which net it is, of `recipe.KEEPS`."""
     strange: dict[str, float] = field(default_factory=dict)
-    """Accuracy of each net on left-out photos that were changed as strangers' are; empty: nothing was compared yet."""
+    """Accuracy of each net on what decided, see `choice.judge`; empty: nothing was compared yet."""
     folds: FoldNets | None = None
     """The nets that tell of every photo what was learned without it; None: the held-out photos tell it."""
     unseen: NDArray[np.float32] | None = None
@@ -63,13 +63,20 @@ class Steps:
         self.start = _copy_state(learner)
 
     def train_once(self, photos: Sequence[LabelledPhoto], resume: bool) -> Trained:
-        """Train on the photos that are not held out, and choose by those that are."""
-        states, fit = self._fit_states(photos, resume, file=self.folder / CHECKPOINT_FILE)
-        right = self._judge(states, photos)
-        kept = TUNED if fit.interrupted else self._choose(right, photos)
+        """Train on the photos that are not held out. A source left out says what is kept, else those that are."""
+        file, trial = self.folder / CHECKPOINT_FILE, self.folder / TRIAL_FILE
+        choice = self._try_without_source(photos, resume and (trial.exists() or not file.exists()), trial)
+        recipe = replace(self.recipe, epochs=0) if choice and choice.kept == LINEAR else self.recipe
+        states, fit = self._fit_states(photos, resume and (file.exists() or not choice), recipe, file)
+        if choice is None:
+            sources = {side: {photo.collection for photo in photos if photo.held_out == side} for side in (True, False)}
+            other_source = sources[True].isdisjoint(sources[False])
+            choice = self._choose(self._judge(states, _list_held_out(photos), other_source), photos, other_source)
+        kept = TUNED if fit.interrupted else choice.kept
         unseen = self._compute_unseen(photos)
         self.learner.model.load_state_dict(states[kept])
-        return Trained(self.learner, fit.history, fit.interrupted, fit.seconds, kept, _mean(right), unseen=unseen)
+        shares = choice.shares
+        return Trained(self.learner, fit.history, fit.interrupted, fit.seconds, kept, shares, unseen=unseen)
 
     def _compute_unseen(self, photos: Sequence[LabelledPhoto]) -> NDArray[np.float32] | None:
         """Logits of each photo by a last layer that was fitted without its fold."""
@@ -107,9 +114,11 @@ class Steps:
         if self.recipe.epochs == 0 or self.recipe.keep == LINEAR:
             return
         try:
-            kept, right, states, history = self._try_all_layers(parted)
-            first.strange = _mean(right)
-            if kept == LINEAR:
+            choice = self._try_without_source(everything)
+            if choice is None or choice.kept != LINEAR:
+                choice, states, history = self._try_folds(parted, choice)
+            first.strange = choice.shares
+            if choice.kept == LINEAR:
                 return
             print("training the net that is kept, on all photos")
             final, fit = self._fit_states(everything)
@@ -118,18 +127,38 @@ class Steps:
         except KeyboardInterrupt:
             print("stopped: keeping the net whose last layer alone was trained")
             return
-        self.learner.model.load_state_dict(final[kept])
-        nets = FoldNets(self.learner.model, [state[kept] for state in states], numbers)
-        yield Trained(self.learner, history, False, kept=kept, strange=_mean(right), folds=nets)
+        self.learner.model.load_state_dict(final[choice.kept])
+        nets = FoldNets(self.learner.model, [state[choice.kept] for state in states], numbers)
+        yield Trained(self.learner, history, False, kept=choice.kept, strange=choice.shares, folds=nets)
 
-    def _try_all_layers(
-        self, parted: Sequence[Sequence[LabelledPhoto]]
-    ) -> tuple[str, dict[str, NDArray[np.float64]], list[dict[str, State]], list[Epoch]]:
-        """Train all layers in fold after fold, until none of the nets is ahead of the last layer's.
+    def _try_without_source(
+        self, photos: Sequence[LabelledPhoto], resume: bool = False, file: Path | None = None
+    ) -> Choice | None:
+        """Train without one of several sources, and choose by its photos. None: there is one alone, or no choice.
 
-        Gives what is kept, how right each net was on each photo, the nets of each fold, the first fold's history.
+        `file`: see `fit_layers`. Raises KeyboardInterrupt after Ctrl-C.
+        """
+        parted = leave_source_out(photos) if self._chooses else None
+        if parted is None:
+            return None
+        source, part = parted
+        print(f"all layers without {source}, whose photos decide which net is kept")
+        states, fit = self._fit_states(part, resume, file=file)
+        if fit.interrupted:
+            raise KeyboardInterrupt(", no net is written. The same command with --resume goes on")
+        rows = [row for row, photo in enumerate(photos) if photo.collection == source]
+        return self._choose(self._judge(states, rows, other_source=True), part, other_source=True)
+
+    def _try_folds(
+        self, parted: Sequence[Sequence[LabelledPhoto]], choice: Choice | None
+    ) -> tuple[Choice, list[dict[str, State]], list[Epoch]]:
+        """Train all layers in fold after fold; without a choice so far, until none is far enough ahead of the last
+        layer's.
+
+        Gives what is kept, the nets of each fold, the first fold's history.
         """
         states, rights = [], []
+        right: dict[str, NDArray[np.float64]] = {}
         history: list[Epoch] = []
         for number, part in enumerate(parted, 1):
             left_out = sum(photo.held_out for photo in part)
@@ -139,12 +168,12 @@ class Steps:
                 raise KeyboardInterrupt
             history = history or fit.history
             states.append(fold_states)
-            rights.append(self._judge(fold_states, part))
-            right = {name: np.concatenate([share[name] for share in rights]) for name in rights[0]}
-            if right and max(right, key=lambda name: float(right[name].mean())) == LINEAR:
-                self._tell_choice(right, LINEAR)
-                return LINEAR, right, states, history
-        return self._choose(right, parted[0]), right, states, history
+            if choice is None:
+                rights.append(self._judge(fold_states, _list_held_out(part)))
+                right = {name: np.concatenate([share[name] for share in rights]) for name in rights[0]}
+                if right and not any(is_ahead(right[name], right[LINEAR]) for name in (MEAN, TUNED)):
+                    break
+        return choice or self._choose(right, parted[0]), states, history
 
     def _fit_states(
         self,
@@ -169,30 +198,32 @@ class Steps:
             states[MEAN] = average(states[LINEAR], states[TUNED])
         return states, fit
 
-    def _judge(self, states: dict[str, State], photos: Sequence[LabelledPhoto]) -> dict[str, NDArray[np.float64]]:
-        """How right each net is on the held-out photos, changed; nothing where there is no choice to make."""
-        rows = [row for row, photo in enumerate(photos) if photo.held_out]
-        if self.recipe.keep != AUTO or len(states) < 2 or not rows or num_distrib() > 1:
-            return {}
+    @property
+    def _chooses(self) -> bool:
+        """Whether there is a choice to make, and one process to make it."""
+        return self.recipe.keep == AUTO and self.recipe.epochs > 0 and self.features is not None and num_distrib() <= 1
+
+    def _judge(
+        self, states: dict[str, State], rows: Sequence[int], other_source: bool = False
+    ) -> dict[str, NDArray[np.float64]]:
+        """How right each net is on these photos; nothing where there is no choice to make."""
         right = {}
-        for name, state in states.items():
+        for name, state in states.items() if self._chooses and rows else ():
             self.learner.model.load_state_dict(state)
-            right[name] = judge(self.learner.model, self.pictures, rows, self.classes)
+            right[name] = judge(self.learner.model, self.pictures, rows, self.classes, other_source)
         return right
 
-    def _choose(self, right: dict[str, NDArray[np.float64]], photos: Sequence[LabelledPhoto]) -> str:
+    def _choose(
+        self, right: dict[str, NDArray[np.float64]], photos: Sequence[LabelledPhoto], other_source: bool = False
+    ) -> Choice:
         if not right:
             usual = TUNED if self.recipe.epochs else LINEAR
-            return usual if self.recipe.keep == AUTO or self.features is None else self.recipe.keep
+            return Choice(usual if self.recipe.keep == AUTO or self.features is None else self.recipe.keep, right)
         least = min(sum(photo.label == label for photo in photos) for label in {photo.label for photo in photos})
-        kept = choose(right, least)
-        self._tell_choice(right, kept)
-        return kept
-
-    @staticmethod
-    def _tell_choice(right: dict[str, NDArray[np.float64]], kept: str) -> None:
-        shares = ", ".join(f"{name} {share:.1%}" for name, share in _mean(right).items())
-        print(f"right on {len(right[kept])} photos left out and changed as strangers' are: {shares}. Kept: {kept}.")
+        choice = Choice(choose(right, least, other_source), right)
+        count = len(right[choice.kept])
+        print(f"right on {count} photos {'of another source' if other_source else 'left out and changed'}: {choice}")
+        return choice
 
 
 def _hold_out_each(photos: Sequence[LabelledPhoto], folds: NDArray[np.int64]) -> list[list[LabelledPhoto]]:
@@ -203,8 +234,8 @@ def _hold_out_each(photos: Sequence[LabelledPhoto], folds: NDArray[np.int64]) ->
     ]
 
 
-def _mean(right: dict[str, NDArray[np.float64]]) -> dict[str, float]:
-    return {name: float(share.mean()) for name, share in right.items()}
+def _list_held_out(photos: Sequence[LabelledPhoto]) -> list[int]:
+    return [row for row, photo in enumerate(photos) if photo.held_out]
 
 
 def _copy_state(learner: Learner) -> State:

@@ -9,7 +9,7 @@ from torch import nn
 
 from training.fitting.batches.augment import SQUISHED
 from training.fitting.batches.dataloaders import Pictures
-from training.fitting.choice import average, choose, judge
+from training.fitting.choice import BATCH, average, choose, judge
 
 
 def right(share: float, count: int = 200) -> np.ndarray:
@@ -29,7 +29,24 @@ def right(share: float, count: int = 200) -> np.ndarray:
         (0.90, 0.97, 0.97, 20, "mean"),
     ],
 )
-def test_the_plainest_is_kept_that_no_other_beats_by_more_than_chance(
+def test_of_another_source_the_plainest_is_kept_that_no_other_beats_by_more_than_chance(
+    linear: float, mean: float, tuned: float, least: int, kept: str
+) -> None:
+    assert choose({"linear": right(linear), "mean": right(mean), "tuned": right(tuned)}, least, True) == kept
+
+
+@pytest.mark.parametrize(
+    ("linear", "mean", "tuned", "least", "kept"),
+    [
+        (0.97, 0.985, 0.985, 500, "linear"),  # so it was on 900 photos of one collection of masks
+        (0.77, 0.80, 0.80, 500, "linear"),  # and of another
+        (0.90, 0.95, 0.96, 500, "linear"),
+        (0.90, 0.97, 0.97, 500, "mean"),
+        (0.70, 0.80, 0.98, 20, "tuned"),
+        (0.995, 1.0, 1.0, 500, "linear"),  # one photo is chance
+    ],
+)
+def test_of_one_source_a_net_must_be_far_better_than_a_plainer_one(
     linear: float, mean: float, tuned: float, least: int, kept: str
 ) -> None:
     assert choose({"linear": right(linear), "mean": right(mean), "tuned": right(tuned)}, least) == kept
@@ -56,6 +73,20 @@ def test_changed_copies_are_judged_by_their_labels_alone() -> None:
     pixels[2:] = 255
     pictures = Pictures(pixels, torch.tensor([0, 0, 1, 0]), 4, [])
     assert judge(Brightness(), pictures, [0, 2, 3], 2).tolist() == pytest.approx([1, 1, 0])
+
+
+def test_a_batch_of_one_photo_is_judged_too() -> None:
+    pictures = Pictures(torch.zeros(1, SQUISHED, SQUISHED, 3, dtype=torch.uint8), torch.tensor([0]), 1, [])
+    rows = [0] * (BATCH + 1)
+    assert judge(Brightness(), pictures, rows, 2).tolist() == pytest.approx([1] * (BATCH + 1))
+
+
+def test_photos_of_another_source_are_judged_as_they_are() -> None:
+    """A dark photo with a bright frame, which the bot's crop leaves away: any other view would be brighter."""
+    pixels = torch.full((1, SQUISHED, SQUISHED, 3), 255, dtype=torch.uint8)
+    pixels[:, 16:-16, 16:-16] = 0
+    pictures = Pictures(pixels, torch.tensor([0]), 1, [])
+    assert judge(Brightness(), pictures, [0], 2, other_source=True).tolist() == [1]
 
 
 def test_the_mean_of_two_nets_is_of_weights_and_statistics() -> None:

@@ -17,6 +17,8 @@ BODY = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4))
 FOLDS = np.arange(40) % 5
 LAST, ALL, BETTER = "the last layer", "all layers and the report", "all layers, to see if they do better"
 
+WITHOUT = "all layers without one source, to see if they do better"
+
 
 @pytest.mark.parametrize(
     ("recipe", "folds", "steps"),
@@ -34,6 +36,12 @@ def test_every_step_of_the_recipe_has_its_minutes(
     head, *lines = estimate(BODY, recipe, photos=40, pictures=50, folds=folds)
     assert head == "40 photos and 10 pictures of something else. On this computer it will take:"
     assert [re.sub(r": about (a|\d+) minutes?.*", "", line) for line in lines] == [f"- {step}" for step in steps]
+
+
+def test_a_source_that_is_left_out_to_decide_has_its_minutes() -> None:
+    for recipe, steps in ((Recipe(), [LAST, WITHOUT, ALL]), (Recipe(keep="tuned"), [LAST, ALL])):
+        _, *lines = estimate(BODY, recipe, photos=40, pictures=50, folds=None, several_sources=True)
+        assert [line.partition(":")[0] for line in lines] == [f"- {step}" for step in steps]
 
 
 class Slow(nn.Sequential):
