@@ -92,7 +92,7 @@ def _run(options: argparse.Namespace) -> int:
             print("so few photos are trained on from the beginning: there is nothing for --resume to go on with")
     elif (found := find_checkpoints(report)) and not options.resume:
         print(f"starting again; --resume would go on with the training that was stopped ({found[0]})")
-    for trained in train(photos.photos, recipe, report, options.resume, folds):
+    for trained in train(photos.photos, recipe, report, options.resume, folds, options.check_labels):
         if rank_distrib():
             return 0
         if trained.interrupted:

@@ -149,6 +149,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=default.seed, help="of the training (%(default)s)")
     parser.add_argument("--split-seed", type=int, default=default.split_seed, help="of the split (%(default)s)")
+    parser.add_argument(
+        "--check-labels",
+        action="store_true",
+        help="beyond 600 photos, train on each half too, to judge the other's labels: better than by last layers, and "
+        "twice the time",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with a training that was stopped")
     add_options(parser)
     return parser

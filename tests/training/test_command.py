@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torchvision
+from fastai.learner import Learner
 from PIL import Image
 
 from bot.inference.contract import Preprocess
@@ -20,8 +23,10 @@ from tests.support.warm import run
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.data.split import assign_folds
+from training.fitting import steps
 from training.fitting.batches.dataloaders import decode_pictures, make_dataloaders, make_training_loaders
 from training.fitting.callbacks import ExponentialMovingAverage
+from training.fitting.fit import Fit, fit_layers
 from training.fitting.learner import build_learner, train
 from training.recipe import Recipe
 from training.runs import load_run, read_metrics
@@ -148,6 +153,34 @@ def test_few_photos_are_judged_in_folds_and_all_of_them_are_learned_from(
     if trained.kept == "linear":  # its logits come from features, half of them rounded otherwise in bfloat16
         assert trained.unseen is not None
         assert np.corrcoef(trained.unseen.ravel(), logits.ravel())[0, 1] > 0.99
+
+
+def test_labels_are_judged_by_nets_of_all_layers_where_that_is_asked_for(
+    two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned = []
+
+    def follow(learner: Learner, photos: Sequence[LabelledPhoto], *others: Any) -> Fit:
+        learned.append({photo.path for photo in photos if not photo.held_out})
+        return fit_layers(learner, photos, *others)
+
+    monkeypatch.setattr(steps, "fit_layers", follow)
+    photos = load_photos(two_classes, 42).photos
+    (trained,) = train(photos, SMALL, tmp_path, check_labels=True)
+    _, first, second = learned
+    assert first | second == {photo.path for photo in photos}
+    assert not first & second
+    folds = assign_folds(photos, 42, most=2)
+    assert [photo.path in second for photo in photos] == (folds == 0).tolist()
+    assert trained.unseen is not None
+    assert np.abs(trained.unseen).max(axis=1).all()  # each photo has its answer
+
+    (without,) = train(photos, SMALL, tmp_path)
+    assert without.unseen is None
+    state = trained.learner.model.state_dict()
+    assert [
+        name for name, value in without.learner.model.state_dict().items() if not torch.equal(value, state[name])
+    ] == []
 
 
 def test_a_wrong_label_is_contradicted_by_a_layer_that_did_not_learn_it(two_classes: Path, tmp_path: Path) -> None:

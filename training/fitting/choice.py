@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from bot.inference.contract import SIZE
 from training.fitting.batches.augment import Strength, augment
 from training.fitting.batches.dataloaders import Pictures
-from training.fitting.batches.pixels import crop_middle, normalize, scale
-from training.fitting.precision import autocast
+from training.fitting.outputs import compute_outputs, see_as_bot
 from training.recipe import KEEPS
 
 Right = Mapping[str, NDArray[np.float64]]
@@ -30,7 +29,6 @@ VIEWS = 3
 """Changed copies of each photo."""
 ONE_SOURCE = 3
 """By what factor a net must make fewer errors than a plainer one, where photos of one source alone tell it."""
-BATCH = 64
 FEW = 50
 """Photos of the smallest class below which a net is kept instead of a plainer one only if it is clearly better."""
 BETTER, CLEARLY_BETTER = 1.5, 2.0
@@ -61,21 +59,15 @@ def judge(
     Photos of another source are seen as they are, those of the source that was learned from in changed copies.
     """
     rng = torch.Generator().manual_seed(0)  # the same copies for every net
-    device = next(net.parameters()).device
     nothing = torch.tensor([], dtype=torch.long)
-    count = 1 if other_source else VIEWS
-    right = np.zeros(len(rows))
-    net.eval()
-    with torch.inference_mode():
-        for _ in range(count):
-            for part in torch.arange(len(rows)).split(BATCH):
-                chosen = torch.as_tensor(rows)[part]
-                photos = _take(pictures.pixels, chosen).to(device)
-                views = scale(crop_middle(photos)) if other_source else augment(photos, nothing, SIZE, STRANGE, rng)
-                with autocast(device):
-                    answers = net(normalize(views))[:, :classes].argmax(1).cpu()
-                right[part.numpy()] += (answers == pictures.targets[chosen]).numpy() / count
-    return right
+
+    def change(photos: Tensor) -> Tensor:
+        return augment(photos, nothing, SIZE, STRANGE, rng)
+
+    targets = pictures.targets[torch.as_tensor(rows)]
+    views = [see_as_bot] if other_source else [change] * VIEWS
+    answers = [compute_outputs(net, pictures, rows, view)[:, :classes].argmax(1) for view in views]
+    return np.asarray(torch.stack([answer == targets for answer in answers]).double().mean(0))
 
 
 def choose(right: Right, least: int, other_source: bool = False) -> str:
@@ -103,7 +95,3 @@ def average(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str,
     return {
         name: (value + one[name].to(value)) / 2 if value.is_floating_point() else value for name, value in other.items()
     }
-
-
-def _take(pixels: Tensor, rows: Tensor) -> Tensor:
-    return pixels[rows.to(pixels.device)]

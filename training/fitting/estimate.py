@@ -33,6 +33,7 @@ def estimate(  # noqa: PLR0913, PLR0917
     pictures: int,
     folds: NDArray[np.int64] | None,
     several_sources: bool = False,
+    check_labels: bool = False,
 ) -> list[str]:
     """The plan, a line a step, with minutes. `folds` are those of `learner.train`, `pictures` photos and outsiders."""
     forward = time_forward(body)
@@ -53,6 +54,8 @@ def estimate(  # noqa: PLR0913, PLR0917
             if tried:
                 lines.append(f"- all layers without one source, to see if they do better: {_round(passes * forward)}")
             lines.append(f"- all layers and the report: {_round(passes * forward + report)}")
+            if check_labels:
+                lines.append(f"- all layers on each half, to judge labels: {_round(passes * forward)}")
         else:
             nets = int(folds.max()) + 2 + tried
             least, most = _round(passes * forward), _round(nets * passes * forward + report)

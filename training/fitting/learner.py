@@ -33,19 +33,20 @@ from training.fitting.steps import Steps, Trained
 from training.recipe import LINEAR, MEAN, Recipe
 
 
-def train(
+def train(  # noqa: PLR0913, PLR0917
     photos: Sequence[LabelledPhoto],
     recipe: Recipe,
     folder: Path,
     resume: bool = False,
     folds: NDArray[np.int64] | None = None,
+    check_labels: bool = False,
 ) -> Iterator[Trained]:
     """Train a net on the photos that are not held out. With `folds`, on all of them, and maybe two nets.
 
     `folds` are the number of the fold in which each photo is held out, `[photos]`: there is a training in each of them,
     and all figures are of its photos. The first net has its last layer fitted to the features of a body that stays as
     it is. Then all layers are trained from there, and `Recipe.keep` says what is kept. A second net follows only if it
-    replaces the first.
+    replaces the first. `check_labels`: without `folds`, two more nets of all layers judge the labels.
 
     No epoch is chosen by the held-out photos. Only after Ctrl-C the epoch with the lowest validation loss so far is
     kept, and with `folds` the first net. Before there is either it raises KeyboardInterrupt. Raises WeightsError if
@@ -66,9 +67,9 @@ def train(
     learner = build_learner(photos, recipe, folder, list_vocab(photos, kinds))
     pictures = decode_pictures(photos, recipe, kinds, folder)
     sources = leave_source_out(photos) is not None
-    for line in estimate(learner.model[0], recipe, len(photos), len(pictures.targets), folds, sources):
+    for line in estimate(learner.model[0], recipe, len(photos), len(pictures.targets), folds, sources, check_labels):
         print(line)
-    run = Steps(learner, recipe, pictures, folder, share)
+    run = Steps(learner, recipe, pictures, folder, share, check_labels)
     if recipe.weights != "none":
         print(f"computing the features of {len(pictures.targets)} pictures")
         run.features = compute_features(learner.model[0], pictures.pixels, STRENGTHS[recipe.augment], recipe.seed)

@@ -28,6 +28,7 @@ from training.fitting.distributed import Share
 from training.fitting.fit import Fit, fit_layers
 from training.fitting.folds import FoldNets
 from training.fitting.linear import Features, fit_head
+from training.fitting.outputs import compute_outputs
 from training.recipe import AUTO, LINEAR, MEAN, TUNED, Recipe
 
 State = dict[str, Tensor]
@@ -48,15 +49,24 @@ class Trained:
     folds: FoldNets | None = None
     """The nets that tell of every photo what was learned without it; None: the held-out photos tell it."""
     unseen: NDArray[np.float32] | None = None
-    """Logits `[photos, outputs]` by last layers, each fitted without the photo: quick, since features are known. With
-    `folds` they are theirs. None: of other nets, or without weights to start from."""
+    """Logits `[photos, outputs]` by nets that did not learn from the photo: last layers, which are quick since features
+    are known, or two nets of all layers. With `folds` they are theirs. None: no such net was trained."""
 
 
 class Steps:
     """One call of `train`: the parts that its steps share."""
 
-    def __init__(self, learner: Learner, recipe: Recipe, pictures: Pictures, folder: Path, share: Share | None) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917
+        self,
+        learner: Learner,
+        recipe: Recipe,
+        pictures: Pictures,
+        folder: Path,
+        share: Share | None,
+        check_labels: bool,
+    ) -> None:
         self.learner, self.recipe, self.pictures, self.folder, self.share = learner, recipe, pictures, folder, share
+        self.check_labels = check_labels
         self.features: Features | None = None
         self.kept_loaders = learner.dls
         self.classes = len(get_labels(learner.dls))
@@ -73,17 +83,39 @@ class Steps:
             other_source = sources[True].isdisjoint(sources[False])
             choice = self._choose(self._judge(states, _list_held_out(photos), other_source), photos, other_source)
         kept = TUNED if fit.interrupted else choice.kept
-        unseen = self._compute_unseen(photos)
+        unseen = self._compute_unseen(photos, LINEAR if fit.interrupted else kept)
         self.learner.model.load_state_dict(states[kept])
         shares = choice.shares
         return Trained(self.learner, fit.history, fit.interrupted, fit.seconds, kept, shares, unseen=unseen)
 
-    def _compute_unseen(self, photos: Sequence[LabelledPhoto]) -> NDArray[np.float32] | None:
-        """Logits of each photo by a last layer that was fitted without its fold."""
+    def _compute_unseen(self, photos: Sequence[LabelledPhoto], kept: str) -> NDArray[np.float32] | None:
+        """Logits of each photo by a net that was trained without its fold; None: no such net was trained.
+
+        By last layers, or by two nets like the one that is kept, if that was asked for.
+        """
+        if self.check_labels and kept != LINEAR:
+            try:
+                return self._train_halves(photos, kept)
+            except KeyboardInterrupt:
+                print("stopped: labels are judged by last layers" if self.features else "stopped")
         if self.features is None:
             return None
         folds = assign_folds(photos, self.recipe.split_seed)
         return self._fit_last_layers(_hold_out_each(photos, folds), folds)[1]
+
+    def _train_halves(self, photos: Sequence[LabelledPhoto], kept: str) -> NDArray[np.float32]:
+        """The logits of each half's photos by a net that learned from the other half, `[photos, outputs]`."""
+        folds = assign_folds(photos, self.recipe.split_seed, most=2)
+        logits = np.zeros((len(folds), len(self.kept_loaders.vocab)), np.float32)
+        for number, part in enumerate(_hold_out_each(photos, folds)):
+            print(f"all layers, half {number + 1} of 2: a net that judges the labels of the other half")
+            states, fit = self._fit_states(part)
+            if fit.interrupted:
+                raise KeyboardInterrupt
+            self.learner.model.load_state_dict(states[kept])
+            rows = np.flatnonzero(folds == number)
+            logits[rows] = compute_outputs(self.learner.model, self.pictures, rows.tolist()).numpy()
+        return logits
 
     def _fit_last_layers(
         self, parted: Sequence[Sequence[LabelledPhoto]], folds: NDArray[np.int64]

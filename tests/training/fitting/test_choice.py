@@ -9,7 +9,8 @@ from torch import nn
 
 from training.fitting.batches.augment import SQUISHED
 from training.fitting.batches.dataloaders import Pictures
-from training.fitting.choice import BATCH, average, choose, judge
+from training.fitting.choice import average, choose, judge
+from training.fitting.outputs import BATCH
 
 
 def right(share: float, count: int = 200) -> np.ndarray:

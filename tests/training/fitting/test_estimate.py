@@ -44,6 +44,11 @@ def test_a_source_that_is_left_out_to_decide_has_its_minutes() -> None:
         assert [line.partition(":")[0] for line in lines] == [f"- {step}" for step in steps]
 
 
+def test_judging_labels_by_all_layers_has_its_minutes() -> None:
+    *_, line = estimate(BODY, Recipe(), photos=40, pictures=50, folds=None, check_labels=True)
+    assert line.startswith("- all layers on each half, to judge labels: about ")
+
+
 class Slow(nn.Sequential):
     """A body that takes 20 ms a picture."""
 
