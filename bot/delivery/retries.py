@@ -47,8 +47,9 @@ BELIEVED_AFTER = 180.0
 """Seconds for which Telegram has to say that it does not know the token, once it has known it (telegram-bot-api issues
 77 and 779: good tokens are refused for a time)."""
 
-SINGLE = (GetUpdates, RawUpdates, SendChatAction)
-"""Methods that are tried once: polling has a loop of its own, and a typing indicator is not worth a second try."""
+SINGLE = (GetUpdates, RawUpdates, GetFile, SendChatAction)
+"""Methods that are tried once: polling and downloads have loops of their own, and a typing indicator is not worth a
+second try."""
 
 MIGRATIONS = 3
 """Chats that one call follows a group to."""
@@ -96,9 +97,8 @@ class RetryMiddleware(BaseRequestMiddleware):
         if isinstance(method, AnswerCallbackQuery):
             async with slot.lent(Cause.CHAT):
                 return await self._answer_press(make_request(bot, method))  # type: ignore[arg-type]
-        if not isinstance(method, GetFile):
-            await slot.turn()
-        async with slot.lent(Cause.DOWNLOAD if isinstance(method, GetFile) else Cause.CHAT):
+        await slot.turn()
+        async with slot.lent(Cause.CHAT):
             return await self._insist(make_request, bot, method, slot)
 
     async def _insist(
@@ -108,14 +108,13 @@ class RetryMiddleware(BaseRequestMiddleware):
         method: TelegramMethod[TelegramType],
         slot: Waits,
     ) -> Response[TelegramType]:
-        cause = Cause.DOWNLOAD if isinstance(method, GetFile) else Cause.CHAT
         deadline = math.inf if slot.is_patient else time.monotonic() + AT_THE_START
         attempt = migrations = 0
         while True:
             chat = getattr(method, "chat_id", None)
             if isinstance(chat, int):
                 while seconds := await self._pacing.wait(chat):
-                    await slot.wait(seconds, cause)
+                    await slot.wait(seconds, Cause.CHAT)
             attempt += 1
             try:
                 return await self._reach(make_request(bot, method))
@@ -141,7 +140,7 @@ class RetryMiddleware(BaseRequestMiddleware):
             level = logging.DEBUG if attempt < WORTH_A_LINE else logging.WARNING
             what = f"{type(method).__name__}: {failure}"
             log.log(level, "Telegram cannot be reached or is in trouble (%s); trying again in %.1f s", what, wait)
-            await slot.wait(wait, cause)
+            await slot.wait(wait, Cause.CHAT)
 
     async def _answer_press(self, request: Awaitable[T]) -> T:
         """Once: Telegram takes it within seconds of the press only, and what it says of it changes nothing."""

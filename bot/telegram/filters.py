@@ -5,21 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from aiogram import Bot
-from aiogram.enums import ChatType, ContentType
+from aiogram.enums import ChatType
 from aiogram.filters import BaseFilter, Command
 from aiogram.types import Message, User
 
 from bot.delivery.updates.identity import speaks_to
+from bot.delivery.updates.parsing import SPOKEN
 from bot.telegram.media.album_mentions import AlbumMentions
 from bot.telegram.media.pictures import may_be_image
-
-SPOKEN = frozenset(
-    {
-        *(ContentType.TEXT, ContentType.DOCUMENT, ContentType.AUDIO, ContentType.VOICE, ContentType.CONTACT),
-        *(ContentType.LOCATION, ContentType.VENUE, ContentType.POLL, ContentType.DICE, ContentType.GAME),
-    }
-)
-"""What a person says to the bot that is no picture. All else is Telegram's own news of the chat, such as a pin."""
 
 
 class Addressed(BaseFilter):
@@ -58,7 +51,8 @@ async def has_picture(message: Message) -> bool:
     """A filter for what may be looked at. No magic one: those aiogram takes to a thread and back, for every message."""
     image = message.document and may_be_image(message.document)
     moving = message.animation or message.video or message.video_note
-    return bool(message.photo or image or message.sticker or moving or message.story or message.paid_media)
+    shown = message.photo or message.live_photo or message.sticker or message.story or message.paid_media
+    return bool(shown or image or moving)
 
 
 async def is_spoken(message: Message, is_cut: bool = False) -> bool:

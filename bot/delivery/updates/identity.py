@@ -6,7 +6,7 @@ from enum import Enum
 
 from aiogram import Bot
 from aiogram.enums import ChatType, MessageEntityType
-from aiogram.types import ExternalReplyInfo, Message, Update, User
+from aiogram.types import ExternalReplyInfo, Message, PhotoSize, Update, User
 
 from bot.texts.replies import COMMANDS, DONATING
 
@@ -37,7 +37,8 @@ async def identify(update: Update, bot: Bot) -> str:
     message = find_message(update)
     if message is None:
         return f"update {update.update_id}"
-    name = f"{message.chat.id}:{message.message_id}:{_find_file(message)}"
+    number = message.message_id or f"update {update.update_id}"  # Telegram gives messages that pass no number but 0
+    name = f"{message.chat.id}:{number}:{_find_file(message)}"
     entities = message.entities or message.caption_entities
     if (
         entities
@@ -93,9 +94,14 @@ def find_person(update: Update) -> int | None:
     return message.from_user.id if message and message.from_user else None
 
 
+def find_sizes(message: Message | ExternalReplyInfo) -> list[PhotoSize] | None:
+    """The variants of a message's photo, or of the still that a live photo has."""
+    return message.photo or (message.live_photo.photo if message.live_photo else None)
+
+
 def _find_file(message: Message | ExternalReplyInfo) -> str:
     """The name of the file that there is to look at, the same for everybody; or nothing."""
-    if message.photo:
-        return message.photo[-1].file_unique_id
+    if sizes := find_sizes(message):
+        return sizes[-1].file_unique_id
     file = message.document or message.sticker or message.animation or message.video or message.video_note
     return file.file_unique_id if file else ""

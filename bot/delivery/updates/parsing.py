@@ -22,8 +22,17 @@ from bot.monitoring.metrics import Metrics
 MESSAGES = frozenset({"message", "edited_message", "channel_post", "edited_channel_post"})
 KINDS = MESSAGES | {"callback_query", "inline_query", "my_chat_member", "chat_member", "poll", "message_reaction"}
 """Names that metrics have for an update's kind. Others are counted together."""
-PICTURES = ("photo", "document", "sticker", "animation", "video", "video_note")
+PICTURES = ("photo", "live_photo", "document", "sticker", "animation", "video", "video_note")
 """Fields of a message that hold something to look at."""
+SPOKEN = frozenset(
+    {
+        *("text", "document", "audio", "voice", "contact", "location", "venue", "poll", "dice", "game"),
+        *("checklist", "rich_message", "invoice", "giveaway", "giveaway_winners"),
+    }
+)
+"""Fields of a message that hold what a person says or forwards and that is no picture."""
+HIDDEN_PICTURES = frozenset({"story", "paid_media"})
+"""Fields for pictures that bots are not shown. What none of the three names is Telegram's own news, such as a pin."""
 MAX_NUMBER = 2**53
 """Telegram's own update numbers have 31 bits. Confirming a wild number would confirm every update before it."""
 MAX_CUTS = 60

@@ -9,10 +9,18 @@ from typing import Any
 
 from aiogram.types import Message, Update, User
 
-from bot.delivery.updates.parsing import HIDDEN, MESSAGES
+from bot.delivery.updates.parsing import HIDDEN, HIDDEN_PICTURES, MESSAGES, PICTURES, SPOKEN
 from bot.texts.replies import COMMANDS, DONATING, OWNING
 
-MESSAGE = ("message_id", "date", "media_group_id", "message_thread_id", "is_topic_message", "is_automatic_forward")
+MESSAGE = (
+    "message_id",
+    "ephemeral_message_id",
+    "date",
+    "media_group_id",
+    "message_thread_id",
+    "is_topic_message",
+    "is_automatic_forward",
+)
 FILE = ("file_id", "file_unique_id", "width", "height", "file_size", "mime_type", "duration", "length")
 STICKER = ("type", "is_animated", "is_video")
 FILES = ("document", "sticker", "animation", "video", "video_note")
@@ -53,6 +61,8 @@ def _reduce_message(message: dict[str, Any], me: User | None, depth: int = 0) ->
             reduced |= dict(
                 zip((text, entities), _reduce_text(message[text], message.get(entities) or [], me), strict=True)
             )
+    if not reduced.keys() & {"text", "caption", *PICTURES} and message.keys() & (SPOKEN | HIDDEN_PICTURES):
+        reduced["text"] = "-"  # a poll, a story: it is still to be told that the bot understands photos alone
     if asked := message.get("external_reply"):  # a message of another chat
         reduced["external_reply"] = _reduce_files(asked) | {"origin": dict(HIDDEN)}
     reply = message.get("reply_to_message")
@@ -70,7 +80,7 @@ def _reduce_buttons(message: dict[str, Any]) -> dict[str, Any]:
 
 def _reduce_files(message: dict[str, Any]) -> dict[str, Any]:
     reduced: dict[str, Any] = {}
-    if photo := message.get("photo"):
+    if photo := message.get("photo") or (message.get("live_photo") or {}).get("photo"):
         reduced["photo"] = [_pick(size, *FILE) for size in photo]
     for name in FILES:
         if file := message.get(name):

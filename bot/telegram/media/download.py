@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 
 from aiogram.exceptions import (
     AiogramError,
-    ClientDecodeError,
     TelegramBadRequest,
-    TelegramNetworkError,
     TelegramRetryAfter,
-    TelegramServerError,
+    TelegramUnauthorizedError,
 )
 from aiogram.types import PhotoSize
 from aiohttp import ClientError, ClientResponseError
 
 from bot.backoff import backoff
+from bot.delivery.retries import TRANSIENT
 from bot.delivery.slots import current_slot
-from bot.delivery.waiting import Cause
+from bot.delivery.waiting import Cause, Expired
 from bot.inference.decoding import PhotoError, Reason, estimate_memory, is_photo
 from bot.monitoring.metrics import Metrics
 from bot.telegram.media.budget import MemoryBudget
@@ -54,9 +53,9 @@ async def fetch(
     """A file's bytes, which may be decoded once for as long as the block lasts. Waits for room in `budget`.
 
     It is tried for as long as Telegram is in trouble; between two tries nothing of the budget is held, and the update's
-    slot goes back. Raises PhotoError if the file is above MAX_BYTES, if Telegram refuses it TRIES times, or does not
-    bring it for LONGEST seconds, or for LONGEST_PAGE if it brings another; PutDown or Expired where the update is to
-    wait elsewhere.
+    slot goes back. Raises PhotoError if the file is above MAX_BYTES, if Telegram refuses it TRIES times, does not
+    bring it for LONGEST seconds or asks for a longer wait, or brings another one for LONGEST_PAGE; PutDown where the
+    update is to wait elsewhere.
     """
     if (file.file_size or 0) > MAX_BYTES:
         raise _too_many_bytes()
@@ -79,10 +78,15 @@ async def fetch(
                 yield data
                 return
         refusals += refusal.is_final or not slot.is_patient
-        if refusals >= TRIES or (attempt >= AGED_TRIES and slot.age > refusal.patience):
+        wait = refusal.retry_after or backoff(attempt)
+        is_late = slot.age + wait > refusal.patience and (attempt >= AGED_TRIES or wait > TRY_SECONDS)
+        if refusals >= TRIES or is_late:
             raise PhotoError(Reason.NOT_DELIVERED, f"the download failed: {refusal}")
         metrics.retries.labels("download", str(refusal)).inc()
-        await slot.wait(backoff(attempt), Cause.DOWNLOAD)
+        try:
+            await slot.wait(wait, Cause.DOWNLOAD)
+        except Expired as error:
+            raise PhotoError(Reason.NOT_DELIVERED, f"the download failed: {refusal}") from error
 
 
 class _Refusal(Exception):  # noqa: N818  # it is handled where it is raised
@@ -90,6 +94,8 @@ class _Refusal(Exception):  # noqa: N818  # it is handled where it is raised
 
     def __init__(self, error: Exception, is_final: bool, patience: float = LONGEST) -> None:
         super().__init__(type(error).__name__)
+        self.retry_after = float(error.retry_after) if isinstance(error, TelegramRetryAfter) else 0.0
+        """Seconds that Telegram asks for; 0: it names none."""
         self.patience = patience
         """Seconds after which it is no longer waited for."""
         self.is_final = is_final
@@ -118,7 +124,7 @@ async def _fetch_once(bot: Bot, file: PhotoSize | Document | Sticker) -> bytes:
     except ClientResponseError as error:
         is_final = 400 <= error.status < 500 and error.status not in PASSING
         raise _Refusal(error, is_final) from None
-    except (TelegramNetworkError, TelegramServerError, TelegramRetryAfter, ClientDecodeError) as error:
+    except (*TRANSIENT, TelegramRetryAfter, TelegramUnauthorizedError) as error:  # good tokens are refused for a time
         raise _Refusal(error, is_final=False) from None
     except AiogramError as error:
         raise _Refusal(error, is_final=True) from None

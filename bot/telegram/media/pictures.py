@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from aiogram.types import CallbackQuery, Document, ExternalReplyInfo, Message, PhotoSize, Sticker
 
+from bot.delivery.updates.identity import find_sizes
 from bot.inference.photo_files import SUFFIXES
 from bot.inference.variants import smallest_covering
 
@@ -37,7 +38,7 @@ def find_picture(message: Message | ExternalReplyInfo | None, pixels: int) -> Pi
     """The photo, image file, sticker or first frame in a message; of variants the smallest with `pixels` both ways."""
     if message is None:
         return None
-    sizes, document, sticker = message.photo, message.document, message.sticker
+    sizes, document, sticker = find_sizes(message), message.document, message.sticker
     if sizes:
         return Picture(smallest_covering(sizes, pixels), _largest(sizes).file_unique_id)
     if document and may_be_image(document):

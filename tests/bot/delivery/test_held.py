@@ -14,6 +14,7 @@ import pytest
 from bot.delivery.slots import Slot, hold_lock, use_slot
 from bot.delivery.waiting import Cause, Policy
 from tests.support.bot_process import StartBot, kill
+from tests.support.chat import text
 from tests.support.photos import draw
 from tests.support.telegram import DOWNLOAD, Refusal, Telegram, refuse_with
 
@@ -144,6 +145,22 @@ def test_by_webhook_a_stalled_photo_is_put_down_though_telegram_does_not_say_who
     telegram.refusals.clear()
     telegram.wait_until(lambda: photo in telegram.answers(), seconds=120)
     assert "Traceback" not in (tmp_path / "bot.log").read_text()
+
+
+def test_a_file_that_telegram_keeps_back_for_hours_is_told_to_its_sender(telegram: Telegram, start: StartBot) -> None:
+    waits = {100: 2 * HOUR, 101: 24 * HOUR, 102: 10**18, 103: 2}
+    sent = {}
+    for user, seconds in waits.items():
+        sizes = telegram.files.keep_photo(draw("red"))
+        files = frozenset(size["file_id"] for size in sizes)
+        times = 1 if seconds == 2 else None
+        refusal = refuse_with("getFile", 429, files=files, times=times, parameters={"retry_after": seconds})
+        telegram.refusals.append(refusal)
+        sent[user] = telegram.send({"photo": sizes}, user=user)
+    start()
+    telegram.wait_until(lambda: telegram.answers().keys() == set(sent.values()) and telegram.unconfirmed == 0)
+    assert {telegram.answers()[sent[user]] for user in (100, 101, 102)} == {text("refusal", "not-delivered")}
+    assert telegram.answers()[sent[103]].startswith("I see: red.")
 
 
 def test_photos_of_a_chat_are_answered_in_order(telegram: Telegram, start_bot: StartBot) -> None:

@@ -112,6 +112,24 @@ def test_whatever_can_be_parsed_can_be_put_down_and_parsed_again(caplog: pytest.
     assert reduced > SEEDS / 2
 
 
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("voice", {"file_id": "a", "file_unique_id": "b", "duration": 3}),
+        ("checklist", {"title": "Shopping", "tasks": [{"id": 1, "text": "bread"}]}),
+        ("story", {"chat": CHAT, "id": 1}),
+        ("paid_media", {"star_count": 1, "paid_media": [{"type": "preview"}]}),
+        ("pinned_message", {**REPLY, "text": "x"}),
+    ],
+)
+def test_what_asks_for_a_hint_still_does_when_it_was_put_down(kind: str, content: object) -> None:
+    """And no word of it is put down."""
+    update = Update.model_validate({"update_id": 1, "message": {"message_id": 5, **WHERE, kind: content}})
+    reduced = reduce_update(update, ME)["message"]
+    assert reduced.get("text") == (None if kind == "pinned_message" else "-")
+    assert reduced.keys() <= {"message_id", "date", "chat", "text"}
+
+
 def test_only_commands_and_mentions_of_the_bot_are_put_down() -> None:
     text = "😀 @Test_Bot look at Ada and @friend /what you"
     spoken = {"@Test_Bot": "mention", "@friend": "mention", "Ada": "text_mention", "/what": "bot_command", "you": "bot"}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections import Counter
 from typing import Any
 
 import pytest
+from aiogram.types import Message
 
 from tests.support.bot_process import StartBot
 from tests.support.chat import MENTION, answer_to, command, kinds, text
@@ -143,6 +147,81 @@ def test_in_a_topic_that_the_bot_made_not_every_message_is_for_it(telegram: Tele
     asked = telegram.send({"photo": telegram.files.keep_photo(draw("red"))} | thread | MENTION, chat=GROUP)
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     assert telegram.answers().keys() == {asked}
+
+
+SAID: dict[str, dict[str, Any]] = {
+    "text": {"text": "what is this?"},
+    "audio": {"audio": {"file_id": "a", "file_unique_id": "b", "duration": 3}},
+    "document": {"document": {"file_id": "a", "file_unique_id": "b", "mime_type": "application/pdf"}},
+    "voice": {"voice": {"file_id": "a", "file_unique_id": "b", "duration": 3}},
+    "checklist": {"checklist": {"title": "Shopping", "tasks": [{"id": 1, "text": "bread"}]}},
+    "contact": {"contact": {"phone_number": "1", "first_name": "Bob"}},
+    "dice": {"dice": {"emoji": "\U0001f3b2", "value": 3}},
+    "game": {"game": {"title": "g", "description": "d", "photo": []}},
+    "poll": {
+        "poll": {
+            **{"id": "1", "question": "q", "options": [], "total_voter_count": 0, "is_closed": False},
+            **{"is_anonymous": True, "type": "regular", "allows_multiple_answers": False},
+        }
+    },
+    "venue": {"venue": {"location": {"latitude": 1.0, "longitude": 2.0}, "title": "t", "address": "a"}},
+    "location": {"location": {"latitude": 1.0, "longitude": 2.0, "live_period": 900}},
+    "invoice": {
+        "invoice": {"title": "t", "description": "d", "start_parameter": "s", "currency": "XTR", "total_amount": 1}
+    },
+    "giveaway": {"giveaway": {"chats": [], "winners_selection_date": 1, "winner_count": 1}},
+    "giveaway_winners": {
+        "giveaway_winners": {
+            **{"chat": {"id": -1, "type": "channel", "title": "t"}, "giveaway_message_id": 1, "winner_count": 1},
+            **{"winners_selection_date": 1, "winners": []},
+        }
+    },
+    "rich_message": {"rich_message": {"blocks": [{"type": "paragraph", "text": "hello"}]}},
+}
+"""A message of each kind that a person may say or forward, and that shows nothing."""
+
+
+def list_kinds_of_content() -> set[str]:
+    """Fields of a message that are its content, and no news of Telegram's own, as aiogram describes them."""
+    begins = "For text messages, the actual|Message (?:is|contains) (?!a service)|The message is|A giveaway with"
+    pattern = rf'^    (\w+): [^\n]*= None\n    """\*Optional\*\. (?:{begins})'
+    return set(re.findall(pattern, inspect.getsource(Message), re.MULTILINE))
+
+
+def test_whatever_a_person_says_gets_a_hint(telegram: Telegram, start_bot: StartBot) -> None:
+    shown = {"animation", "live_photo", "paid_media", "photo", "sticker", "story", "video", "video_note"}
+    assert list_kinds_of_content() == SAID.keys() | shown
+    start_bot()
+    for user, message in enumerate(SAID.values(), start=100):
+        telegram.send(message, user=user)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert Counter(chat for _, chat in telegram.sent_at) == Counter(range(100, 100 + len(SAID)))
+    assert set(telegram.texts()) == {text("bot", "hint")}
+
+
+def test_a_live_photo_is_a_photo(telegram: Telegram, start_bot: StartBot) -> None:
+    """Here and in another chat, of which Telegram may give the live photo alone."""
+    still = telegram.files.keep_photo(draw("red"))
+    live = telegram.files.keep(b"mp4") | {"width": 320, "height": 240, "duration": 3, "photo": still}
+    start_bot()
+    origin = {"type": "hidden_user", "sender_user_name": "a", "date": 1}
+    asked = {"text": "/what", "entities": [{"type": "bot_command", "offset": 0, "length": 5}]}
+    sent = [
+        telegram.send({"live_photo": live, "photo": still}),
+        telegram.send({"live_photo": live}),
+        telegram.send(asked | {"external_reply": {"origin": origin, "live_photo": live}}),
+    ]
+    telegram.wait_until(lambda: telegram.answers().keys() >= set(sent))
+    assert all(telegram.answers()[number].startswith("I see: red.") for number in sent)
+
+
+def test_messages_without_a_number_of_their_own_are_each_answered(telegram: Telegram, start_bot: StartBot) -> None:
+    """Telegram gives 0 to messages that pass (ephemeral ones)."""
+    start_bot()
+    for _ in range(2):
+        telegram.send({"message_id": 0, "text": "what is this?"})
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.texts() == [text("bot", "hint")] * 2
 
 
 def test_what_telegram_itself_writes_gets_no_hint(telegram: Telegram, start_bot: StartBot) -> None:
