@@ -19,6 +19,8 @@ from bot.inference.decoding import fit, read
 
 SHORT_SIDE, LONG_SIDE = 480, 1280
 """Pixels of the picture: the shorter side has at least so many, unless the longer one would have more than these."""
+SLIM = 4
+"""Height to width, or the reverse, from which a photo is drawn from what the net saw: more of it takes much memory."""
 LEVEL = 0.5
 """The contour runs where a place speaks for the label half as much as the strongest place."""
 WIDEST = 2 / 3
@@ -47,6 +49,8 @@ def explain(data: bytes, classifier: Classifier) -> Explanation:
     strongest = heat.max()
     if strongest == 0 or (heat >= LEVEL * strongest).mean() > WIDEST:
         return Explanation(prediction, None)
+    if min(photo.size) < SHORT_SIDE and max(photo.size) < SLIM * min(photo.size):
+        photo = read(data, enough=SHORT_SIDE)  # more of a JPEG than the net sees
     buffer = io.BytesIO()
     draw_heat(photo, heat / strongest, preprocess).save(buffer, "JPEG", quality=85)
     return Explanation(prediction, buffer.getvalue())

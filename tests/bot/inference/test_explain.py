@@ -64,6 +64,17 @@ def test_the_picture_is_large_enough_to_look_at(
     assert Image.open(io.BytesIO(picture)).size == shown
 
 
+def test_the_picture_is_sharper_than_what_the_net_sees(classifier: Classifier) -> None:
+    """Stripes of two pixels of 1280 are there; of a quarter as many pixels they would be one grey."""
+    pixels = np.array(draw_corner("red", (1280, 960)))
+    pixels[:320, np.arange(1280) % 4 < 2] = 100
+    picture = explain(encode(Image.fromarray(pixels)), classifier).picture
+    assert picture
+    shown = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), float)
+    assert shown.shape == (480, 640)
+    assert shown[10:100, 10:100].std() > 15
+
+
 def test_a_plain_photo_has_no_single_area(classifier: Classifier) -> None:
     explanation = explain(encode(draw("green")), classifier)
     assert (explanation.prediction.label, explanation.picture) == ("green", None)
