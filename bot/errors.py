@@ -19,7 +19,12 @@ class MissingPackageError(LabelgramError):
 def describe_os_error(error: OSError, place: object = "") -> str:
     """One line: the file that the system names, or else `place`, and why."""
     place = error.filename or place
-    return f"{place}: {error.strerror or error}" if place else str(error.strerror or error)
+    return f"{place}: {explain_os_error(error)}" if place else explain_os_error(error)
+
+
+def explain_os_error(error: OSError) -> str:
+    """Why. Where a folder was to be made and a file has its name, the system says no more than that it exists."""
+    return "this is not a folder" if isinstance(error, FileExistsError) else str(error.strerror or error)
 
 
 @contextmanager

@@ -27,13 +27,16 @@ def read_env_file(file: Path) -> dict[str, str]:
     try:
         with file.open("rb") as opened:
             mode = file.stat().st_mode
-            text = opened.read(MAX_BYTES).decode("utf-8-sig")
+            data = opened.read(MAX_BYTES + 1)
+        text = data.decode("utf-8-sig")
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise SettingsError(f"cannot read {file}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file} is not UTF-8 text. Write one NAME=value a line.") from error
+    if len(data) > MAX_BYTES:  # a setting in the rest would be missing
+        raise SettingsError(f"{file} has more than {MAX_BYTES // 1000} kB. Write one NAME=value a line.")
     values = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not COMMENT.sub("", line).strip():

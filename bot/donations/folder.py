@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bot.donations.store import PROBE, StoreError
+from bot.errors import describe_os_error
 
 READS, PAUSE = 20, 0.05
 """How often, and after how many seconds, a file is read again that another process has just made."""
@@ -83,6 +84,6 @@ async def _run(work: Callable[[], T]) -> T:
     try:
         return await asyncio.to_thread(work)
     except OSError as error:
-        raise StoreError(f"{error.filename or 'the folder'}: {error.strerror}") from error
+        raise StoreError(describe_os_error(error, "the folder")) from error
     except ValueError as error:  # a class whose name no file can have
         raise StoreError(f"the folder cannot have a file of this name: {error}") from error

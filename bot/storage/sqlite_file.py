@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from bot.errors import LabelgramError
+from bot.errors import LabelgramError, explain_os_error
 from bot.storage.ledger import LedgerError
 
 T = TypeVar("T")
@@ -83,7 +83,9 @@ class SqliteFile:
             except OSError as error:
                 if error.errno in PASSING_ERRNOS:
                     raise
-                raise StateFolderError(f"{self.path.parent} cannot hold the bot's state: {error}") from error
+                raise StateFolderError(
+                    f"{self.path.parent} cannot hold the bot's state: {explain_os_error(error)}"
+                ) from error
             except sqlite3.OperationalError as error:
                 if _is(error, PASSING):
                     raise

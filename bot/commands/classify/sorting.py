@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bot.commands.classify.output import Answer
-from bot.errors import LabelgramError
+from bot.errors import LabelgramError, explain_os_error
 
 UNSURE = "unsure"
 """The folder of photos that get no label."""
@@ -32,7 +32,9 @@ class Sorter:
         try:
             target.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SortError(f"--sort-into {target}: {error.strerror}. Name a folder that can be written.") from error
+            raise SortError(
+                f"--sort-into {target}: {explain_os_error(error)}. Name a folder that can be written."
+            ) from error
         self._target = target
 
     def copy(self, answer: Answer) -> Answer:

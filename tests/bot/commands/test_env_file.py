@@ -50,6 +50,14 @@ def test_it_is_said_when_others_can_read_the_token(tmp_path: Path, capsys: pytes
     assert capsys.readouterr().err == ""
 
 
+def test_a_file_that_is_named_has_to_be_there_and_is_read_to_its_end(run_bot: RunBot, tmp_path: Path) -> None:
+    done = run_bot("doctor", LABELGRAM_ENV_FILE=str(tmp_path / "nowhere.env"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"bot: LABELGRAM_ENV_FILE names {tmp_path / 'nowhere.env'}, which is not there.\n"
+    with pytest.raises(SettingsError, match="more than 100 kB"):
+        read_env_file(write(tmp_path, "# a comment\n" * 10_000 + "THREADS=1\n"))
+
+
 def test_the_example_is_one() -> None:
     assert read_env_file(ROOT / ".env.example") == {"BOT_TOKEN": ""}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sqlite3
 import time
@@ -25,7 +26,7 @@ from bot.monitoring.metrics import Metrics
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.sqlite import open_sqlite
 from bot.texts.replies import Replies
-from tests.support.bot_process import StartBot, kill
+from tests.support.bot_process import RunBot, StartBot, kill
 from tests.support.chat import text
 from tests.support.models import write_color_model
 from tests.support.photos import draw
@@ -286,6 +287,26 @@ def test_a_folder_that_cannot_hold_the_state_stops_the_start(
     assert start_bot(STATE_DIR=str(tmp_path / "file" / "state")).wait(30) == 2
     assert "STATE_DIR names a folder that can be written." in (tmp_path / "bot.log").read_text().splitlines()[-1]
     assert telegram.calls == []
+
+
+@pytest.mark.parametrize("name", ["STATE_DIR", "DONATIONS_DIR"])
+@pytest.mark.parametrize("place", ["file", "file/below", "dangling", "pipe"])
+def test_what_is_no_folder_in_the_place_of_one_stops_the_start(
+    telegram: Telegram, run_bot: RunBot, color_model: Path, tmp_path: Path, name: str, place: str
+) -> None:
+    """Photos that people give would be lost, one by one."""
+    (tmp_path / "file").write_text("important")
+    (tmp_path / "dangling").symlink_to("gone")
+    os.mkfifo(tmp_path / "pipe")
+    places = {"STATE_DIR": str(tmp_path / "state"), name: str(tmp_path / place)}
+    done = run_bot(BOT_TOKEN=TOKEN, MODEL_PATH=str(color_model), TELEGRAM_API_SERVER=telegram.url, **places)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert "Not a directory" in line or "this is not a folder" in line
+    assert line.endswith(f"{name} names a folder that can be written.")
+    assert str(tmp_path / place) in line
+    assert telegram.calls == []
+    assert (tmp_path / "file").read_text() == "important"
 
 
 def _failures(folder: Path) -> list[int]:
