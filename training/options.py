@@ -120,6 +120,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="light: fastai's usual; strong: distance, low light, blur, compression and occlusion too (%(default)s)",
     )
     parser.add_argument(
+        "--focus",
+        type=_number(float, least=0),
+        default=default.focus,
+        metavar="WEIGHT",
+        help="of evidence spread over the photo in the loss: 'Why?' then points at fewer places (%(default)s)",
+    )
+    parser.add_argument(
         "--ema",
         type=_number(float, least=0, below=1),
         default=default.ema,

@@ -52,6 +52,8 @@ class Recipe:
     """Before the last layer."""
     augment: str = "light"
     """One of AUGMENTATIONS: crops and light, or what photos suffer in the wild as well."""
+    focus: float = 0.0
+    """How much the loss counts evidence that is spread over the photo: see `fitting.focus`."""
     ema: float = 0.995
     """Decay per step of the moving average of the weights that is kept in the end; 0: the last weights."""
     outsiders: str = GENERATED

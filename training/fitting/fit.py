@@ -22,6 +22,7 @@ from training.fitting.callbacks import (
 )
 from training.fitting.checkpoint import Checkpoint
 from training.fitting.distributed import Share
+from training.fitting.focus import Focus
 from training.fitting.precision import use_half_precision
 from training.recipe import Recipe
 
@@ -64,6 +65,7 @@ def fit_layers(  # noqa: PLR0913, PLR0917
         checkpoint,
         ChannelsLast(),
         SkipEmptyValidation(),
+        Focus(recipe.focus, len({photo.label for photo in photos})) if recipe.focus else None,
         *use_half_precision(learner),
         share,
     ]
