@@ -50,9 +50,7 @@ def measure_spread(maps: Tensor, linear: nn.Linear, targets: Tensor, classes: in
     """
     weight, bias = linear.weight[:classes].float(), linear.bias[:classes].float()
     weight, bias = (weight - weight.mean(0))[targets], (bias - bias.mean())[targets]
-    evidence = (
-        torch.einsum("pfrc,pf->prc", maps, weight).flatten(1) + bias[:, None]
-    )  # the parts of a logit, each as one
+    evidence = torch.einsum("pfrc,pf->prc", maps, weight).flatten(1) + bias[:, None]
     positive = evidence.clamp(min=0)
     share = positive / (positive.sum(1, keepdim=True) + TINY)
     return -(share * (share + TINY).log()).sum(1).mean() / math.log(evidence.shape[1])
