@@ -26,7 +26,7 @@ from bot.inference.photo_parts import (
     has_all_scans,
     has_end,
     has_signature,
-    make_filling,
+    make_fillings,
 )
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
@@ -155,11 +155,11 @@ def _load_without_end(data: bytes, enough: int, whole: int) -> Image.Image:
     If a part of its last scan is missing too, a decoder makes that up from what comes in its place.
     """
     digests = set()
-    for filling in (b"", make_filling(data)):
+    for filling in make_fillings(data):
         image = _load(data.rstrip(b"\xff") + filling + END, enough, whole)
         digests.add(digest_pixels(image))
-    if len(digests) > 1 or not has_all_scans(data):
-        raise PhotoError(Reason.DAMAGED, "the photo is damaged: its end is missing")
+        if len(digests) > 1 or not has_all_scans(data):
+            raise PhotoError(Reason.DAMAGED, "the photo is damaged: its end is missing")
     return image
 
 

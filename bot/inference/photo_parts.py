@@ -26,8 +26,9 @@ COEFFICIENTS = range(64)
 """Of a block of a JPEG."""
 RESTARTS = range(0xD0, 0xD8)
 """Second bytes of the markers that a scan may have between its parts, one after another and from the first again."""
-NOISE = b"\xa5\x5a" * 32
-"""Bytes of a scan that say something else than a decoder takes for missing ones, which are zeros."""
+NOISES = (b"\xa5\x5a" * 32, b"\x5a\xa5" * 32)
+"""Bytes of a scan that say something else than a decoder takes for missing ones, which are zeros. One of
+them may look the same by chance, where rounding or white hides what it says: of two half as many cuts go unseen."""
 SIGNATURE = re.compile(rb"\xff\xd8\xff.|\x89PNG\r\n\x1a\n.|GIF8[79]a.|RIFF.{4}WEBP.", re.DOTALL)
 """What a photo file begins with, and at least one byte more."""
 MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
@@ -100,11 +101,12 @@ def has_all_scans(data: bytes) -> bool:
     return not missing
 
 
-def make_filling(data: bytes) -> bytes:
-    """What a JPEG's last scan may go on with: for the part that it is in, and for the next one."""
+def make_fillings(data: bytes) -> list[bytes]:
+    """What a JPEG's last scan may go on with: nothing, or noise for the part that it is in and for the next one."""
     at = data.rfind(b"\xff" + SOS)
     restarts = sum(data.count(bytes([0xFF, restart]), at) for restart in RESTARTS)
-    return NOISE + bytes([0xFF, RESTARTS[restarts % len(RESTARTS)]]) + NOISE
+    restart = bytes([0xFF, RESTARTS[restarts % len(RESTARTS)]])
+    return [b"", *(noise + restart + noise for noise in NOISES)]
 
 
 def _walk_jpeg(data: bytes) -> Iterator[bytes]:

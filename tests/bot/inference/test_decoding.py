@@ -176,6 +176,40 @@ def test_a_jpeg_that_ends_between_two_scans_or_restarts_is_not_whole(mode: str, 
             read(data[:end])
 
 
+@pytest.mark.parametrize(
+    ("options", "unseen"),
+    [
+        ({}, 0),
+        ({"progressive": True}, 1),
+        ({"progressive": True, "restart_marker_blocks": 2}, 2),
+        ({"restart_marker_blocks": 1}, 0),
+    ],
+)
+@pytest.mark.parametrize("seed", [2, 4])
+def test_a_jpeg_that_breaks_off_near_its_end_is_refused_or_hardly_differs(
+    seed: int, options: dict[str, Any], unseen: int
+) -> None:
+    """Of white paper with dots, where what is missing is lost beyond white, and of noise, where it is rounded away."""
+    rng = np.random.default_rng(seed)
+    paper = np.where(rng.random((50, 61)) < 0.05, 0, 255)
+    different = 0
+    for levels in (paper, rng.integers(0, 256, (34, 60)), rng.integers(0, 256, (30, 24))):
+        for quality in (1, 30, 100):
+            data = encode(Image.fromarray(levels.astype(np.uint8)), "JPEG", quality=quality, **options)
+            whole = read(data)
+            assert read(data[:-1]) == read(data[:-2]) == whole
+            header = data.rindex(b"\xff\xda") + 14
+            for missing in [*range(3, 60), *range(60, min(600, len(data) - header), 9)]:
+                try:
+                    image = read(data[:-missing])
+                except PhotoError:
+                    continue
+                different += image != whole
+                assert image == whole or missing < 60
+                assert np.abs(np.asarray(image, int) - np.asarray(whole, int)).mean() < 1.2  # of 255 levels
+    assert different <= unseen
+
+
 @pytest.mark.parametrize("side", [8_000, 20_000, 60_000])
 def test_too_many_pixels_are_known_from_the_header_alone(side: int) -> None:
     assert side * side > MAX_PIXELS
