@@ -228,8 +228,13 @@ def _limit(file: ImageFile, enough: int = ENOUGH_JPEG, whole: int = 0) -> int:
         limit = min(limit, MAX_SAMPLES_JPEG * max(channels) // sum(channels))
         memory = 4 * file.width * file.height + 2 * width * height * sum(channels) // max(channels)
     if width * height > limit or max(width, height) > MAX_SIDE or memory > MAX_MEMORY:
-        size = f"{width}x{height} pixels; of this kind at most {limit / 1_000_000:g} million are read"
-        raise PhotoError(Reason.TOO_MANY_PIXELS, size)
+        if max(width, height) > MAX_SIDE:
+            most = f"{MAX_SIDE:,} in width and height are read"
+        elif width * height > limit:
+            most = f"{limit / 1_000_000:g} million are read"
+        else:
+            most = f"as many are read as take {MAX_MEMORY // 1_000_000} MB to decode"
+        raise PhotoError(Reason.TOO_MANY_PIXELS, f"{width}x{height} pixels; of this kind at most {most}")
     return memory
 
 

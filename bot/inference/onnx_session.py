@@ -41,9 +41,17 @@ class Session:
         options = session_options(threads)
         try:
             with _deadline(LOAD_SECONDS, lambda: options.set_load_cancellation_flag(True)), limit_memory(len(data)):
-                self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+                # Without a fallback: it prints on standard output, and loads a damaged file a second time.
+                self._session = ort.InferenceSession(
+                    data, options, providers=["CPUExecutionProvider"], enable_fallback=False
+                )
             self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
             self.inputs, self.outputs = self._session.get_inputs(), self._session.get_outputs()
+            for tensor in (
+                *self.inputs,
+                *self.outputs,
+            ):  # their names, too, may be no UTF-8, which shows as they are read
+                _ = tensor.name, tensor.shape
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
             raise ModelError(f"{model} is not an ONNX file that onnxruntime can run: {_first_line(error)}") from error
         # onnxruntime keeps the bytes for a change of providers: as large as the model.

@@ -23,7 +23,7 @@ class Incoming:
     update: Update | None
     """None: there is nothing in it that the bot could answer."""
     is_cut: bool = False
-    """A part of it could not be parsed, and is left out."""
+    """A part of what a person said in it could not be parsed, and is left out."""
     lost_picture: bool = False
     """It had a picture, and that could not be parsed."""
     since: float = field(default_factory=lambda: time.time())  # noqa: PLW0108  # the clock of a simulation

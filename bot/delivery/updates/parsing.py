@@ -118,8 +118,11 @@ def _repair(number: int, kind: str, raw: dict[str, Any], bot: Bot) -> Incoming:
                 continue
             if not _has_event(update):
                 break
-            lost = kind in MESSAGES and _has_picture(raw[kind]) and not _has_picture(rest[kind])
-            return Incoming(number, kind, update, is_cut=True, lost_picture=lost)
+            if kind not in MESSAGES:
+                return Incoming(number, kind, update)
+            lost = _has_picture(raw[kind]) and not _has_picture(rest[kind])
+            is_said = bool(raw[kind].keys() & SPOKEN.union(HIDDEN_PICTURES, PICTURES))  # and no news of Telegram's own
+            return Incoming(number, kind, update, is_cut=is_said, lost_picture=lost)
     except Exception as error:  # a stranger's input ends here
         log.warning("an update could not be repaired: %s", type(error).__name__)
     return Incoming(number, kind, None)

@@ -54,6 +54,8 @@ PASSED: dict[str, Any] = {
     "a message without a chat": {"message": {"message_id": 1, "date": 1, "text": "x"}},
     "a press without a sender": {"callback_query": {"id": "1", "chat_instance": "c", "data": "why"}},
     "a press that is a number": {"callback_query": 7},
+    "a background of tomorrow": message(chat_background_set={"type": {"type": "tomorrow"}}),
+    "a service message without its fields": message(poll_option_added={}),
     "a forward in a group": message(chat=GROUP, text="x", **OLD_FORWARD),
     "an edit that cannot be parsed": {"edited_message": message(text="x", **OLD_FORWARD)["message"]},
     "a channel post that is odd": {"channel_post": {"message_id": 1, "date": 1, "chat": {"id": -1001, "type": "x"}}},

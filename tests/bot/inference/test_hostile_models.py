@@ -224,12 +224,19 @@ def test_the_command_says_so_in_one_line(name: str, tmp_path: Path, run_bot: Run
     assert line.startswith("bot: ")
 
 
-def test_names_that_are_no_utf_8_are_refused(tmp_path: Path) -> None:
+def test_names_that_are_no_utf_8_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """And the library prints nothing of its own, which programs would read in the place of answers."""
     data = write_color_model(tmp_path / "m.onnx", metadata={"arch": "ABCDEFG"}).read_bytes()
     assert b"ABCDEFG" in data
     (tmp_path / "bad.onnx").write_bytes(data.replace(b"ABCDEFG", b"ABC\xff\xfeFG"))
     with pytest.raises(ModelError):
         Classifier(tmp_path / "bad.onnx", threads=1)
+    for name in (b"probabilities", b"batch", b"Softmax"):  # of a tensor, of its side, of an operator
+        assert name in data
+        (tmp_path / "bad.onnx").write_bytes(data.replace(name, name[:-1] + b"\xe4"))
+        with pytest.raises(ModelError):
+            Classifier(tmp_path / "bad.onnx", threads=1)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 1000])

@@ -292,6 +292,23 @@ def test_an_odd_photo_gets_the_right_label(name: str, classifier: Classifier) ->
     assert classifier.classify(READABLE[name]()).label == "red"
 
 
+@PARAMETERS(
+    ("make", "told"),
+    [
+        (lambda: png((66_000, 2)), "66000x2 pixels; of this kind at most 65,535 in width and height are read"),
+        (lambda: png((6000, 5000)), "6000x5000 pixels; of this kind at most 25 million are read"),
+        (
+            lambda: encode(plain("RGB", (65_500, 282)).convert("CMYK"), progressive=True),
+            "65500x282 pixels; of this kind at most as many are read as take 160 MB to decode",
+        ),
+    ],
+)
+def test_the_limit_that_a_photo_exceeds_is_named(make: Make, told: str) -> None:
+    with pytest.raises(PhotoError) as caught:
+        read(make())
+    assert str(caught.value) == told
+
+
 @PARAMETERS("name", REFUSED)
 def test_what_cannot_be_answered_has_the_right_reason(name: str, classifier: Classifier) -> None:
     reason, make = REFUSED[name]
