@@ -33,8 +33,8 @@ class SendPacer:
         place = await self._rate_limiter.reserve(self._name(chat), _rate(chat), at_most=PATIENCE)
         if not place.taken:
             return place.wait
-        await asyncio.sleep(place.wait)
-        await asyncio.sleep((await self._rate_limiter.reserve(self._overall, OVERALL)).wait)
+        await _sleep(place.wait)
+        await _sleep((await self._rate_limiter.reserve(self._overall, OVERALL)).wait)
         return 0.0
 
     async def hold(self, chat: int, seconds: float) -> None:
@@ -43,6 +43,12 @@ class SendPacer:
 
     def _name(self, chat: int) -> str:
         return "chat:" + self._pseudonymise(str(chat))
+
+
+async def _sleep(seconds: float) -> None:
+    """`asyncio.sleep`, which has everything else go first even where there is nothing to wait for."""
+    if seconds:
+        await asyncio.sleep(seconds)
 
 
 def _rate(chat: int) -> Rate:

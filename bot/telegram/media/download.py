@@ -15,6 +15,7 @@ from aiogram.exceptions import (
     TelegramRetryAfter,
     TelegramUnauthorizedError,
 )
+from aiogram.methods import GetFile
 from aiogram.types import PhotoSize
 from aiohttp import ClientError, ClientResponseError
 
@@ -107,7 +108,7 @@ async def _fetch_once(bot: Bot, file: PhotoSize | Document | Sticker) -> bytes:
     buffer = _BoundedBuffer()
     try:
         async with asyncio.timeout(TRY_SECONDS):
-            path = (await bot.get_file(file.file_id)).file_path or ""
+            path = (await bot(GetFile(file_id=file.file_id))).file_path or ""
             if path.startswith("/"):  # of a Bot API server of one's own that runs with --local
                 return await asyncio.to_thread(_read_local, Path(path))
             await bot.download_file(path, buffer)

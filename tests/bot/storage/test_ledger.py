@@ -207,6 +207,40 @@ def test_key_values_outlive_the_process_and_end_when_they_should(open_state: Ope
     asyncio.run(go())
 
 
+def test_each_of_many_notes_is_found_by_the_next_process(open_state: Open) -> None:
+    async def go() -> None:
+        names = [f"language:{number}" for number in range(500)]
+        state = await open_state()
+        for name in names:
+            assert await state.key_values.get(name) is None
+            await state.key_values.set(name, name.upper())
+            assert await state.key_values.get(name) == name.upper()
+        await state.close()
+        state = await open_state()
+        assert [await state.key_values.get(name) for name in names] == [name.upper() for name in names]
+        assert await state.key_values.get("language:nobody") is None
+        await state.close()
+
+    asyncio.run(go())
+
+
+def test_a_write_that_nobody_waits_for_any_more_is_done_in_its_turn(tmp_path: Path) -> None:
+    async def go() -> None:
+        state = await open_sqlite(tmp_path, BOT)
+        await state.key_values.set("language:a", "fr")
+        writing = asyncio.create_task(state.key_values.set("language:a", "de"))
+        await asyncio.sleep(0)
+        writing.cancel()
+        await state.key_values.set("language:b", "es")
+        await asyncio.gather(writing, return_exceptions=True)
+        await state.close()
+        state = await open_sqlite(tmp_path, BOT)
+        assert [await state.key_values.get(f"language:{name}") for name in "ab"] == ["de", "es"]
+        await state.close()
+
+    asyncio.run(go())
+
+
 def test_two_bots_in_one_place_do_not_mix(tmp_path: Path, redis_url: str) -> None:
     async def go(first: State, second: State) -> None:
         await first.key_values.add("count:answered")
