@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from pathlib import Path
-from zlib import crc32
 
 from bot.storage.backlog import PutDownUpdate
 from bot.storage.ledger import KEPT, Claim
@@ -31,8 +30,6 @@ NOTES = (
 )
 CLEANED_EVERY = 10_000
 """Updates after which old ones are deleted."""
-PLACES = 2**16
-"""Of the filter of names. With ten thousand notes it still knows three of four names that have none."""
 
 
 async def open_sqlite(folder: Path, bot: int) -> State:
@@ -44,14 +41,15 @@ async def open_sqlite(folder: Path, bot: int) -> State:
         await ledger.close()
         await notes.close()
 
-    key_values = SqliteKeyValues(notes, bot)
     try:
         await ledger.open()
-        await key_values.open()
+        await notes.open()
     except BaseException:
         await close()
         raise
-    return State(SqliteLedger(ledger), key_values, MemoryRateLimiter(), SqliteBacklog(ledger, bot), close)
+    return State(
+        SqliteLedger(ledger), SqliteKeyValues(notes, bot), MemoryRateLimiter(), SqliteBacklog(ledger, bot), close
+    )
 
 
 class SqliteLedger:
@@ -101,32 +99,16 @@ class SqliteLedger:
 
 
 class SqliteKeyValues:
-    """`KeyValueStore` for one process. Names carry the bot's number; those of earlier versions did not, and count too.
-
-    A Bloom filter of one hash knows most names that have no note, as most people have none. The file is not asked then.
-    """
+    """`KeyValueStore`. Names carry the bot's number; those of earlier versions did not, and count too."""
 
     def __init__(self, file: SqliteFile, bot: int) -> None:
         self._file = file
         self._bot = bot
-        self._filter = bytearray(PLACES)
-
-    async def open(self) -> None:
-        """Raises what `SqliteFile.open` does."""
-
-        def fill(database: sqlite3.Connection) -> None:
-            for (name,) in database.execute("SELECT name FROM notes"):
-                self._filter[_place(name)] = True
-
-        await self._file.run(fill)
 
     async def get(self, name: str) -> str | None:
-        if not (self._filter[_place(self._prefix(name))] or self._filter[_place(name)]):
-            return None
         return await self._file.run(lambda database: self._read(database, name))
 
     async def set(self, name: str, value: str, life: float | None = None) -> None:
-        self._note(name)
         until = None if life is None else time.time() + life
         await self._file.run(lambda database: self._write(database, name, value, until))
 
@@ -140,7 +122,6 @@ class SqliteKeyValues:
             " ON CONFLICT DO UPDATE SET value = value + 1"
         )
         rows = [{"name": self._prefix(name), "old_name": name} for name in names]
-        self._note(*names)
 
         def count(database: sqlite3.Connection) -> None:
             with database:  # commits, or rolls back
@@ -151,10 +132,6 @@ class SqliteKeyValues:
 
     def _prefix(self, name: str) -> str:
         return f"{self._bot}:{name}"
-
-    def _note(self, *names: str) -> None:
-        for name in names:
-            self._filter[_place(self._prefix(name))] = True
 
     def _read(self, database: sqlite3.Connection, name: str) -> str | None:
         query = (
@@ -199,8 +176,3 @@ class SqliteBacklog:
     async def count(self) -> int:
         query = "SELECT count(*) FROM backlog WHERE bot = ?"
         return await self._file.run(lambda database: int(database.execute(query, (self._bot,)).fetchone()[0]))
-
-
-def _place(name: str) -> int:
-    """Where a note's name is in the filter."""
-    return crc32(name.encode()) % PLACES
