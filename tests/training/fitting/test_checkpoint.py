@@ -14,10 +14,11 @@ from fastai.learner import load_learner
 from torch import Tensor
 
 from tests.support.datasets import draw_photos
+from tests.support.power_cut import cut_power_after
 from tests.support.training_runs import SMALL, start_training
 from tests.support.warm import run
 from training.data.loading import load_photos
-from training.fitting.checkpoint import CHECKPOINT_FILE, Checkpoint, ResumeError
+from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
 from training.fitting.learner import train
 from training.recipe import Recipe
 
@@ -79,14 +80,8 @@ def test_ctrl_c_keeps_the_best_epoch_so_far_and_the_training_can_go_on(photos: P
     assert resumed.seconds > metrics["seconds"] / 2  # with those before
 
 
-class PowerCutError(Exception):
-    """The machine is gone."""
-
-
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_fine_tuning_goes_on_after_any_epoch(
-    epochs: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fine_tuning_goes_on_after_any_epoch(epochs: int, photos: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
     recipe = replace(SMALL, weights=str(tmp_path / "weights.pth"), epochs=3, outsiders="generated", augment="strong")
@@ -94,16 +89,8 @@ def test_fine_tuning_goes_on_after_any_epoch(
     *_, whole = train(labelled, recipe, tmp_path)
     (tmp_path / CHECKPOINT_FILE).unlink()
 
-    def cut(self: Checkpoint) -> None:
-        after_epoch(self)
-        if len(self.kept.history) == epochs:
-            raise PowerCutError("power cut")
-
-    after_epoch = Checkpoint.after_epoch
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoint, "after_epoch", cut)
-        with pytest.raises(PowerCutError):
-            list(train(labelled, recipe, tmp_path))
+    with cut_power_after(epochs):
+        list(train(labelled, recipe, tmp_path))
     *_, resumed = train(labelled, recipe, tmp_path, resume=True)
     assert_equal(resumed.learner.model.state_dict(), whole.learner.model.state_dict())
     assert [epoch.valid_loss for epoch in resumed.history] == [epoch.valid_loss for epoch in whole.history]

@@ -10,13 +10,14 @@ import torch
 import torchvision
 
 from tests.support.datasets import draw_photos
+from tests.support.power_cut import cut_power_after
 from tests.support.training_runs import SMALL
 from tests.support.warm import Command
 from training.data.loading import load_photos
 from training.data.photos import LabelledPhoto
 from training.data.split import assign_folds, leave_source_out
 from training.fitting import steps
-from training.fitting.checkpoint import CHECKPOINT_FILE, TRIAL_FILE, Checkpoint
+from training.fitting.checkpoint import CHECKPOINT_FILE, TRIAL_FILE
 from training.fitting.learner import train
 from training.recipe import Recipe
 
@@ -119,10 +120,6 @@ def test_a_recipe_that_names_its_choice_is_not_asked(
     assert "decide" not in capsys.readouterr().out
 
 
-class PowerCutError(Exception):
-    """The machine is gone."""
-
-
 @pytest.mark.parametrize(("kept", "epochs"), [("linear", 1), ("tuned", 2), ("tuned", 3)])
 def test_a_training_goes_on_after_any_epoch_of_either_part(
     kept: str, epochs: int, photos: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -132,20 +129,8 @@ def test_a_training_goes_on_after_any_epoch_of_either_part(
     (whole,) = train(labelled, recipe, tmp_path)
     (tmp_path / CHECKPOINT_FILE).unlink(missing_ok=True)
     (tmp_path / TRIAL_FILE).unlink()
-    done = 0
-
-    def cut(self: Checkpoint) -> None:
-        nonlocal done
-        after_epoch(self)
-        done += 1
-        if done == epochs:
-            raise PowerCutError("power cut")
-
-    after_epoch = Checkpoint.after_epoch
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoint, "after_epoch", cut)
-        with pytest.raises(PowerCutError):
-            list(train(labelled, recipe, tmp_path))
+    with cut_power_after(epochs):
+        list(train(labelled, recipe, tmp_path))
     (resumed,) = train(labelled, recipe, tmp_path, resume=True)
     assert resumed.kept == whole.kept == kept
     assert resumed.strange == whole.strange
