@@ -47,11 +47,8 @@ class Session:
                 )
             self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
             self.inputs, self.outputs = self._session.get_inputs(), self._session.get_outputs()
-            for tensor in (
-                *self.inputs,
-                *self.outputs,
-            ):  # their names, too, may be no UTF-8, which shows as they are read
-                _ = tensor.name, tensor.shape
+            for tensor in (*self.inputs, *self.outputs):
+                _ = tensor.name, tensor.shape  # these, too, may be no UTF-8, which shows as they are read
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
             raise ModelError(f"{model} is not an ONNX file that onnxruntime can run: {_first_line(error)}") from error
         # onnxruntime keeps the bytes for a change of providers: as large as the model.
