@@ -116,7 +116,8 @@ class Session(AiohttpSession):
         fields = {name: self.prepare_value(value, bot, files) for name, value in method}
         if files:
             return self.build_form_data(bot, method)
-        return urlencode({name: value for name, value in fields.items() if value}).encode()
+        filled = {name: value for name, value in fields.items() if value}
+        return urlencode(filled, doseq=True).encode()  # as aiohttp does: else a text that is an enum gives its name
 
     def check_response(
         self, bot: Bot, method: TelegramMethod[TelegramType], status_code: int, content: str | bytes
