@@ -103,22 +103,20 @@ def leave_source_out(photos: Sequence[LabelledPhoto]) -> tuple[str, list[Labelle
     It has every label that is learned, and so have the others together. Of several it is the smallest with ENOUGH
     photos, so that most are left to learn from. None: there is no such collection.
     """
-    learned: dict[str, list[LabelledPhoto]] = defaultdict(list)
-    for photo in photos:
-        if not photo.held_out:
-            learned[photo.collection].append(photo)
-    labels = {name: {photo.label for photo in learned[name]} for name in sorted(learned)}
-    everything = set().union(*labels.values())
-    whole = [
-        name
-        for name, its_labels in labels.items()
-        if its_labels == everything == set().union(*(labels[other] for other in labels if other != name))
-    ]
+    learned = [photo for photo in photos if not photo.held_out]
+    labels = {photo.label for photo in learned}
+    whole: dict[str, list[LabelledPhoto]] = {}
+    for source in sorted({photo.collection for photo in learned}):
+        its_photos = [photo for photo in learned if photo.collection == source]
+        groups = {photo.group for photo in its_photos}
+        rest = [photo for photo in learned if photo.group not in groups]
+        if {photo.label for photo in its_photos} == labels == {photo.label for photo in rest}:
+            whole[source] = its_photos
     if not whole:
         return None
-    enough = [name for name in whole if len(learned[name]) >= ENOUGH]
-    source = min(enough, key=lambda name: len(learned[name]), default="") or max(whole, key=lambda n: len(learned[n]))
-    groups = {photo.group for photo in learned[source]}
+    enough = [source for source in whole if len(whole[source]) >= ENOUGH]
+    source = min(enough, key=lambda name: len(whole[name])) if enough else max(whole, key=lambda name: len(whole[name]))
+    groups = {photo.group for photo in whole[source]}
     return source, [replace(photo, held_out=photo.held_out or photo.group in groups) for photo in photos]
 
 

@@ -87,6 +87,21 @@ def test_near_duplicates_of_a_source_are_left_out_with_it() -> None:
     assert [photo.held_out for photo in parted[1]] == [True] * 120 + [False] * 140 + [True]
 
 
+def test_a_source_whose_near_duplicates_leave_too_little_is_not_left_out() -> None:
+    """`a` with all of its near-duplicates would leave no dog; without `b` both are learned."""
+    photos = list_photos(
+        *make_collection("a", 3, "cat", "dog"),
+        *make_collection("b", 2, "cat"),
+        *(("b", "dog", f"a dog {n}") for n in (0, 1)),
+    )
+    parted = leave_source_out(photos)
+    assert parted is not None
+    assert parted[0] == "b"
+    assert {photo.label for photo in parted[1] if not photo.held_out} == {"cat", "dog"}
+    twins = list_photos(("a", "cat", "1"), ("b", "cat", "1"))
+    assert leave_source_out(twins) is None
+
+
 def test_what_is_held_out_already_stays_so_and_is_not_what_decides() -> None:
     photos = list_photos(*make_collection("a", 60, "cat", "dog"), *make_collection("b", 70, "cat", "dog"))
     held_out = [replace(photo, held_out=photo.collection == "a") for photo in photos]
