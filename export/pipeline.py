@@ -22,7 +22,7 @@ from export.graph.parity import Evidence, Photo
 from export.graph.quantize import CALIBRATION_PHOTOS, quantize
 from export.measure import evaluate_file, locate_evidence, open_graph
 from export.metadata import FileMetrics, Int8Loss, TrainedOn, describe_file, write_json
-from export.training_run import ExportError, TrainingRun, load
+from export.training_run import CHECKED_PHOTOS, ExportError, TrainingRun, draw_evenly, load
 from training.evaluation.answers import Answers, read_logits
 from training.evaluation.calibration import choose_unsure, fit_temperature
 from training.evaluation.evaluate import judge
@@ -92,7 +92,7 @@ def export(order: Order) -> FileMetrics:
 def gather_checks(run: TrainingRun, more: Path | None) -> Checks:
     """The run's photos and those of the folder `more`, topped up with variants. Raises ExportError."""
     checked = [parity.read_file(photo.path) for photo in run.checked]
-    photos = parity.top_up([*checked, *(parity.read_folder(more) if more else [])], parity.MIN_PHOTOS)
+    photos = parity.top_up([*checked, *(parity.read_folder(more) if more else [])], CHECKED_PHOTOS)
     print(f"checking on {len(photos)} photos, {len(run.held_out)} of them held out from training")
     return Checks(photos, compute_logits(run.learner, [photo.data for photo in photos]))
 
@@ -111,9 +111,7 @@ def build(run: TrainingRun, checks: Checks) -> Candidate:
 
 def quantise(full: Candidate, run: TrainingRun, checks: Checks) -> Candidate:
     """The int8 graph, asked about the checked photos. Raises ExportError if it loses more than chance explains."""
-    photos = run.learned
-    drawn = np.linspace(0, len(photos) - 1, min(CALIBRATION_PHOTOS, len(photos)), dtype=int)
-    pixels = [decode(photos[index].path.read_bytes(), PREPROCESS) for index in drawn]
+    pixels = [decode(photo.path.read_bytes(), PREPROCESS) for photo in draw_evenly(run.learned, CALIBRATION_PHOTOS)]
     candidate = _ask(quantize(full.graph, pixels), full.temperature, run, checks)
     agreement = parity.compare(full.answers, candidate.answers, checks.names, run.labels)
     print(f"int8 file against the float32 one: {agreement}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,9 @@ WEIGHTS = {
     "none": "random weights",
 }
 """What the recipe's field `weights` means; else it is the name of a file."""
+
+CHECKED_PHOTOS = 200
+"""Photos that every export is checked on: at least, and at most where none is held out."""
 
 
 class ExportError(LabelgramError):
@@ -55,8 +59,8 @@ class TrainingRun(Run):
 
     @property
     def checked(self) -> list[LabelledPhoto]:
-        """The photos that the file is checked on: those held out, or all where the net learned from all."""
-        return self.held_out or self.photos
+        """The photos that the file is checked on: those held out, or some of all where the net learned from all."""
+        return self.held_out or draw_evenly(self.photos, CHECKED_PHOTOS)
 
     @property
     def targets(self) -> NDArray[np.int64]:
@@ -82,6 +86,11 @@ class TrainingRun(Run):
             learned=list_photos(photo.path.read_bytes() for photo in self.learned),
             held_out=list_photos(photo.path.read_bytes() for photo in self.held_out),
         )
+
+
+def draw_evenly(photos: Sequence[LabelledPhoto], count: int) -> list[LabelledPhoto]:
+    """At most `count` of the photos, as far apart in their order as can be: in it the labels follow each other."""
+    return [photos[number] for number in np.linspace(0, len(photos) - 1, min(count, len(photos)), dtype=int)]
 
 
 def load(pickle: Path, data: Path | None) -> TrainingRun:

@@ -20,8 +20,6 @@ from training.evaluation.answers import Answers, read_predictions
 from training.evaluation.intervals import chance_of_loss
 from training.report.figures import PREPROCESS
 
-MIN_PHOTOS = 200
-"""Photos that every export is checked on at least."""
 MAX_DIFFERENCE = 1e-3
 """Largest difference in any probability between the learner and its float32 file."""
 MAX_EVIDENCE_ERROR = 1e-4

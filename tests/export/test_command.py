@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from export.__main__ import main
 from export.graph.build import build_graph
 from export.graph.parity import compare, loses_more_than_chance, make_photo, top_up
 from export.metadata import read_metrics, read_trained_on
-from export.training_run import load
+from export.training_run import CHECKED_PHOTOS, load
 from tests.support.datasets import CLASSES, draw_photo
 from tests.support.paths import ROOT
 from tests.support.photos import encode
@@ -170,6 +171,16 @@ def test_given_photos_are_checked_on_too_and_unreadable_ones_named(trained: Path
     done = run(*command, str(tmp_path / "none"))
     assert done.returncode == 1
     assert "there is no photo in" in done.stderr
+
+
+def test_of_many_photos_that_were_all_learned_some_of_each_class_are_checked(trained: Path) -> None:
+    small = load(trained / "toy.pkl", None)
+    photos = [replace(photo, held_out=False) for photo in small.photos for _ in range(20)]
+    photos = [replace(photo, path=Path(f"{number}.jpg")) for number, photo in enumerate(photos)]
+    checked = replace(small, photos=photos).checked
+    assert len({photo.path for photo in checked}) == len(checked) == CHECKED_PHOTOS
+    assert {photo.label for photo in checked} == set(CLASSES)
+    assert replace(small, photos=photos[:7]).checked == photos[:7]
 
 
 def test_photos_are_topped_up_with_variants_that_differ() -> None:
