@@ -29,9 +29,9 @@ class KnownPhotos:
     """Every photo of the training run is there."""
 
     @property
-    def everything(self) -> list[LabelledPhoto]:
-        """In the order of their paths, as training has them."""
-        return sorted([*self.learned, *self.held_out, *self.new], key=lambda photo: photo.path)
+    def trained_on(self) -> list[LabelledPhoto]:
+        """Those of the training run on both sides of its split, in the order of their paths as training has them."""
+        return sorted([*self.learned, *self.held_out], key=lambda photo: photo.path)
 
 
 def find_known(folder: Path, labels: Sequence[str], trained_on: TrainedOn) -> KnownPhotos:

@@ -51,16 +51,10 @@ def remeasure(model: Path, data: Path, report: Path | None = None, about: Path |
     photos = find_known(data, contract.labels, trained_on)
     if not photos.complete:
         raise DataError(f"{data} lacks photos of the training run. --data names the folder that it was trained on.")
-    recipe, everything = read_fields(trained_on.recipe), [*photos.learned, *photos.held_out]
-    everything.sort(key=lambda photo: photo.path)
-    left_out = find_left_out(report, everything, data, contract.labels) if report else metrics.left_out
-    judged = judge(
-        everything,
-        [photo for photo in everything if photo.held_out],
-        data,
-        recipe.split_seed,
-        trained_on.breakdown,
-    )
+    recipe = read_fields(trained_on.recipe)
+    left_out = find_left_out(report, photos.trained_on, data, contract.labels) if report else metrics.left_out
+    held_out = [photo for photo in photos.trained_on if photo.held_out]
+    judged = judge(photos.trained_on, held_out, data, recipe.split_seed, trained_on.breakdown)
     measured = replace(
         metrics,
         evaluation=evaluate_file(classifier, judged, recipe, metrics.temperature),

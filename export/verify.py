@@ -117,7 +117,7 @@ def _evaluate(
 ) -> Evaluation:
     # Neutral copies get sizes of the photos of the training run, as they did when the claims were made.
     whole = photos.complete and judged[0].held_out
-    known = sorted([*photos.learned, *photos.held_out], key=lambda photo: photo.path) if whole else judged
+    known = photos.trained_on if whole else judged
     temperature = read_metrics(classifier.contract).temperature
     return evaluate_file(classifier, judge(known, judged, data, recipe.split_seed), recipe, temperature)
 

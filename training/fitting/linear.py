@@ -69,7 +69,8 @@ def fit_head(
 ) -> None:
     """Give the net's last layer the best weights for features of its body, every cell counting as much as another.
 
-    `share` is what outsiders count of all.
+    `cells` are the row numbers of the photos of each collection and label, int64 `[photos of the cell]` each. `share`,
+    from 0 to 1, is what outsiders count of all.
     """
     groups = [*[(cell, (1 - share) / len(cells)) for cell in cells], *_weigh_kinds(pictures.kinds, share)]
     weights = np.zeros(len(pictures.targets))
