@@ -178,7 +178,8 @@ class Steps:
         states, fit = self._fit_states(part, resume, file=file)
         if fit.interrupted:
             raise KeyboardInterrupt(", no net is written. The same command with --resume goes on")
-        rows = [row for row, photo in enumerate(photos) if photo.collection == source]
+        # Not by photos that are held out: the report's figures are of those, and they shall have chosen nothing.
+        rows = [row for row, photo in enumerate(photos) if photo.collection == source and not photo.held_out]
         return self._choose(self._judge(states, rows, other_source=True), part, other_source=True)
 
     def _try_folds(
