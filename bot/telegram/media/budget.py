@@ -58,7 +58,7 @@ class _Share:
             raise
 
     def _wake(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._free:
+        while self._waiting and (self._waiting[0][1].done() or self._waiting[0][0] <= self._free):
             amount, turn = self._waiting.popleft()
             if not turn.done():  # who gave up waiting is still in the queue
                 self._free -= amount

@@ -98,3 +98,27 @@ def test_who_gives_up_waiting_leaves_nothing_taken() -> None:
             await asyncio.sleep(60)
 
     assert asyncio.run(ask())
+
+
+def test_who_gives_up_waiting_holds_nobody_up() -> None:
+    """There is room for all but the first that waits, which gives up."""
+
+    async def ask() -> list[str]:
+        share, order = MemoryBudget(decoding=100_000_000).decoding, list[str]()
+
+        async def hold(name: str, amount: int) -> None:
+            async with share.hold(amount):
+                order.append(name)
+
+        async with share.hold(60_000_000):
+            large = asyncio.create_task(hold("large", 90_000_000))
+            await asyncio.sleep(0)
+            waiting = asyncio.create_task(hold("waits behind it", 30_000_000))
+            await asyncio.sleep(0)
+            large.cancel()
+            async with asyncio.timeout(1):
+                await waiting
+                await hold("comes later", 30_000_000)
+        return order
+
+    assert asyncio.run(ask()) == ["waits behind it", "comes later"]
