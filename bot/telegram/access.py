@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -14,6 +15,7 @@ from aiogram.types import CallbackQuery, Chat, TelegramObject, Update, User
 from bot.delivery.slots import hold_lock
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
+from bot.storage.ledger import LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.texts.replies import Replies
 
@@ -63,4 +65,5 @@ class AccessMiddleware(BaseMiddleware):
             return
         text = self._replies.text("bot", "not-allowed", user.language_code).format(number=user.id)
         await (press.answer(text) if press else bot.send_message(user.id, text))
-        await self._key_values.set(name, "told", DAY)
+        with suppress(LedgerError):  # the text is out: it must not be sent again
+            await self._key_values.set(name, "told", DAY)

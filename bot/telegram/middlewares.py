@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from aiogram import BaseMiddleware, Dispatcher
@@ -15,6 +16,7 @@ from bot.delivery.updates.identity import EXPLANATION
 from bot.delivery.waiting import KEPT
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
+from bot.storage.ledger import LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.rate_limits import Rate, RateLimiter
 from bot.telegram.people import name_sender
@@ -114,7 +116,8 @@ class ExplanationMiddleware(BaseMiddleware):
         if await self._key_values.get(given) or not await self._has_place(event.from_user, data):
             return await event.answer()
         await handler(event, data)
-        await self._key_values.set(given, "yes", EXPLAINED)
+        with suppress(LedgerError):  # the explanation is out: it must not be given again
+            await self._key_values.set(given, "yes", EXPLAINED)
         return None
 
     async def _has_place(self, person: User, data: dict[str, Any]) -> bool:

@@ -18,6 +18,7 @@ import pytest
 from redis import Redis
 
 from tests.support.bot_process import RunBot, StartBot
+from tests.support.chat import press_button, text
 from tests.support.photos import COLORS, draw
 from tests.support.telegram import TOKEN, Telegram, slow_downloads
 
@@ -32,9 +33,9 @@ def fill_disk(process: subprocess.Popen[str], state: Path) -> Iterator[None]:
 
 
 @contextmanager
-def lock_database(process: subprocess.Popen[str], state: Path) -> Iterator[None]:
+def lock_database(process: subprocess.Popen[str], state: Path, name: str = "ledger") -> Iterator[None]:
     """A backup program, or somebody's sqlite3, is at it."""
-    with closing(sqlite3.connect(state / "ledger.sqlite", isolation_level=None)) as database:
+    with closing(sqlite3.connect(state / f"{name}.sqlite", isolation_level=None)) as database:
         database.execute("BEGIN IMMEDIATE")
         yield
 
@@ -57,6 +58,29 @@ def test_what_comes_while_the_state_cannot_be_written_is_answered_afterwards(
     assert set(telegram.replies.values()) == {1}
     telegram.wait_until(lambda: ask(free_port, "/readyz") == "ready\n")
     assert process.poll() is None
+
+
+def test_a_stranger_is_turned_away_once_though_that_cannot_be_noted(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    process = start_bot(ALLOWED_IDS="1")
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    with lock_database(process, tmp_path / "state", "notes"):
+        telegram.send_text("hello", user=3001)
+        telegram.wait_until(lambda: telegram.unconfirmed == 0 or len(telegram.texts()) > 1)
+    assert telegram.texts() == [text("bot", "not-allowed").format(number=3001)]
+
+
+def test_an_answer_is_explained_once_though_that_cannot_be_noted(
+    telegram: Telegram, start_bot: StartBot, explaining_model: Path, tmp_path: Path
+) -> None:
+    process = start_bot(MODEL_PATH=str(explaining_model))
+    photo = telegram.send_photo(draw("red"))
+    telegram.wait_until(lambda: photo in telegram.answers() and telegram.unconfirmed == 0)
+    with lock_database(process, tmp_path / "state", "notes"):
+        press_button(telegram, photo, "why")
+        telegram.wait_until(lambda: telegram.unconfirmed == 0 or len(telegram.sent) > 2)
+    assert len(telegram.sent) == 2  # the answer, and its explanation
 
 
 def test_a_start_waits_for_a_locked_database(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
