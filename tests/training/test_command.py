@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +21,11 @@ from bot.inference.decoding import decode
 from tests.support.datasets import draw_photo, draw_photos
 from tests.support.training_runs import LONG, SMALL, start_training
 from tests.support.warm import run
+from training import command
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.data.split import assign_folds
-from training.fitting import steps
+from training.fitting import fit, steps
 from training.fitting.batches.dataloaders import decode_pictures, make_dataloaders, make_training_loaders
 from training.fitting.callbacks import ExponentialMovingAverage
 from training.fitting.fit import Fit, fit_layers
@@ -194,6 +196,65 @@ def test_a_wrong_label_is_contradicted_by_a_layer_that_did_not_learn_it(two_clas
     (trained,) = train(photos, recipe, tmp_path)
     assert trained.unseen is not None
     assert (trained.unseen.argmax(1) == right).all()
+
+
+@pytest.mark.parametrize("keep", ["mean", "tuned"])
+def test_the_last_layer_alone_is_trained_whatever_a_recipe_would_keep(
+    keep: str, two_classes: Path, tmp_path: Path
+) -> None:
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
+    recipe = replace(SMALL, weights=str(tmp_path / "weights.pth"), epochs=0, keep=keep)
+    (trained,) = train(load_photos(two_classes, 42).photos, recipe, tmp_path)
+    assert trained.kept == "linear"
+
+
+def test_all_layers_learn_from_a_photo_whose_name_is_no_utf8(two_classes: Path, tmp_path: Path) -> None:
+    photo = next((two_classes / "red").iterdir())
+    photo.rename(photo.with_name(os.fsdecode(b"caf\xe9.jpg")))
+    (trained,) = train(load_photos(two_classes, 42).photos, SMALL, tmp_path)
+    assert len(trained.history) == 1
+
+
+def test_a_class_of_one_group_costs_its_labels_judgement_and_not_the_net(
+    two_classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = [
+        replace(photo, group="one") if photo.label == "red" else photo for photo in load_photos(two_classes, 42).photos
+    ]
+    photos = [replace(photo, held_out=photo.held_out and photo.label == "green") for photo in photos]
+    (trained,) = train(photos, SMALL, tmp_path, check_labels=True)
+    assert trained.unseen is None
+    assert "labels are not judged: class red cannot be split" in capsys.readouterr().out
+
+
+def test_figures_of_an_older_net_do_not_stay_beside_a_new_one(
+    two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_report", stop)
+    (tmp_path / "out-report").mkdir()
+    (tmp_path / "out-report" / "metrics.json").write_text("{}")
+    options = ("--weights", "none", "--epochs", "1", "--size", "64", "--outsiders", "none")
+    assert command.main(["--data", str(two_classes), "--out", str(tmp_path / "out"), *options]) == 130
+    assert (tmp_path / "out.pkl").exists()
+    assert not (tmp_path / "out-report" / "metrics.json").exists()
+
+
+def test_ctrl_c_leaves_nothing_of_a_training_in_the_learner(
+    two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit, "_fit", stop)
+    photos = load_photos(two_classes, 42).photos
+    learner = build_learner(photos, SMALL, tmp_path, ["green", "red"])
+    before = [type(callback) for callback in learner.cbs]
+    with pytest.raises(KeyboardInterrupt):
+        fit_layers(learner, photos, SMALL, None, False, None)
+    assert [type(callback) for callback in learner.cbs] == before
 
 
 @pytest.mark.parametrize("content", [b"hello", None, {"fc.weight": torch.zeros(1)}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import time
 from collections.abc import Sequence
@@ -155,6 +156,6 @@ def _describe_run(recipe: Recipe, photos: Sequence[LabelledPhoto]) -> dict[str, 
     lines = "\n".join(f"{photo.path.as_posix()} {photo.label} {photo.held_out}" for photo in photos)
     return {
         **{f"--{name.replace('_', '-')}": value for name, value in asdict(recipe).items()},
-        "--data (its photos, labels or split)": hashlib.sha256(lines.encode()).hexdigest(),
+        "--data (its photos, labels or split)": hashlib.sha256(os.fsencode(lines)).hexdigest(),
         "number of processes": max(1, num_distrib()),
     }

@@ -83,7 +83,8 @@ def fit_layers(  # noqa: PLR0913, PLR0917
         learner.model = unwrap(learner.model)  # what distributed training put around it is still there
         learner.model.load_state_dict(epochs.best)
         interrupted = True
-    learner.remove_cbs(callbacks)
+    finally:
+        learner.remove_cbs(callbacks)
     return Fit(epochs.history, interrupted, checkpoint.seconds)
 
 

@@ -13,7 +13,7 @@ from fastai.torch_core import num_distrib
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.data.photos import LabelledPhoto
+from training.data.photos import DataError, LabelledPhoto
 from training.data.split import assign_folds, leave_source_out
 from training.fitting.batches.dataloaders import (
     Pictures,
@@ -77,13 +77,19 @@ class Steps:
         file, trial = self.folder / CHECKPOINT_FILE, self.folder / TRIAL_FILE
         choice = self._try_without_source(photos, resume and (trial.exists() or not file.exists()), trial)
         recipe = replace(self.recipe, epochs=0) if choice and choice.kept == LINEAR else self.recipe
+        if choice and file.exists() and trial.exists() and file.stat().st_mtime < trial.stat().st_mtime:
+            file.unlink()  # of a training before this one, which began again
         states, fit = self._fit_states(photos, resume and (file.exists() or not choice), recipe, file)
         if choice is None:
             sources = {side: {photo.collection for photo in photos if photo.held_out == side} for side in (True, False)}
             other_source = sources[True].isdisjoint(sources[False])
             choice = self._choose(self._judge(states, _list_held_out(photos), other_source), photos, other_source)
         kept = TUNED if fit.interrupted else choice.kept
-        unseen = self._compute_unseen(photos, LINEAR if fit.interrupted else kept)
+        try:
+            unseen = self._compute_unseen(photos, LINEAR if fit.interrupted else kept)
+        except DataError as error:
+            print(f"labels are not judged: {error}")
+            unseen = None
         self.learner.model.load_state_dict(states[kept])
         shares = choice.shares
         return Trained(self.learner, fit.history, fit.interrupted, fit.seconds, kept, shares, unseen=unseen)
@@ -250,8 +256,9 @@ class Steps:
         self, right: dict[str, NDArray[np.float64]], photos: Sequence[LabelledPhoto], other_source: bool = False
     ) -> Choice:
         if not right:
-            usual = TUNED if self.recipe.epochs else LINEAR
-            return Choice(usual if self.recipe.keep == AUTO or self.features is None else self.recipe.keep, right)
+            if not self.recipe.epochs:
+                return Choice(LINEAR, right)
+            return Choice(TUNED if self.recipe.keep == AUTO or self.features is None else self.recipe.keep, right)
         least = min(sum(photo.label == label for photo in photos) for label in {photo.label for photo in photos})
         choice = Choice(choose(right, least, other_source), right)
         count = len(right[choice.kept])

@@ -155,6 +155,20 @@ def test_a_training_goes_on_after_any_epoch_of_either_part(
     ] == []
 
 
+def test_what_an_earlier_training_left_is_not_gone_on_with(
+    photos: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled = load_photos(photos, 42).photos
+    monkeypatch.setattr(steps, "choose", lambda *_: "tuned")
+    with cut_power_after(3):  # in its second part
+        list(train(labelled, recipe, tmp_path))
+    another = replace(recipe, epochs=1)
+    with cut_power_after(1):  # in its first part
+        list(train(labelled, another, tmp_path))
+    (trained,) = train(labelled, another, tmp_path, resume=True)
+    assert len(trained.history) == 1
+
+
 def test_ctrl_c_while_it_is_decided_loses_nothing(photos: Path, recipe: Recipe, tmp_path: Path) -> None:
     options = (
         *("--data", str(photos), "--out", str(tmp_path / "out"), "--leave-out", "scans"),
