@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,3 +39,10 @@ def explain_missing_packages(requirements: str) -> Iterator[None]:
         if package in OUR_PACKAGES:  # a module of ours that is not there is a fault of ours
             raise
         raise MissingPackageError(f"{package} is not installed. Run: pip install -r {requirements}") from error
+
+
+def show_every_name() -> None:
+    """A name that a screen or pipe cannot show comes out as escapes, and stops nothing. A log grows line by line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)

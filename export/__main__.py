@@ -17,7 +17,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.errors import LabelgramError, MissingPackageError, describe_os_error, explain_missing_packages
+from bot.errors import (
+    LabelgramError,
+    MissingPackageError,
+    describe_os_error,
+    explain_missing_packages,
+    show_every_name,
+)
 from bot.inference.names import parse_name
 
 if TYPE_CHECKING:
@@ -35,6 +41,7 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 the file is written, 1 it could not be made, 2 wrong usage; of the other commands their own."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    show_every_name()
     try:
         with explain_missing_packages("requirements-train.txt"):
             if arguments and arguments[0] in COMMANDS:

@@ -11,12 +11,11 @@ python -m training across --data DIR --out artifacts/NAME   train without each c
 
 from __future__ import annotations
 
-import io
 import sys
 import warnings
 from importlib import import_module
 
-from bot.errors import MissingPackageError, describe_os_error, explain_missing_packages
+from bot.errors import MissingPackageError, describe_os_error, explain_missing_packages, show_every_name
 
 COMMANDS = {
     "fetch": "training.data.fetch",
@@ -36,10 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     if name and name not in COMMANDS:
         print(f"training: there is no command {name!r}. There are {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A name that it cannot show is no reason to stop, and a log grows by lines.
-            stream.reconfigure(errors="backslashreplace", line_buffering=True)
+    show_every_name()
     warnings.filterwarnings("ignore", module="PIL")  # what it says of damaged EXIF names no file
     try:
         with explain_missing_packages("requirements-train.txt"):

@@ -11,7 +11,7 @@ import torch
 
 from bot.inference.names import parse_name
 from training.data.folders import CLASS_FOLDERS
-from training.recipe import AUGMENTATIONS, AUTO, KEEPS, SIZE_WITHOUT_GPU, Recipe, load_recipe, write_options
+from training.recipe import AUGMENTATIONS, AUTO, KEEPS, SIZE_WITHOUT_GPU, Recipe, load_recipe, parse_seed, write_options
 from training.report.command import add_options
 
 EPILOG = (
@@ -154,8 +154,8 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="KIND,...",
         help="kinds of outsiders to test on, not to train on (default: a third, at random)",
     )
-    parser.add_argument("--seed", type=int, default=default.seed, help="of the training (%(default)s)")
-    parser.add_argument("--split-seed", type=int, default=default.split_seed, help="of the split (%(default)s)")
+    parser.add_argument("--seed", type=parse_seed, default=default.seed, help="of the training (%(default)s)")
+    parser.add_argument("--split-seed", type=parse_seed, default=default.split_seed, help="of the split (%(default)s)")
     parser.add_argument(
         "--check-labels",
         action="store_true",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import math
+import re
 import shlex
 import tomllib
 from collections.abc import Mapping
@@ -125,9 +127,22 @@ def load_recipe(name: str) -> dict[str, Any]:
     return {field: tuple(value) if isinstance(value, list) else value for field, value in values.items()}
 
 
-def write_command(name: str, recipe: Mapping[str, Any], data: str | None) -> str:
+def name_weights(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe as a file tells it that others get: of weights in a file it has the name, and no folder of yours."""
+    return {field: Path(value).name if field == "weights" else value for field, value in recipe.items()}
+
+
+def parse_seed(text: str) -> int:
+    """A seed, for argparse: every generator of random numbers takes it, and a few more. Raises ArgumentTypeError."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 999999999")
+    return int(text)
+
+
+def write_command(name: str, recipe: Mapping[str, Any], data: str | None, leave_out: str | None = None) -> str:
     """The command that trains by a recipe as `metrics.json` holds it: what differs from the defaults."""
     words = ["python", "-m", "training", "--data", data or "DIR", "--out", f"artifacts/{name}"]
+    words += ["--leave-out", leave_out] if leave_out else []
     default = Recipe()
     given = {field: tuple(value) if isinstance(value, list) else value for field, value in recipe.items()}
     words += write_options({field: value for field, value in given.items() if value != getattr(default, field, None)})

@@ -48,6 +48,7 @@ def _read(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[str,
     try:
         with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as handle:
             reader = csv.DictReader(handle, restval="")
+            reader.fieldnames = [clean_label(name) for name in reader.fieldnames or []]
             rows = [{name: text for name, text in row.items() if isinstance(text, str)} for row in reader]
             return list(reader.fieldnames or []), rows
     except (OSError, csv.Error) as error:

@@ -28,6 +28,7 @@ from training.data.groups import GROUPS_FILE
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.progress import follow
+from training.recipe import parse_seed
 
 JPEG_QUALITY = 90
 FOLDS = 5
@@ -100,7 +101,7 @@ def _run(data: Path, out: Path, seed: int) -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(copy_at_size(photo, size))
         copies.append(LabelledPhoto(copy, photo.label, photo.group, size))
-    with (out / GROUPS_FILE).open("w", newline="", encoding="utf-8") as handle:
+    with (out / GROUPS_FILE).open("w", newline="", encoding="utf-8", errors="surrogateescape") as handle:
         rows = [(copy.path.relative_to(out).as_posix(), copy.label, copy.group) for copy in copies]
         csv.writer(handle, lineterminator="\n").writerows([("path", "label", "group"), *rows])
     print(
@@ -117,5 +118,5 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the copies")
-    parser.add_argument("--seed", type=int, default=42, help="of the sizes drawn (%(default)s)")
+    parser.add_argument("--seed", type=parse_seed, default=42, help="of the sizes drawn (%(default)s)")
     return parser

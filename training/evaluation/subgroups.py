@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bot.inference.decoding import read
+from bot.inference.names import clean_label
 from training.data.groups import GROUPS_FILE
 from training.data.photos import DataError, LabelledPhoto
 from training.data.tables import read_header, read_table
@@ -127,7 +128,8 @@ def read_columns(photos: Sequence[LabelledPhoto], folder: Path, columns: Sequenc
             raise DataError(f"{GROUPS_FILE} has no column {column}. --by takes one of {', '.join(known)}.")
     rows = {row["path"]: row for row in read_table(file, ("path", *columns), folder)}
     names = [photo.path.relative_to(folder).as_posix() for photo in photos]
-    return {column: [rows.get(name, {}).get(column) or UNKNOWN for name in names] for column in columns}
+    cells = [rows.get(name, {}) for name in names]
+    return {column: [clean_label(row.get(column, "")) or UNKNOWN for row in cells] for column in columns}
 
 
 def break_down(

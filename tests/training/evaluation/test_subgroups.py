@@ -167,5 +167,6 @@ def test_a_groups_csv_in_latin_1_is_read(tmp_path: Path) -> None:
     photos = [save(tmp_path, "cat/1.png", paint(BLUE))]
     (tmp_path / "groups.csv").write_bytes("path,faces,größe\ncat/1.png,2,groß\n".encode("latin-1"))
     assert find_traits(photos, tmp_path)["faces"] == ["2"]
+    assert read_columns(photos, tmp_path, ["größe"]) == {"größe": ["groß"]}
     with pytest.raises(DataError, match="no column night"):
         read_columns([], tmp_path, ["night"])
