@@ -15,7 +15,7 @@ ROWS = 12
 RIGHT, WRONG = 2, 2
 """Photos of each class."""
 MOST_SUSPECTS = 0.03
-"""Share of the judged photos that the list of label errors names at most: a person looks at each."""
+"""Share of the photos that the list of label errors names at most: a person looks at each."""
 
 
 @dataclass(frozen=True)

@@ -38,13 +38,13 @@ def main(arguments: list[str]) -> int:
 
 def _run(pickle: Path, data: Path | None, left_out: Sequence[Path], breakdown: Breakdown) -> None:
     run = load_run(pickle, data)
-    adopt_left_out(left_out, run.report, get_labels(run.learner.dls))
     if breakdown == NO_MORE:
         breakdown = run.facts.breakdown  # as the training was told to
     if not any(photo.held_out for photo in run.photos):
         raise DataError(
             f"{pickle} learned from all photos; its figures are those of folds, whose nets are not kept. Train again."
         )
+    adopt_left_out(left_out, run.report, get_labels(run.learner.dls))
     print(f"measuring on {sum(photo.held_out for photo in run.photos)} held-out photos")
     facts = replace(run.facts, data=run.folder.as_posix(), breakdown=breakdown)
     evaluation = write_report(run.learner, run.photos, facts, run.report).metrics.evaluation

@@ -3,7 +3,7 @@
     python -m training compare artifacts/A-report artifacts/B-report ... [--out FILE.md]
 
 A row per recipe: runs that differ in `--seed` alone share one, with their mean and, in brackets, their range. All must
-have held out the same photos, or their figures could not be compared.
+be judged by the same photos, or their figures could not be compared.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 from bot.inference.photo_files import show_path
 from training.data.photos import DataError
 from training.data.split import read_split
+from training.evaluation.evaluate import FOLDS
 from training.runs import SPLIT_FILE, read_metrics
 
 SEED = "seed"
@@ -39,8 +40,8 @@ class Run:
     recipe: dict[str, Any]
     figures: dict[str, float]
     """Column -> accuracy 0 to 1, loss, or minutes."""
-    held_out: dict[str, str]
-    """Path of a held-out photo -> its label."""
+    judged: dict[str, str]
+    """Path of a photo that it is judged by -> its label."""
 
     def describe(self) -> dict[str, str]:
         """The recipe's fields as texts, but for the seed."""
@@ -68,19 +69,21 @@ def read_run(folder: Path) -> Run:
             **({"validation loss": run.history[-1].valid_loss} if run.history else {}),
             "minutes": run.seconds / 60,
         },
-        held_out={photo.path.as_posix(): photo.label for photo in split if photo.held_out},
+        judged={
+            photo.path.as_posix(): photo.label for photo in split if photo.held_out or evaluation.judged_by == FOLDS
+        },
     )
 
 
 def compare(runs: Sequence[Run]) -> str:
-    """The table, in Markdown. Raises CompareError if the runs held out different photos."""
+    """The table, in Markdown. Raises CompareError if the runs are judged by different photos."""
     first = runs[0]
     for run in runs[1:]:
-        strange = run.held_out.keys() ^ first.held_out.keys()
+        strange = run.judged.keys() ^ first.judged.keys()
         if strange:
             raise CompareError(
-                f"{first.name} and {run.name} did not hold out the same photos: {len(strange)} are held out by one of "
-                f"them alone, such as {min(strange)}. Train them with the same --data and --split-seed."
+                f"{first.name} and {run.name} are not judged by the same photos: {len(strange)} judge one of them "
+                f"alone, such as {min(strange)}. Train them with the same --data and --split-seed."
             )
     rows: dict[str, list[Run]] = {}
     for run in runs:
@@ -104,10 +107,8 @@ def compare(runs: Sequence[Run]) -> str:
 
 
 def _compare_labels(first: Run, other: Run) -> str:
-    changed = sum(other.held_out[path] != label for path, label in first.held_out.items())
-    return (
-        f"{changed} of the held-out photos have another label in {other.name} than in {first.name}." if changed else ""
-    )
+    changed = sum(other.judged[path] != label for path, label in first.judged.items())
+    return f"{changed} of the judged photos have another label in {other.name} than in {first.name}." if changed else ""
 
 
 def _unit(column: str) -> Callable[[float], str]:

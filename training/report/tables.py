@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from training.data.split import FOLDS
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.left_out import LeftOut
 from training.evaluation.subgroups import MEANINGS
@@ -65,7 +64,7 @@ def list_split(run: RunFacts) -> Rows:
     share = split.naive_twins / split.naive_held_out if split.naive_held_out else 0.0
     leak = f"{split.naive_twins:,} of {split.naive_held_out:,} held-out photos ({show_percent(share)})"
     return [
-        ("held out", f"one photo in {FOLDS}, near-duplicates always together"),
+        ("held out", f"{sum(run.photos['valid'].values()):,} photos, near-duplicates always together"),
         ("near-duplicates found by", split.grouped_by),
         ("photos with a near-duplicate", split.near_duplicates),
         ("a naive random split would leak", leak),

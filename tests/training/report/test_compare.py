@@ -8,7 +8,7 @@ import pytest
 
 from bot.inference.contract import Unsure
 from training.evaluation.calibration import Calibration
-from training.evaluation.evaluate import HELD_OUT, CollectionScores, Evaluation, Scores
+from training.evaluation.evaluate import FOLDS, HELD_OUT, CollectionScores, Evaluation, Scores
 from training.evaluation.intervals import Share
 from training.fitting.callbacks import Epoch
 from training.report.compare import main
@@ -26,6 +26,7 @@ def write_report(
     accuracy: float,
     recipe: dict[str, object] | None = None,
     held_out: str = "a",
+    judged_by: str = HELD_OUT,
     interrupted: bool = False,
     collections: dict[str, float] | None = None,
 ) -> Path:
@@ -47,7 +48,7 @@ def write_report(
             data="photos",
         ),
         evaluation=Evaluation(
-            judged_by=HELD_OUT,
+            judged_by=judged_by,
             scores=score(accuracy),
             neutral=score(accuracy - 0.01),
             padded={},
@@ -115,15 +116,26 @@ def test_reports_on_different_photos_are_refused(tmp_path: Path, capsys: pytest.
     one, two = (write_report(tmp_path / f"{name}-report", 0.9, held_out=name) for name in "ab")
     assert main([str(one), str(two)]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("compare: a and b did not hold out the same photos: 2 are held out by one of them alone")
+    assert error.startswith("compare: a and b are not judged by the same photos: 2 judge one of them alone")
     assert "x/a.jpg" in error
+
+
+def test_reports_on_different_photos_that_were_all_learned_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = (write_report(tmp_path / f"{name}-report", 0.9, judged_by=FOLDS) for name in "ab")
+    assert main([str(one), str(two)]) == 0
+    (two / "split.csv").write_text((two / "split.csv").read_text().replace("x/c.jpg", "x/d.jpg"))
+    capsys.readouterr()
+    assert main([str(one), str(two)]) == 2
+    assert "a and b are not judged by the same photos: 2 judge one of them alone" in capsys.readouterr().err
 
 
 def test_mended_labels_are_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = (write_report(tmp_path / f"{name}-report", 0.9) for name in ("one", "two"))
     (two / "split.csv").write_text((two / "split.csv").read_text().replace("x/a.jpg,x", "x/a.jpg,y"))
     assert main([str(one), str(two)]) == 0
-    assert "1 of the held-out photos have another label in two than in one." in capsys.readouterr().out
+    assert "1 of the judged photos have another label in two than in one." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", [None, "hello", "[]", "{}"])
