@@ -15,6 +15,7 @@ from export.metadata import TrainedOn, list_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.evaluation.left_out import LeftOut
 from training.fitting.batches.dataloaders import get_labels
+from training.recipe import name_weights
 from training.report.figures import find_left_out
 from training.runs import Metrics, Run, load_run, read_metrics
 
@@ -79,7 +80,7 @@ class TrainingRun(Run):
             photos={label: sum(photo.label == label for photo in self.learned) for label in self.labels},
             collections=dict(sorted(collections.items())) if len(collections) > 1 else {},
             split=self.facts.split,
-            recipe=self.facts.recipe,
+            recipe=name_weights(self.facts.recipe),
             breakdown=self.facts.breakdown,
             about=about,
             weights=weights or WEIGHTS.get(self.recipe.weights, Path(self.recipe.weights).name),

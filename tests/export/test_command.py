@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.support.photos import encode
 from tests.support.warm import Command, run
 from training.evaluation.answers import Answers
 from training.fitting.learner import compute_logits
+from training.recipe import name_weights
 from training.runs import read_metrics as read_report
 
 
@@ -54,7 +56,7 @@ def test_the_file_meets_the_contract(exported: Path) -> None:
             {label: recall.share for label, recall in told.items()}, abs=1e-4
         )
         assert metrics.temperature == pytest.approx(report.evaluation.calibration.temperature, abs=1e-3)
-    assert read_trained_on(contract).recipe == report.run.recipe
+    assert read_trained_on(contract).recipe == name_weights(report.run.recipe)
 
 
 def test_nothing_in_the_file_tells_of_the_machine_that_made_it(exported: Path) -> None:
@@ -161,12 +163,14 @@ def test_given_photos_are_checked_on_too_and_unreadable_ones_named(trained: Path
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "a.jpg").write_bytes((trained / "photos" / "red" / "00.jpg").read_bytes())
     (tmp_path / "more" / "text.jpg").write_text("hello")
+    (tmp_path / "more" / os.fsdecode(b"caf\xe9.jpg")).write_text("hello")
     (tmp_path / "none").mkdir()
     held_out = sum(read_report(trained / "toy-report").run.photos["valid"].values())
     command = ["export", str(trained / "toy.pkl"), "--out", str(tmp_path / "x.onnx"), "--photos"]
     done = run(*command, str(tmp_path / "more"))
     assert done.returncode == 0
     assert "text.jpg: not a photo" in done.stdout
+    assert r"caf\udce9.jpg: not a photo" in done.stdout
     assert f"checking on 200 photos, {held_out} of them held out" in done.stdout
     done = run(*command, str(tmp_path / "none"))
     assert done.returncode == 1

@@ -73,10 +73,15 @@ def find_kinds(source: str) -> list[Kind]:
 
 
 def part_kinds(kinds: Sequence[Kind], unseen: Sequence[str], seed: int) -> tuple[list[Kind], list[Kind]]:
-    """The kinds to train on, and those kept out. Raises DataError if `unseen` names one that is not there, or all."""
+    """The kinds to train on, and those kept out. Raises DataError if `unseen` names all, or none that is there.
+
+    One that is not there is told of: a recipe names kinds of which somebody else has some.
+    """
     names = [kind.name for kind in kinds]
     missing = sorted(set(unseen) - set(names))
-    if kinds and missing:
+    if kinds and missing and len(missing) < len(set(unseen)):
+        print(f"note: there are no outsiders of the kind {', '.join(missing)}, so they are not measured")
+    elif kinds and missing:
         raise DataError(f"there are no outsiders of the kind {', '.join(missing)}, only {', '.join(names)}.")
     if kinds and not set(names) - set(unseen):
         raise DataError("--unseen names all kinds of outsiders, none is left to train on. Leave some out.")

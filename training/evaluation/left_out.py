@@ -28,7 +28,7 @@ from training.evaluation.evaluate import Scores, score
 from training.evaluation.evidence import Location
 from training.evaluation.out_of_distribution import Rejection, measure_rejection
 from training.evaluation.subgroups import FACE_HEIGHT, FACES, Group, Traits, break_down
-from training.recipe import read_fields
+from training.recipe import name_weights, read_fields
 from training.records import from_json, read_file, to_json, write_file
 
 LEFT_OUT_FOLDER = "left-out"
@@ -142,7 +142,7 @@ class LeftOut:
 
 def _fill(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe as files hold it, with the fields that its file leaves out."""
-    return asdict(read_fields(recipe)) | dict(recipe)
+    return asdict(read_fields(recipe)) | name_weights(recipe)
 
 
 def make_run(
@@ -245,7 +245,7 @@ def measure_left_out(runs: Sequence[LeftOutRun], traits: Mapping[str, Traits]) -
         run.collection: _measure(run, answers[run.collection], temperature, rule, traits.get(run.collection, {}))
         for run in runs
     }
-    return LeftOut(temperature, rule, collections, {run.collection: run.recipe for run in runs})
+    return LeftOut(temperature, rule, collections, {run.collection: name_weights(run.recipe) for run in runs})
 
 
 def _measure(run: LeftOutRun, answers: Answers, temperature: float, rule: Unsure, traits: Traits) -> LeftOutCollection:

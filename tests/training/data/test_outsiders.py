@@ -76,7 +76,7 @@ def test_a_folder_that_cannot_be_used_is_refused(folder: Path) -> None:
         find_kinds(str(folder))
 
 
-def test_kinds_are_kept_out_of_training_by_name_or_by_lot(folder: Path) -> None:
+def test_kinds_are_kept_out_of_training_by_name_or_by_lot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kinds = find_kinds(str(folder))
     trained_on, unseen = part_kinds(kinds, ("cups", "noise"), seed=1)
     assert {kind.name for kind in unseen} == {"cups", "noise"}
@@ -87,7 +87,9 @@ def test_kinds_are_kept_out_of_training_by_name_or_by_lot(folder: Path) -> None:
     assert any(part_kinds(kinds, (), seed=seed)[1] != drawn[1] for seed in range(2, 6))
     assert part_kinds([], (), seed=1) == ([], [])
     with pytest.raises(DataError, match=r"there are no outsiders of the kind cats, only noise, clouds, .*cups, dogs"):
-        part_kinds(kinds, ("cats", "cups"), seed=1)
+        part_kinds(kinds, ("cats",), seed=1)
+    assert [kind.name for kind in part_kinds(kinds, ("cats", "cups"), seed=1)[1]] == ["cups"]
+    assert "there are no outsiders of the kind cats, so they are not measured" in capsys.readouterr().out
     with pytest.raises(DataError, match="none is left to train on"):
         part_kinds(kinds, [kind.name for kind in kinds], seed=1)
 
