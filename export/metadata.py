@@ -59,7 +59,7 @@ class Int8Loss:
     """What int8 changed, on the photos that the export checked."""
 
     accuracy: float
-    """Of the float32 file on the judged photos."""
+    """Of the float32 file on the photos of its training run among them; it may have learned from these."""
     label_agreement: float
     """Share of the checked photos that both name alike."""
     difference: float

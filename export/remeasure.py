@@ -23,7 +23,7 @@ from export.measure import evaluate_file, locate_evidence
 from export.metadata import read_metrics, read_trained_on, write_json
 from export.pipeline import write
 from training.data.photos import DataError
-from training.evaluation.evaluate import judge
+from training.evaluation.evaluate import FOLDS, judge
 from training.recipe import read_fields
 from training.report.figures import find_left_out
 
@@ -48,6 +48,11 @@ def remeasure(model: Path, data: Path, report: Path | None = None, about: Path |
     classifier = Classifier(model, threads=2)
     contract = classifier.contract
     metrics, trained_on = read_metrics(contract), read_trained_on(contract)
+    if metrics.evaluation.judged_by == FOLDS:
+        raise DataError(
+            f"{model} learned from all its photos. Its figures are of the folds' nets, which are not kept. "
+            "Export it again."
+        )
     photos = find_known(data, contract.labels, trained_on)
     if not photos.complete:
         raise DataError(f"{data} lacks photos of the training run. --data names the folder that it was trained on.")

@@ -1,10 +1,8 @@
 """The training half of Labelgram: folders of photos go in, a fastai Learner and a report come out.
 
-`photos` (folders -> labelled photos, near-duplicate groups, split), `recipe` (how to train), `batches` (photos and
-`outsiders` -> batches, worn by `augment`), `learner` (batches -> trained net, one of `nets`, with `callbacks` and a
-`checkpoint`), `report` (trained net -> figures by `traits`, `calibration` and `rejection`, `pictures`, one `page`),
-`run` (what it all leaves, read back). Commands of their own: `neutral` makes copies whose size tells nothing of their
-label, `collect` gathers outsiders, `compare` puts runs side by side, `fetch` brings the original photos.
+`command` is the way through: `data` (folders -> labelled photos, near-duplicate groups, split, outsiders), `recipe`
+(how to train), `fitting` (photos -> a trained net), `evaluation` (a net's answers -> figures), `report` (figures -> one
+page), `runs` (what it all leaves, read back). `across` trains without each collection in turn.
 """
 
 import warnings

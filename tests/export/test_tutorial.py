@@ -141,7 +141,7 @@ def test_it_names_more_than_nine_in_ten_photos_that_a_net_has_not_seen(reader: R
     accuracies = re.findall(r"^accuracy (\d+\.\d+)% on (\d+) photos", said, re.MULTILINE)
     assert len(accuracies) == 2
     assert all(float(accuracy) > 90 and int(photos) > 50 for accuracy, photos in accuracies)
-    assert "checking on 260 photos" in said
+    assert "checking on 200 photos" in said
 
 
 def test_the_bot_answers_on_telegram_in_its_own_words(reader: Reader) -> None:
