@@ -60,6 +60,8 @@ class Delivery:
     _in_work: dict[str, Entry] = field(default_factory=dict, init=False)
     _last: dict[tuple[int, Lane], Slot] = field(default_factory=dict, init=False)
     """Of each lane in which there is something."""
+    _is_ending: bool = field(default=False, init=False)
+    """Nothing more begins."""
 
     def __post_init__(self) -> None:
         self._slots = {lane: asyncio.Semaphore(1 if lane is Lane.EXPLANATION else self.at_once) for lane in Lane}
@@ -84,6 +86,8 @@ class Delivery:
             key = self.pseudonymise(await identify(incoming.update, self.bot))
         except AiogramError as error:
             raise RetryLater(f"Telegram cannot be reached: {type(error).__name__}") from None
+        if self._is_ending and key not in self._in_work:  # also what sleeps now and comes again: nobody waits for it
+            raise ShuttingDown("the bot is going down")
         entry = self._in_work.get(key) or self._begin(incoming, incoming.update, key, policy)
         incoming.entry = entry
         try:
@@ -117,6 +121,7 @@ class Delivery:
 
         What waits for others is broken off at once.
         """
+        self._is_ending = True
         entries = self._in_work.values()
         await cancel([entry.task for entry in entries if not entry.is_begun or entry.slot.is_waiting])
         if not self._in_work:

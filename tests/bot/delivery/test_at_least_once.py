@@ -18,7 +18,7 @@ from aiogram.client.telegram import TelegramAPIServer
 from aiogram.types import Message
 from PIL import Image
 
-from bot.delivery.at_least_once import Delivery
+from bot.delivery.at_least_once import Delivery, ShuttingDown
 from bot.delivery.backlog import Backlog
 from bot.delivery.updates.parsing import parse
 from bot.delivery.waiting import Policy
@@ -150,6 +150,49 @@ def test_what_fails_three_times_gets_an_apology(telegram: Telegram, tmp_path: Pa
     assert tries == [message] * 3
     assert telegram.answers() == {message: text("bot", "failed")}
     assert telegram.replies == {message: 1}
+
+
+def test_nothing_begins_once_the_bot_ends_but_what_is_in_work_is_waited_for(telegram: Telegram, tmp_path: Path) -> None:
+    """From the backlog, or from a poller that slept, an update may come while the last answers are waited for."""
+    begun = []
+    dispatcher = Dispatcher()
+
+    async def go() -> None:
+        is_begun, may_end = asyncio.Event(), asyncio.Event()
+
+        @dispatcher.message()
+        async def work(message: Message) -> None:
+            begun.append(message.message_id)
+            is_begun.set()
+            await may_end.wait()
+
+        session = AiohttpSession(api=TelegramAPIServer.from_base(telegram.url))
+        async with Bot(TOKEN, session=session) as bot:
+            state, metrics, name = await open_sqlite(tmp_path, bot.id), Metrics(), Pseudonymiser("s")
+            backlog = Backlog(state.backlog, bot, metrics, name)
+            delivery = Delivery(bot, dispatcher, state.ledger, backlog, Replies(), metrics, name, at_once=4, workers=1)
+
+            async def deliver(message: int, policy: Policy) -> None:
+                incoming = parse(telegram.queue.updates[message], bot, metrics)
+                assert incoming
+                await delivery.deliver(incoming, policy)
+
+            in_work = asyncio.create_task(deliver(first, Policy.HOLD))
+            await is_begun.wait()
+            ending = asyncio.create_task(delivery.finish(60))
+            await asyncio.sleep(0)
+            for policy in Policy:
+                with pytest.raises(ShuttingDown):
+                    await deliver(second, policy)
+            again = asyncio.create_task(deliver(first, Policy.RESEND))
+            may_end.set()
+            await asyncio.gather(ending, in_work, again)
+            assert delivery.in_work == 0
+            await state.close()
+
+    first, second = telegram.send_text("hello"), telegram.send_text("hello again", user=8)
+    asyncio.run(asyncio.wait_for(go(), 60))
+    assert begun == [first]
 
 
 def test_one_persons_flood_gets_one_notice_and_others_their_answers(telegram: Telegram, start_bot: StartBot) -> None:
