@@ -136,10 +136,8 @@ async def _look_at_access(settings: Settings) -> AsyncIterator[Finding]:
 async def _look_at_clock(settings: Settings) -> AsyncIterator[Finding]:
     address = settings.api_server or "https://api.telegram.org"
     try:
-        async with make_session(settings) as session:
-            client = await session.create_session()
-            async with client.head(address, timeout=TIMEOUT) as answer:
-                date = answer.headers.get("Date", "")
+        async with make_session(settings) as session, session.open("HEAD", address, timeout=TIMEOUT) as answer:
+            date = answer.headers.get("Date", "")
     except (ClientError, TimeoutError, OSError) as error:
         text = f"{address} cannot be reached ({type(error).__name__}). Is there a network, a proxy, a firewall?"
         yield Finding(False, "network", text)

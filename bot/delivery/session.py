@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
@@ -22,7 +23,7 @@ from aiogram.exceptions import (
 from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 from aiogram.types import Chat, Message
-from aiohttp import ClientError, ClientSession, ClientTimeout, FormData
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, FormData
 from pydantic import ValidationError
 
 LONGEST_WAIT = 24 * 3600
@@ -36,6 +37,10 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 class RedirectError(ClientError):
     """Telegram sends nobody elsewhere. Another host would get people's answers, and its "ok" would be believed."""
+
+
+class ProxyError(ClientError):
+    """The proxy on the way makes no connection. A package for SOCKS has kinds of its own for that."""
 
 
 class RawUpdates(TelegramMethod[Any]):
@@ -70,22 +75,35 @@ class Session(AiohttpSession):
             self._should_reset_connector = False
         return await super().create_session()
 
+    @asynccontextmanager
+    async def open(self, method: str, url: str, **options: Any) -> AsyncIterator[ClientResponse]:
+        """An answer whose body is not read yet. Raises ClientError, TimeoutError, OSError; no text holds the token."""
+        client = await self.create_session()
+        async with AsyncExitStack() as stack:
+            try:
+                request = client.request(method, url, allow_redirects=False, **options)
+                answer = await stack.enter_async_context(request)
+            except (ClientError, TimeoutError, OSError):
+                raise
+            except Exception as error:
+                raise ProxyError(type(error).__name__) from None
+            yield answer
+
     async def make_request(
         self, bot: Bot, method: TelegramMethod[TelegramType], timeout: float | None = None
     ) -> TelegramType:
         url = self.api.api_url(token=bot.token, method=method.__api_method__)
         body = self._build_body(bot, method)
         try:
-            client = await self.create_session()
-            async with client.post(
+            async with self.open(
+                "POST",
                 url,
                 data=body,
                 headers=FORM if isinstance(body, bytes) else None,
                 timeout=ClientTimeout(self.timeout if timeout is None else timeout),
-                allow_redirects=False,
             ) as answer:
                 content = await answer.read()
-        except Exception as error:  # what a proxy refuses: a kind of its own in each package
+        except Exception as error:
             raise TelegramNetworkError(method, type(error).__name__) from None
         return cast(TelegramType, self.check_response(bot, method, answer.status, content).result)
 
@@ -97,13 +115,8 @@ class Session(AiohttpSession):
         chunk_size: int = 65536,
         raise_for_status: bool = True,
     ) -> AsyncGenerator[bytes, None]:
-        client = await self.create_session()
-        async with client.get(
-            url,
-            headers=headers,
-            timeout=ClientTimeout(timeout),
-            raise_for_status=raise_for_status,
-            allow_redirects=False,
+        async with self.open(
+            "GET", url, headers=headers, timeout=ClientTimeout(timeout), raise_for_status=raise_for_status
         ) as answer:
             if answer.status != HTTPStatus.OK:
                 raise RedirectError

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
+from aiohttp import ClientError
 
+from bot.delivery.session import ProxyError, Session
 from tests.support.bot_process import RunBot, StartBot, environment
 from tests.support.network.proxies import PASSWORD, Proxy
 from tests.support.paths import ROOT
@@ -72,6 +76,49 @@ def test_a_wrong_password_is_waited_out_without_being_printed(
     assert process.poll() is None
     assert "wrong-one" not in (tmp_path / "bot.log").read_text()
     assert "Traceback" not in (tmp_path / "bot.log").read_text()
+
+
+@pytest.fixture(params=["nobody listens", "wrong password"])
+def refusing(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a SOCKS proxy that makes no connection."""
+    pytest.importorskip("aiohttp_socks", reason="requirements-proxy.txt")
+    proxy = Proxy("socks5")
+    if request.param == "wrong password":
+        yield proxy.url.replace(PASSWORD, "wrong-one")
+        proxy.close()
+    else:
+        proxy.close()
+        yield proxy.url
+
+
+def test_a_download_over_a_socks_proxy_that_refuses_is_a_trouble_of_the_network(
+    refusing: str, telegram: Telegram
+) -> None:
+    async def fetch() -> bytes:
+        async with Session(through=refusing) as session:
+            stream = session.stream_content(f"{telegram.url}/file/bot{TOKEN}/photos/1.jpg")
+            return b"".join([chunk async for chunk in stream])
+
+    with pytest.raises(ProxyError) as error:
+        asyncio.run(fetch())
+    assert isinstance(error.value, ClientError)
+    assert TOKEN not in "".join(format_exception(error.value))
+
+
+def test_the_doctor_says_that_a_socks_proxy_refuses(
+    refusing: str, telegram: Telegram, color_model: Path, tmp_path: Path
+) -> None:
+    settings = {"BOT_TOKEN": TOKEN, "MODEL_PATH": str(color_model), "TELEGRAM_API_SERVER": telegram.url}
+    settings |= {"STATE_DIR": str(tmp_path / "state"), "TELEGRAM_PROXY": refusing}
+    command = [sys.executable, "-W", "ignore", "-m", "bot", "doctor"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(**settings), capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 1
+    assert f"BAD  network: {telegram.url} cannot be reached (ProxyError)." in done.stdout
+    assert "BAD  token: Telegram did not say whether it is good" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "wrong-one" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
