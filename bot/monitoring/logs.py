@@ -18,12 +18,16 @@ BAD_REQUESTS = ("aiohttp.http_exceptions", "aiohttp.web_protocol")
 
 
 def set_up_logging(level: str, form: str, secret: str | None) -> None:
-    """Log from `level` on, as `text` or `json`; wherever `secret` would stand in a line or a traceback, `***` does."""
+    """Log from `level` on, as `text` or `json`; wherever `secret` would stand in a line or a traceback, `***` does.
+
+    DEBUG is for the bot's own lines. Libraries write what they work on in theirs: Pillow each EXIF tag, names and places.
+    """
     handler = logging.StreamHandler()
     handler.addFilter(shorten_bad_request)
     handler.addFilter(OnceAMinute())
     handler.setFormatter(_Json(secret) if form == "json" else _Text(secret))
-    logging.basicConfig(level=level, handlers=[handler])
+    logging.basicConfig(level="INFO" if level == "DEBUG" else level, handlers=[handler])
+    logging.getLogger("bot").setLevel(level)
     if level == "INFO":
         logging.getLogger("aiogram.event").setLevel("WARNING")  # a second line for each update
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from bot.inference.decoding import read
 from tests.support.bot_process import RunBot, StartBot
@@ -151,6 +151,24 @@ def test_a_download_that_fails_is_told_and_leaves_no_token_in_the_log(
     assert telegram.answers()[message] == text("refusal", "not-delivered")
     # That the token is not in there is checked by the fixture, after every test.
     telegram.wait_until(lambda: "download failed" in (tmp_path / "bot.log").read_text())
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_what_a_camera_wrote_into_a_photo_is_in_no_log(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path, form: str
+) -> None:
+    tags = Image.Exif()
+    tags[ExifTags.Base.Artist] = "Wilhelmina Quist"
+    tags[ExifTags.IFD.GPSInfo] = {1: "N", 2: (47.0, 11.0, 53.71875)}
+    document = encode(draw("green"), form, exif=tags)
+    message = telegram.send_document(document, f"image/{form.lower()}", "holiday")
+    start_bot(LOG_LEVEL="DEBUG")
+    telegram.wait_until(lambda: message in telegram.answers())
+    assert telegram.answers()[message].startswith("I see: green.")
+    log = (tmp_path / "bot.log").read_text()
+    assert "answering as" in log
+    assert "Quist" not in log
+    assert "53.7" not in log
 
 
 def test_a_download_that_fails_once_is_tried_again(telegram: Telegram, start_bot: StartBot) -> None:
