@@ -25,18 +25,29 @@ MAX_FILE_BYTES = 200_000_000
 
 
 def find_photos(folder: Path) -> list[Path]:
-    """The files in `folder` and below it that are named like photos, sorted. Raises OSError if it is not a folder."""
-    return [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES or path.is_dir()]
+    """The files in `folder` and below it that are named like photos, sorted.
+
+    With them come the folders that cannot be listed: reading one says why. Raises OSError if `folder` is not a folder.
+    """
+    files, unlisted = list_files(folder)
+    return sorted([*(path for path in files if path.suffix.lower() in SUFFIXES), *unlisted])
 
 
-def list_files(folder: Path) -> list[Path]:
-    """All files in `folder` and below it, sorted, with those folders that cannot be listed: reading one says why.
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """False also for what cannot be looked at, where Path.is_dir raises OSError up to Python 3.13."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def list_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """All files in `folder` and below it, sorted, and the folders there that cannot be listed.
 
     Linked folders are read too. Each folder is read once, and none above `folder`, so a loop of links ends and no file
     is there twice. Raises OSError if `folder` is not a folder.
     """
     files: list[Path] = []
-    visited = {_identify(parent) for parent in folder.resolve(strict=True).parents}
+    unlisted: list[Path] = []
+    # Path.resolve raises RuntimeError for links that lead to each other, up to Python 3.12.
+    visited = {_identify(parent) for parent in Path(os.path.realpath(folder, strict=True)).parents}
     folders, links = deque([folder]), deque[Path]()
     while folders or links:  # real folders come first: a file is listed by its own path where it has one
         current = folders.popleft() if folders else links.popleft()
@@ -48,7 +59,7 @@ def list_files(folder: Path) -> list[Path]:
             with os.scandir(current) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
         except OSError:
-            files.append(current)
+            unlisted.append(current)
             continue
         for entry in listed:
             if entry.name.startswith(".") or entry.name.casefold() in SKIPPED_FOLDERS:
@@ -57,7 +68,7 @@ def list_files(folder: Path) -> list[Path]:
                 files.append(current / entry.name)
             else:
                 (links if entry.is_symlink() else folders).append(current / entry.name)
-    return sorted(files)
+    return sorted(files), sorted(unlisted)
 
 
 def read_photo(path: Path) -> bytes:

@@ -20,7 +20,7 @@ BAD_REQUESTS = ("aiohttp.http_exceptions", "aiohttp.web_protocol")
 def set_up_logging(level: str, form: str, secret: str | None) -> None:
     """Log from `level` on, as `text` or `json`; wherever `secret` would stand in a line or a traceback, `***` does.
 
-    DEBUG is for the bot's own lines. Libraries write what they work on in theirs: Pillow each EXIF tag, names and places.
+    DEBUG is for the bot's own lines. Libraries log what they work on: Pillow each EXIF tag, with names and places.
     """
     handler = logging.StreamHandler()
     handler.addFilter(shorten_bad_request)

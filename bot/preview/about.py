@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bot.inference.photo_files import find_photos
+from bot.inference.photo_files import find_photos, is_folder
 from bot.preview.card import describe_card
 from bot.telegram.dispatcher import Parts
 from bot.texts.replies import COMMANDS, DONATING
@@ -46,7 +46,7 @@ class About:
         self._card = model.with_suffix(".md")
         self._parts = parts
         folder = model.with_name(f"{model.stem}-examples")
-        photos = find_photos(folder)[:MOST_EXAMPLES] if folder.is_dir() else []
+        photos = find_photos(folder)[:MOST_EXAMPLES] if is_folder(folder) else []
         self.examples = {photo.name: photo for photo in photos}
         """Files by the names that the page asks for."""
 

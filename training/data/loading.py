@@ -50,9 +50,10 @@ def load_photos(
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}. --data names a folder with one folder of photos per class.")
-    files = list_files(folder)
-    named = [path for path in files if path.suffix.lower() in SUFFIXES or path.is_dir()]
-    others = Counter(path.suffix.lower() for path in files if path.suffix.lower() not in SUFFIXES and path.is_file())
+    files, unlisted = list_files(folder)
+    photo_files = [path for path in files if path.suffix.lower() in SUFFIXES]
+    named = sorted([*photo_files, *unlisted])
+    others = Counter(path.suffix.lower() for path in files) - Counter(path.suffix.lower() for path in photo_files)
     places = _place(folder, named, class_folder)
     skipped = [Skipped(path, "it lies in no class folder") for path in named if path not in places]
     left_alone = [path for path, place in places.items() if place.side == TEST]
@@ -92,7 +93,7 @@ def find_collections(folder: Path, class_folder: str = "auto") -> dict[str, set[
     """The labels in each collection of `folder`, as its folders say; no photo is read. Raises DataError."""
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}. --data names a folder with one folder of photos per class.")
-    named = [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES]
+    named = [path for path in list_files(folder)[0] if path.suffix.lower() in SUFFIXES]
     labels: defaultdict[str, set[str]] = defaultdict(set)
     for place in _place(folder, named, class_folder).values():
         if place.label:

@@ -14,7 +14,7 @@ from bot.commands.classify.sorting import Sorter
 from bot.commands.classify.watching import watch
 from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError, Reason
-from bot.inference.photo_files import SUFFIXES, find_photos, read_photo, read_stream
+from bot.inference.photo_files import SUFFIXES, find_photos, is_folder, read_photo, read_stream
 from bot.settings import Settings
 
 STDIN = "-"
@@ -60,17 +60,22 @@ def _answer(path: str, classifier: Classifier) -> Answer:
 
 def _list_photos(paths: Sequence[str]) -> Iterator[str]:
     for path in paths:
-        if path != STDIN and Path(path).is_dir():
-            # An empty folder goes on itself: reading it fails, and says so.
-            yield from map(str, find_photos(Path(path)) or [Path(path)])
-        else:
-            yield path
+        # What holds no photo, or cannot be looked at, goes on itself: reading it fails, and says why.
+        yield from _find_photos(path) or [path]
+
+
+def _find_photos(path: str) -> list[str]:
+    """None where `path` is no folder."""
+    try:
+        return list(map(str, find_photos(Path(path)))) if path != STDIN and is_folder(path) else []
+    except OSError:
+        return []
 
 
 def _read(path: str) -> bytes:
     if path == STDIN:
         return read_stream(sys.stdin.buffer)
-    if Path(path).is_dir():
+    if is_folder(path):
         os.listdir(path)  # noqa: PTH208  # where that fails, the system says why
         raise PhotoError(Reason.UNREADABLE, f"there is no photo in this folder ({' '.join(sorted(SUFFIXES))})")
     return read_photo(Path(path))

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from bot.commands.classify.output import Answer
 from bot.errors import LabelgramError, explain_os_error
+from bot.inference.photo_files import is_folder
 
 UNSURE = "unsure"
 """The folder of photos that get no label."""
@@ -27,7 +28,7 @@ class Sorter:
     def __init__(self, target: Path, sources: Sequence[str]) -> None:
         """`sources` are the files and folders that are read. Raises SortError if `target` is in one, or no folder."""
         for source in sources:
-            if Path(source).is_dir() and target.resolve().is_relative_to(Path(source).resolve()):
+            if is_folder(source) and _resolve(target).is_relative_to(_resolve(source)):
                 raise SortError(f"--sort-into {target} is inside of {source}, which is read. Name a folder elsewhere.")
         try:
             target.mkdir(parents=True, exist_ok=True)
@@ -48,6 +49,11 @@ class Sorter:
         except OSError as error:
             return replace(answer, prediction=None, error=f"it could not be copied to {folder}: {error.strerror}")
         return answer
+
+
+def _resolve(path: str | Path) -> Path:
+    """Without links. Path.resolve raises RuntimeError for links that lead to each other, up to Python 3.12."""
+    return Path(os.path.realpath(path))
 
 
 def _copy(photo: Path, folder: Path) -> None:

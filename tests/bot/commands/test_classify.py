@@ -214,15 +214,79 @@ def test_a_folder_that_goes_away_ends_the_watch_with_a_line(tmp_path: Path, colo
     )
 
 
-def test_a_folder_that_may_not_be_read_is_told_as_such(tmp_path: Path, color_model: Path) -> None:
-    as_others = [] if os.geteuid() else ["setpriv", "--bounding-set=-all"]  # root reads all, but for its capabilities
-    if as_others and not shutil.which("setpriv"):
+@pytest.fixture
+def unprivileged() -> list[str]:
+    """What goes before a command for which files' modes hold: root may read all."""
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
         pytest.skip("setpriv is not installed")
+    return [] if os.geteuid() else ["setpriv", "--bounding-set=-all"]
+
+
+def test_a_folder_that_may_not_be_read_is_told_as_such(
+    tmp_path: Path, color_model: Path, unprivileged: list[str]
+) -> None:
     (tmp_path / "locked").mkdir(mode=0)
-    command = [*as_others, BOT_PYTHON, "-m", "bot", "classify", "--model", str(color_model), str(tmp_path)]
+    command = [*unprivileged, BOT_PYTHON, "-m", "bot", "classify", "--model", str(color_model), str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout == f"{tmp_path / 'locked'}: error: Permission denied\n"
+
+
+def test_a_path_that_cannot_be_looked_at_keeps_no_other_from_its_answer(
+    folder: Path, tmp_path: Path, color_model: Path, unprivileged: list[str]
+) -> None:
+    closed, listed = tmp_path / "closed", tmp_path / "listed"
+    for place in (closed, listed):
+        (place / "deeper").mkdir(parents=True)
+        (place / "photo.jpg").write_bytes(encode(draw("blue")))
+    (listed / "notes.txt").touch()
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    endless = "longer-than-a-name-may-be" * 20
+    closed.chmod(0)
+    listed.chmod(0o444)  # names can be listed, and nothing more
+    paths: list[str | Path] = [
+        endless,
+        closed / "photo.jpg",
+        closed / "deeper",
+        tmp_path / "circle",
+        listed,
+        folder / "a.jpg",
+    ]
+    command = [*unprivileged, BOT_PYTHON, "-m", "bot", "classify", "--model", str(color_model)]
+    done = subprocess.run(
+        [*command, "--sort-into", tmp_path / "sorted", *paths],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    listed.chmod(0o755)
+    closed.chmod(0o755)
+    assert (done.returncode, done.stderr) == (1, "")
+    *refused, answer = done.stdout.splitlines()
+    assert refused == [
+        f"{endless}: error: File name too long",
+        f"{closed / 'photo.jpg'}: error: Permission denied",
+        f"{closed / 'deeper'}: error: Permission denied",
+        f"{tmp_path / 'circle'}: error: Too many levels of symbolic links",
+        f"{listed / 'deeper'}: error: Permission denied",
+        f"{listed / 'photo.jpg'}: error: Permission denied",
+    ]
+    assert answer.startswith(f"{folder / 'a.jpg'}: red 99.")
+    assert (tmp_path / "sorted" / "red" / "a.jpg").exists()
+
+
+def test_links_that_lead_to_each_other_are_no_folder_to_sort_into(
+    folder: Path, tmp_path: Path, run_bot: RunBot, color_model: Path
+) -> None:
+    (tmp_path / "there").symlink_to(tmp_path / "back")
+    (tmp_path / "back").symlink_to(tmp_path / "there")
+    done = run_bot("classify", str(folder), "--sort-into", str(tmp_path / "there"), MODEL_PATH=str(color_model))
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"bot: --sort-into {tmp_path / 'there'}: ")
+    assert line.endswith("Name a folder that can be written.")
 
 
 def test_a_stream_is_read_no_further_than_a_file_may_be_large(color_model: Path) -> None:

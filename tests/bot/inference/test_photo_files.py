@@ -80,6 +80,23 @@ def test_folders_deeper_than_python_recurses(tmp_path: Path) -> None:
         subprocess.run(["rm", "-r", tmp_path / "d"], check=True)  # pytest's own way recurses
 
 
+def test_a_path_longer_than_the_system_takes_is_found_and_links_in_a_circle_are_no_folder(tmp_path: Path) -> None:
+    write(tmp_path, "photo.webp")
+    name, before = "step" * 50, Path.cwd()
+    try:
+        os.chdir(tmp_path)
+        for _ in range(25):  # 5,000 characters; PATH_MAX is 4,096
+            Path(name).mkdir()
+            os.chdir(name)
+    finally:
+        os.chdir(before)
+    photo, endless = find_photos(tmp_path)
+    assert (photo.name, endless.name) == ("photo.webp", name)
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(OSError, match="symbolic links"):
+        find_photos(tmp_path / "circle")
+
+
 def test_what_never_ends_is_refused_and_not_read(tmp_path: Path) -> None:
     pipe, huge, empty = tmp_path / "pipe.jpg", tmp_path / "huge.jpg", tmp_path / "empty.jpg"
     os.mkfifo(pipe)
