@@ -9,11 +9,15 @@ It writes NAME-replies/en.po and NAME.env, and leaves files alone that are there
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import polib
 
 from bot.errors import LabelgramError
+from bot.inference.contract import find_fault
+from bot.inference.names import clean_label
+from bot.inference.photo_files import is_skipped, show_path
 from bot.settings import Settings
 
 HEAD = {
@@ -42,15 +46,16 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     labels = _find_folders(options.data) if options.data else _read_labels(model)
     texts = options.name.with_name(f"{options.name.name}-replies") / "en.po"
     environment = options.name.with_name(f"{options.name.name}.env")
+    contents = {
+        texts: str(make_texts(labels)).encode(),
+        environment: _encode(ENVIRONMENT.format(name=options.name.name, model=model), options.name),
+    }
     texts.parent.mkdir(parents=True, exist_ok=True)
-    for file, content in (
-        (texts, str(make_texts(labels))),
-        (environment, ENVIRONMENT.format(name=options.name.name, model=model)),
-    ):
+    for file, content in contents.items():
         if file.exists():
             print(f"{file} is there already, and stays as it is")
         else:
-            file.write_text(content, encoding="utf-8")
+            file.write_bytes(content)
             print(f"wrote {file}")
     print(f"Next: fill in {texts}; then make train, make export and make run, or python -m bot with {environment}.")
     return 0
@@ -66,20 +71,34 @@ def make_texts(labels: list[str]) -> polib.POFile:
     for label in labels:
         name = label.replace("_", " ")
         catalogue.append(polib.POEntry(msgctxt="label", msgid=label, msgstr=name))
-        catalogue.append(polib.POEntry(msgctxt="answer", msgid=label, msgstr=f"This is {name}, I am {{percent}} sure."))
+        answer = f"This is {name.replace('{', '{{').replace('}', '}}')}, I am {{percent}} sure."
+        catalogue.append(polib.POEntry(msgctxt="answer", msgid=label, msgstr=answer))
+    told = re.sub("[{}]", "", ", ".join(labels))[:80]  # braces in a profile are refused: nothing fills them in there
     for key, text in (
         ("description", "Send me a photo and I will tell you what I see. I keep none of it."),
-        ("short-description", f"I tell {', '.join(labels)[:80]} apart."),
+        ("short-description", f"I tell {told} apart."),
     ):
         catalogue.append(polib.POEntry(msgctxt="profile", msgid=key, msgstr=text))
     return catalogue
 
 
 def _find_folders(data: Path) -> list[str]:
-    labels = sorted(folder.name for folder in data.glob("*/") if not folder.name.startswith("."))
+    """The classes that training will find there. Raises NewError."""
+    folders = {folder: clean_label(folder.name) for folder in data.glob("*/") if not is_skipped(folder.name)}
+    for folder, label in folders.items():
+        if reason := find_fault(label):
+            raise NewError(f"{show_path(folder)} cannot name a class: the name {reason}. Rename the folder.")
+    labels = sorted(set(folders.values()))
     if len(labels) < 2:
         raise NewError(f"{data} holds {len(labels)} folders; it takes one for each of two or more classes")
     return labels
+
+
+def _encode(text: str, name: Path) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise NewError(f"the name {show_path(name)} is not UTF-8 text. Give another one.") from error
 
 
 def _read_labels(model: Path) -> list[str]:

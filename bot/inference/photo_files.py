@@ -33,6 +33,11 @@ def find_photos(folder: Path) -> list[Path]:
     return sorted([*(path for path in files if path.suffix.lower() in SUFFIXES), *unlisted])
 
 
+def is_skipped(name: str) -> bool:
+    """Whether a file or folder of this name is passed over: it is hidden, or one of SKIPPED_FOLDERS."""
+    return name.startswith(".") or name.casefold() in SKIPPED_FOLDERS
+
+
 def is_folder(path: str | os.PathLike[str]) -> bool:
     """False also for what cannot be looked at, where Path.is_dir raises OSError up to Python 3.13."""
     return os.path.isdir(path)  # noqa: PTH112
@@ -62,7 +67,7 @@ def list_files(folder: Path) -> tuple[list[Path], list[Path]]:
             unlisted.append(current)
             continue
         for entry in listed:
-            if entry.name.startswith(".") or entry.name.casefold() in SKIPPED_FOLDERS:
+            if is_skipped(entry.name):
                 continue
             if not _is_folder(entry):
                 files.append(current / entry.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.inference.contract import MAX_CLASSES, find_fault
 from bot.inference.names import clean_label
-from bot.inference.photo_files import SKIPPED_FOLDERS, SUFFIXES, is_folder, show_path
+from bot.inference.photo_files import SUFFIXES, is_folder, is_skipped, show_path
 from training.data.folders import SIDES, Place, looks_like_part
 from training.data.photos import OUTSIDER, DataError, LabelledPhoto
 
@@ -143,7 +143,7 @@ def _find_empty(folder: Path, files: Sequence[Path]) -> Iterator[Path]:
     for parent in {folder, *(path.parent.parent for path in files if folder in path.parent.parents)}:
         for path in parent.iterdir():
             name = path.name.casefold()
-            if name.startswith(".") or name in SKIPPED_FOLDERS or name in SIDES or looks_like_part(name):
+            if is_skipped(name) or name in SIDES or looks_like_part(name):
                 continue
             if path not in filled and is_folder(path) and not path.is_symlink():
                 yield path

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import polib
 
 from tests.support.bot_process import BOT_PYTHON, StartBot, environment
 from tests.support.models import write_color_model
@@ -45,6 +48,39 @@ def test_classes_can_be_named_by_folders_and_too_few_are_refused(tmp_path: Path)
     done = new(tmp_path / "nothing")
     assert done.returncode == 2
     assert "--data DIR" in done.stderr
+
+
+def test_any_folders_name_becomes_a_class_that_the_bot_answers_with(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    for name in (b"caf\xe9", "cre\u0300me".encode(), b"{soup} of } day", b"__MACOSX", b"@eaDir", b".git"):
+        (photos / os.fsdecode(name)).mkdir(parents=True)
+    labels = ["caf\u00e9", "cr\u00e8me", "{soup} of } day"]
+    model = write_color_model(tmp_path / "menu.onnx", labels)
+    done = new(tmp_path / "menu", "--data", photos)
+    assert done.returncode == 0, done.stderr
+    texts = polib.pofile(str(tmp_path / "menu-replies" / "en.po"), encoding="utf-8")
+    assert {entry.msgid for entry in texts if entry.msgctxt == "answer"} == set(labels)
+    messages = [telegram.send_photo(draw(color)) for color in ("red", "green", "blue")]
+    start_bot(MODEL_PATH=str(model))
+    telegram.wait_until(lambda: len(telegram.answers()) == len(messages))
+    answers = [telegram.answers()[message] for message in messages]
+    assert answers == [f"This is {label}, I am 99% sure." for label in labels]
+
+
+def test_names_that_cannot_be_written_are_refused_before_any_file(tmp_path: Path) -> None:
+    for name in ("cat", "dog", "bird" * 30):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+    done = new(tmp_path / "zoo", "--data", tmp_path / "pets")
+    assert (done.returncode, "has 120 characters" in done.stderr, "Rename" in done.stderr) == (2, True, True)
+    (tmp_path / "pets" / ("bird" * 30)).rmdir()
+    done = new(tmp_path / os.fsdecode(b"z\xf6o"), "--data", tmp_path / "pets")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"bot: the name {tmp_path}/z\\xf6o is not UTF-8 text. Give another one.\n",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["pets"]
 
 
 def test_a_bot_of_200_classes_answers(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
