@@ -150,7 +150,7 @@ async def _listen(app: _App, stack: AsyncExitStack, stopped: asyncio.Event) -> N
     secret = settings.webhook_secret or webhook.make_secret(app.parts.pseudonymise)
     await listen(stack, webhook.build_app(app.delivery, app.health, url, secret), settings.host, settings.port, "PORT")
     try:
-        await until(stopped, webhook.register(app.bot, url, secret, settings.max_in_flight, app.update_types))
+        await until(stopped, webhook.register(app.delivery, url, secret, lambda: app.retries.is_token_wrong))
     except TelegramBadRequest as error:
         raise SettingsError(f"Telegram does not take this WEBHOOK_URL: {error.message}.") from error
     await stopped.wait()

@@ -7,12 +7,15 @@ import hmac
 import json
 import logging
 import math
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from aiogram import Bot
+from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramRetryAfter
 from aiohttp import web
 
+from bot.backoff import backoff
 from bot.delivery.at_least_once import Delivery
+from bot.delivery.retries import UNKNOWN
 from bot.delivery.updates.parsing import parse
 from bot.delivery.waiting import ChatHeld, Policy
 from bot.monitoring.endpoints import add_health
@@ -40,15 +43,30 @@ def make_secret(pseudonymise: Pseudonymiser) -> str:
     return pseudonymise("webhook")
 
 
-async def register(bot: Bot, url: str, secret: str, at_once: int, allowed: list[str]) -> None:
-    """Have Telegram send updates to `url`; what it holds stays."""
-    await bot.set_webhook(
-        url,
-        secret_token=secret,
-        max_connections=min(MAX_CONNECTIONS, QUEUE * at_once),
-        allowed_updates=allowed,
-        drop_pending_updates=False,
-    )
+async def register(delivery: Delivery, url: str, secret: str, is_token_wrong: Callable[[], bool]) -> None:
+    """Have Telegram send updates to `url`; what it holds stays. Tries for as long as Telegram is in trouble.
+
+    Raises TelegramBadRequest if Telegram does not take the address; TelegramUnauthorizedError or TelegramNotFound if it
+    does not know the token and `is_token_wrong`.
+    """
+    attempt = 0
+    while True:
+        try:
+            await delivery.bot.set_webhook(
+                url,
+                secret_token=secret,
+                max_connections=min(MAX_CONNECTIONS, QUEUE * delivery.at_once),
+                allowed_updates=delivery.dispatcher.resolve_used_update_types(),
+                drop_pending_updates=False,
+            )
+            return
+        except AiogramError as error:
+            if isinstance(error, TelegramBadRequest) or (isinstance(error, UNKNOWN) and is_token_wrong()):
+                raise
+            attempt += 1
+            wait = float(error.retry_after) if isinstance(error, TelegramRetryAfter) else backoff(attempt)
+            log.warning("the webhook could not be set: %s; trying again in %.1f s", type(error).__name__, wait)
+        await asyncio.sleep(wait)
 
 
 def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.Application:

@@ -18,6 +18,7 @@ def load_hastily(settings: Settings) -> Classifier:
     from bot.delivery import retries
 
     retries.BELIEVED_AFTER = 3.0
+    retries.AT_THE_START = 3.0
     return classifier
 
 

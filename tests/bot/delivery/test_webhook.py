@@ -16,7 +16,7 @@ import pytest
 from tests.support.bot_process import StartBot, kill
 from tests.support.chat import text
 from tests.support.photos import draw
-from tests.support.telegram import Faults, Telegram, slow_downloads
+from tests.support.telegram import Faults, Refusal, Telegram, refuse_with, slow_downloads
 
 SECRET = "a-secret_1"
 
@@ -52,6 +52,33 @@ def test_photos_are_answered_and_the_webhook_is_set_without_dropping_what_waits(
     assert set(telegram.webhook["allowed_updates"]) == {"message", "edited_message", "callback_query"}
     assert telegram.webhook["max_connections"] == 64
     assert telegram.webhook.get("drop_pending_updates") in (None, "false")
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Refusal("setWebhook", 502, "<html>"),
+        Refusal("setWebhook", 200, "<html>"),
+        Refusal("setWebhook", 413, "<html>"),
+        refuse_with("setWebhook", 429, parameters={"retry_after": 5}),
+        refuse_with("setWebhook", 409),
+    ],
+    ids=["gateway", "page", "too large for a gateway", "held", "conflict"],
+)
+def test_the_webhook_is_set_when_telegram_is_well_again(
+    telegram: Telegram, start_bot: StartBot, hook: dict[str, str], tmp_path: Path, trouble: Refusal
+) -> None:
+    """However long that takes: a call at the start is given up in three seconds here, not in ten minutes."""
+    telegram.refusals.append(trouble)
+    message = telegram.send_photo(draw("red"))
+    process = start_bot(module="tests.support.hasty", **hook)
+    telegram.wait_until(
+        lambda: "the webhook could not be set" in (tmp_path / "bot.log").read_text() or process.poll() is not None
+    )
+    telegram.refusals.clear()
+    telegram.wait_until(lambda: message in telegram.answers() or process.poll() is not None)
+    assert process.poll() is None
+    assert "Traceback" not in (tmp_path / "bot.log").read_text()
 
 
 def test_after_kill_9_every_photo_comes_again(telegram: Telegram, start_bot: StartBot, hook: dict[str, str]) -> None:
