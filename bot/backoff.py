@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 LONGEST = 10.0
 
