@@ -65,8 +65,9 @@ def _write(results: dict[str, Any], options: argparse.Namespace) -> None:
     )
     for file, make in makers:
         if file:
+            content = make(results).encode()  # before the file is opened, which empties one that is there
             try:
-                file.write_text(make(results), encoding="utf-8")
+                file.write_bytes(content)
             except OSError as error:
                 raise BenchmarkError(f"{file} cannot be written: {error.strerror}") from error
 

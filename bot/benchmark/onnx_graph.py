@@ -13,7 +13,8 @@ import onnxruntime as ort
 from PIL import Image
 
 from bot.benchmark.engines import BenchmarkError, PixelClassifier, Tensor
-from bot.inference.onnx_session import session_options
+from bot.inference.onnx_session import first_line, session_options
+from bot.inference.photo_files import show_path
 
 DTYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
@@ -48,18 +49,19 @@ class ImageInput:
         """Raises BenchmarkError if the graph takes something else than one batch of images."""
         inputs = session.get_inputs()
         if len(inputs) != 1:
-            names = ", ".join(node.name for node in inputs)
+            names = ", ".join(show_path(node.name) for node in inputs)
             raise BenchmarkError(f"the model has {len(inputs)} inputs ({names}). The benchmark runs models with one.")
         (node,) = inputs
+        name = show_path(node.name)  # the file's author chose it, and it is shown on a terminal
         if node.type not in DTYPES or len(node.shape) != 4:
             raise BenchmarkError(
-                f"the model's input {node.name} is {node.type} {node.shape}. An image is float, float16, double or "
+                f"the model's input {name} is {node.type} {node.shape}. An image is float, float16, double or "
                 "uint8, [batch, channels, height, width] or [batch, height, width, channels]."
             )
         sizes = [size if isinstance(size, int) and size > 0 else None for size in node.shape]
         channels_first = sizes[1] in CHANNELS
         if not channels_first and sizes[3] not in CHANNELS:
-            raise BenchmarkError(f"the model's input {node.name} {node.shape} has no axis of 1 or 3 channels.")
+            raise BenchmarkError(f"the model's input {name} {node.shape} has no axis of 1 or 3 channels.")
         batch, channels, height, width = sizes if channels_first else (sizes[0], sizes[3], sizes[1], sizes[2])
         assert channels
         return cls(node.name, DTYPES[node.type], channels_first, batch, channels, height, width)
@@ -84,9 +86,8 @@ class ImageInput:
         if self.dtype != np.uint8 and self.channels == 3:
             scale = "0 to 1, less ImageNet's mean, by its deviation"
         side = f"{self.width or size}x{self.height or size}"
-        return (
-            f"{self.name}: {np.dtype(self.dtype).name} {layout}, squeezed to {side}, {CHANNELS[self.channels]} {scale}"
-        )
+        channels = CHANNELS[self.channels]
+        return f"{show_path(self.name)}: {np.dtype(self.dtype).name} {layout}, squeezed to {side}, {channels} {scale}"
 
 
 def follows_contract(model: Path) -> bool:
@@ -116,7 +117,7 @@ def open_graph(model: Path, threads: int, batch: int, size: int, provider: str) 
     except OSError as error:
         raise BenchmarkError(f"{model}: {error.strerror}") from error
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
-        raise BenchmarkError(f"{model} is not an ONNX file that onnxruntime can run: {_first_line(error)}") from error
+        raise BenchmarkError(f"{model} is not an ONNX file that onnxruntime can run: {first_line(error)}") from error
     image = ImageInput.from_session(session)
     if image.batch not in (None, batch):
         raise BenchmarkError(f"{model} takes batches of {image.batch}. Measure it with --batch {image.batch}.")
@@ -135,7 +136,7 @@ def open_graph(model: Path, threads: int, batch: int, size: int, provider: str) 
         row = image.convert(Image.new("RGB", (size, size)), size)
         scores = np.asarray(session.run([output], {image.name: np.stack([row] * batch)})[0])
     except Exception as error:
-        raise BenchmarkError(f"{model} cannot run a photo: {_first_line(error)}") from error
+        raise BenchmarkError(f"{model} cannot run a photo: {first_line(error)}") from error
     if scores.ndim == 0 or len(scores) != batch:
         raise BenchmarkError(
             f"{model} gives {list(scores.shape)} numbers for a batch of {batch}, not a row of scores a photo."
@@ -144,7 +145,3 @@ def open_graph(model: Path, threads: int, batch: int, size: int, provider: str) 
         raise BenchmarkError(f"{model} gives scores that are no numbers (NaN) for a black photo. Export it again.")
     labels = tuple(f"class {number}" for number in range(scores[0].size))
     return PixelClassifier(labels, lambda photo: image.convert(photo, size), name, image.describe(size), batch)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

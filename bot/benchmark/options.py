@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from bot.inference.names import is_folder
 from bot.startup.cgroups import MAX_THREADS
 
 BASELINES = ("fastai", "torch", "openvino")
@@ -85,7 +86,7 @@ def parse_path(text: str) -> Path:
 
 def _file(text: str) -> Path:
     file = parse_path(text)
-    if file.is_dir() or not file.parent.is_dir():  # said before a minute of measuring, not after
+    if is_folder(file) or not is_folder(file.parent):  # said before a minute of measuring, not after
         raise argparse.ArgumentTypeError(f"{text} is not a file in a folder that is there")
     return file
 

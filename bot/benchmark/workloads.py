@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bot.benchmark.engines import BenchmarkError
+from bot.inference.contract import SIZE
 from bot.inference.decoding import PhotoError, read
 from bot.inference.names import clean_label
-from bot.inference.photo_files import SUFFIXES, find_photos, read_photo
+from bot.inference.photo_files import SUFFIXES, find_photos, read_photo, show_path
+from bot.inference.variants import make_variants, smallest_covering
 
 PHONE = (1280, 960)
 """Width and height in pixels of the largest variant that Telegram makes of a phone's photo."""
-VARIANT = 320
-"""Side of the box of the smallest variant that covers the net's input: what the bot fetches of such a photo."""
-QUALITY = 87
-"""Of the JPEG files, as in `bot.preview`."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +44,16 @@ class Labelled:
 
 
 def draw_workloads(folder: Path) -> list[Workload]:
-    """Write a picture as large as a phone's, and the variant of it that the bot would fetch from Telegram."""
-    picture = draw_picture(PHONE)
-    variant = picture.copy()
-    variant.thumbnail((VARIANT, VARIANT))
+    """Write a picture as large as a phone's, and the variant of it that the bot would fetch from Telegram.
+
+    That is the smallest one that covers the net's input.
+    """
+    variants = list(make_variants(draw_picture(PHONE)))
     workloads = []
-    for name, image in (("phone", picture), ("variant", variant)):
+    for name, variant in (("phone", variants[-1]), ("variant", smallest_covering(variants, SIZE))):
         file = folder / f"{name}.jpg"
-        image.save(file, "JPEG", quality=QUALITY)
-        workloads.append(Workload(f"{name} {image.width}x{image.height}", [file]))
+        file.write_bytes(variant.jpeg)
+        workloads.append(Workload(f"{name} {variant.width}x{variant.height}", [file]))
     return workloads
 
 
@@ -91,13 +90,13 @@ def read_folder(folder: Path, count: int) -> tuple[Workload, list[Labelled]]:
     labelled = [
         Labelled(file, clean_label(parts[0])) for file in files if len(parts := file.relative_to(folder).parts) > 1
     ]
-    return Workload(folder.name or str(folder), readable), labelled
+    return Workload(show_path(folder.name or folder), readable), labelled
 
 
 def _is_readable(file: Path) -> bool:
     try:
         read(read_photo(file))
     except (PhotoError, OSError) as error:
-        print(f"not timed, {file}: {error}", file=sys.stderr)
+        print(f"not timed, {show_path(file)}: {error}", file=sys.stderr)
         return False
     return True

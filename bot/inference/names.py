@@ -17,6 +17,11 @@ def parse_name(text: str) -> Path:
     return path
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """False also for what cannot be looked at, where Path.is_dir raises OSError up to Python 3.13."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def clean_label(name: str) -> str:
     """A folder's name as a class's: composed letters (NFC), and nothing that could garble a message or a file.
 

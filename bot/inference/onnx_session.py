@@ -50,7 +50,7 @@ class Session:
             for tensor in (*self.inputs, *self.outputs):
                 _ = tensor.name, tensor.shape  # these, too, may be no UTF-8, which shows as they are read
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
-            raise ModelError(f"{model} is not an ONNX file that onnxruntime can run: {_first_line(error)}") from error
+            raise ModelError(f"{model} is not an ONNX file that onnxruntime can run: {first_line(error)}") from error
         # onnxruntime keeps the bytes for a change of providers: as large as the model.
         self._session._model_bytes = None  # noqa: SLF001
         self.bytes = len(data)
@@ -68,7 +68,7 @@ class Session:
             with timed if on_trial or self._loops else nullcontext():
                 rows: list[NDArray[np.float32]] = self._session.run(outputs, {INPUT: pixels}, options)
         except Exception as error:
-            why = f"takes more than {RUN_SECONDS:.0f} s" if options.terminate else f"fails: {_first_line(error)}"
+            why = f"takes more than {RUN_SECONDS:.0f} s" if options.terminate else f"fails: {first_line(error)}"
             raise ModelError(f"the model {why} for a photo. Make the file with `python -m export`.") from error
         return rows
 
@@ -137,7 +137,7 @@ def session_options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Of an error's text, at most 200 characters that can be printed: a model's own names are part of it."""
     line = (str(error).splitlines() or [type(error).__name__])[0][:200]
     return "".join(character if character.isprintable() else "?" for character in line)

@@ -38,11 +38,6 @@ def is_skipped(name: str) -> bool:
     return name.startswith(".") or name.casefold() in SKIPPED_FOLDERS
 
 
-def is_folder(path: str | os.PathLike[str]) -> bool:
-    """False also for what cannot be looked at, where Path.is_dir raises OSError up to Python 3.13."""
-    return os.path.isdir(path)  # noqa: PTH112
-
-
 def list_files(folder: Path) -> tuple[list[Path], list[Path]]:
     """All files in `folder` and below it, sorted, and the folders there that cannot be listed.
 

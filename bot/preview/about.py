@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bot.inference.photo_files import find_photos, is_folder
+from bot.inference.names import is_folder
+from bot.inference.photo_files import find_photos
 from bot.preview.card import describe_card
 from bot.telegram.dispatcher import Parts
 from bot.texts.replies import COMMANDS, DONATING

@@ -14,7 +14,8 @@ from bot.commands.classify.sorting import Sorter
 from bot.commands.classify.watching import watch
 from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError, Reason
-from bot.inference.photo_files import SUFFIXES, find_photos, is_folder, read_photo, read_stream
+from bot.inference.names import is_folder
+from bot.inference.photo_files import SUFFIXES, find_photos, read_photo, read_stream
 from bot.settings import Settings
 
 STDIN = "-"

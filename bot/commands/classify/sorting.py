@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from bot.commands.classify.output import Answer
 from bot.errors import LabelgramError, explain_os_error
-from bot.inference.photo_files import is_folder
+from bot.inference.names import is_folder
 
 UNSURE = "unsure"
 """The folder of photos that get no label."""

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from bot.benchmark.resources import measure_energy
@@ -89,6 +90,41 @@ def test_files_of_any_kind_and_name_leave_the_report_whole(tmp_path: Path, run_b
     (row,) = (line for line in out.read_text().splitlines() if "1 thread" in line)
     assert row.startswith("| a\\|b\\nc.onnx, 1 thread |")
     assert " of 1 |" in row
+
+
+def test_a_folder_whose_name_is_no_text_loses_no_measurement(tmp_path: Path, run_bot: RunBot) -> None:
+    model = write_graph(tmp_path / "small.onnx", ["batch", 3, 24, 24])
+    folder = tmp_path / os.fsdecode(b"f\xeate\x1b[5m")
+    folder.mkdir()
+    (folder / "one.jpg").write_bytes(encode(draw("blue")))
+    (folder / "\x1b[7m.jpg").write_bytes(b"")
+    table, numbers = tmp_path / "out.md", tmp_path / "out.json"
+    table.write_text("of an earlier run")
+    options = ("--images", str(folder), "--markdown", str(table), "--json", str(numbers))
+    done = run_bot(*SHORT, "--model", str(model), *options)
+    assert done.returncode == 0, done.stderr
+    assert r"f\xeate\x1b[5m" in done.stdout
+    assert "small.onnx, 1 thread" in table.read_text()
+    assert [workload["name"] for workload in json.loads(numbers.read_text())["workloads"]] == [r"f\xeate\x1b[5m"]
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_what_a_models_author_named_reaches_no_terminal_as_it_is(tmp_path: Path, run_bot: RunBot) -> None:
+    odd = "\x1b[2J\x1b]0;mine\a"
+    models = {
+        "runs": write_graph(tmp_path / "runs.onnx", ["batch", 3, 24, 24], names=(odd, "out")),
+        "two inputs": write_graph(tmp_path / "two.onnx", ["batch", 3, 24, 24], names=(odd, "out"), inputs=2),
+        "no channels": write_graph(tmp_path / "nine.onnx", ["batch", 24, 24, 9], names=(odd, "out")),
+        "no such operation": write_graph(tmp_path / "odd.onnx", ["batch", 3, 24, 24]),
+    }
+    graph = onnx.load(models["no such operation"])
+    graph.graph.node[0].op_type = odd
+    onnx.save(graph, models["no such operation"])
+    for case, model in models.items():
+        done = run_bot(*SHORT, "--model", str(model))
+        assert done.returncode == (0 if case == "runs" else 2), case
+        assert "mine" in done.stdout + done.stderr, case
+        assert not {"\x1b", "\a"} & set(done.stdout + done.stderr), case
 
 
 def test_a_fixed_batch_is_measured_with_that_batch_alone(tmp_path: Path, run_bot: RunBot) -> None:

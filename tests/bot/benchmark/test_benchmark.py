@@ -180,6 +180,7 @@ def test_what_cannot_be_measured_is_told(tmp_path: Path, run_bot: RunBot, color_
         "'1' is not a whole number of at least 2": ("--rounds", "1"),
         "'0' is not a whole number of at least 1": ("--photos", "0"),
         "out.json is not a file in a folder": ("--json", str(tmp_path / "nowhere" / "out.json")),
+        f"{'long' * 80}.csv is not a file in a folder": ("--csv", f"{'long' * 80}/{'long' * 80}.csv"),
         "'caffe' is not a list of fastai, torch, openvino": ("--against", "caffe"),
         "fastai needs --learner": ("--against", "fastai"),
     }
