@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from dataclasses import replace
 from typing import Protocol
@@ -51,10 +52,12 @@ class Backlog:
         self._metrics = metrics
         self._pseudonymise = pseudonymise
         self._attempts: dict[str, int] = {}
+        self._forgotten: dict[str, float] = {}
+        """Until when (seconds since the epoch) what came is not kept: by the pseudonym of who has sent `/forget`."""
         self._resumed: dict[str, asyncio.Task[None]] = {}
 
     async def put(self, entry: Entry, seconds: float) -> None:
-        """Keep an update durably, due in `seconds` or more. Raises LedgerError."""
+        """Keep an update durably, due in `seconds` or more, unless it is forgotten meanwhile. Raises LedgerError."""
         attempts = self._attempts.get(entry.key, 0) + 1
         pause = max(seconds, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts - 1)))
         person = find_person(entry.update)
@@ -68,20 +71,33 @@ class Backlog:
             due=time.time() + pause,
             attempts=attempts,
         )
-        await self._store.put(row)
-        self._attempts[entry.key] = attempts
+        is_kept = row.since > self._forgotten.get(row.person, 0.0)
+        if is_kept and entry.is_put_down:  # another process may have deleted it
+            is_kept = await self._store.replace(row)
+        elif is_kept:
+            await self._store.put(row)
+        if is_kept:
+            self._attempts[entry.key] = attempts
+        else:
+            log.info("an update is let go: it is forgotten")
+            self._attempts.pop(entry.key, None)
 
     async def delete(self, key: str) -> None:
         """An update is answered, or will never be. Raises LedgerError."""
         await self._store.delete(key)
         self._attempts.pop(key, None)
 
-    async def forget(self, person: int) -> int:
-        """Delete what a person's updates have left here; returns how many these were. Raises LedgerError.
+    async def forget(self, person: int) -> None:
+        """Delete what a person's updates have left here; those in work are not put down any more. Raises LedgerError.
 
         Those that came after the update in work stay: what is sent after `/forget` is to be answered.
         """
-        return await self._store.forget(self._name(person), until=time.time() - current_slot().age)
+        now, name = time.time(), self._name(person)
+        until = math.nextafter(now - current_slot().age, 0)  # not `/forget` itself: its answer may have to wait
+        self._forgotten = {other: at for other, at in self._forgotten.items() if now - at <= KEPT}
+        self._forgotten[name] = max(until, self._forgotten.get(name, 0.0))
+        for key in await self._store.forget(name, until):
+            self._attempts.pop(key, None)
 
     async def resume(self, deliver: Deliver) -> None:
         """Answer what is due, until cancelled."""

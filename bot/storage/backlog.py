@@ -30,12 +30,15 @@ class BacklogStore(Protocol):
     async def put(self, update: PutDownUpdate) -> None:
         """Keep it durably; in the place of the one with its key, if there is one."""
 
+    async def replace(self, update: PutDownUpdate) -> bool:
+        """Keep it in the place of the one with its key; returns whether there is one, else nothing is kept."""
+
     async def find_due(self, now: float, limit: int) -> list[PutDownUpdate]:
         """Those that are due, the oldest first."""
 
     async def delete(self, key: str) -> None: ...
 
-    async def forget(self, person: str, until: float) -> int:
-        """Delete a person's that came `until` then (seconds since the epoch); returns how many these were."""
+    async def forget(self, person: str, until: float) -> list[str]:
+        """Delete a person's that came `until` then (seconds since the epoch); returns their keys."""
 
     async def count(self) -> int: ...

@@ -37,6 +37,12 @@ if state == 'answered' then return end
 local failures = math.max(0, (tonumber(state) or 0) + ARGV[1])
 redis.call('SET', KEYS[1], string.format('%d', failures), 'EX', ARGV[2])
 """
+# KEYS: backlog. ARGV: an update's key, its content. Returns whether it was there.
+REPLACE = """
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1
+"""
 
 
 class RedisLedger:
@@ -115,11 +121,16 @@ class RedisBacklog:
 
     def __init__(self, redis: Redis, bot: int) -> None:
         self._name = f"{PREFIX}{bot}:backlog"
+        self._replace = redis.register_script(REPLACE)
         self._do: Any = redis.execute_command  # the client's own methods for hashes are typed for both its kinds
 
     async def put(self, update: PutDownUpdate) -> None:
         async with explain_redis():
             await self._do("HSET", self._name, update.key, json.dumps(asdict(update)))
+
+    async def replace(self, update: PutDownUpdate) -> bool:
+        async with explain_redis():
+            return bool(await self._replace([self._name], [update.key, json.dumps(asdict(update))]))
 
     async def find_due(self, now: float, limit: int) -> list[PutDownUpdate]:
         due = [update for update in await self._read() if update.due <= now]
@@ -129,10 +140,12 @@ class RedisBacklog:
         async with explain_redis():
             await self._do("HDEL", self._name, key)
 
-    async def forget(self, person: str, until: float) -> int:
+    async def forget(self, person: str, until: float) -> list[str]:
         keys = [update.key for update in await self._read() if update.person == person and update.since <= until]
-        async with explain_redis():
-            return int(await self._do("HDEL", self._name, *keys)) if keys else 0
+        if keys:
+            async with explain_redis():
+                await self._do("HDEL", self._name, *keys)
+        return keys
 
     async def count(self) -> int:
         async with explain_redis():

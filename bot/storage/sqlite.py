@@ -158,6 +158,11 @@ class SqliteBacklog:
         statement = "INSERT OR REPLACE INTO backlog VALUES (?, ?, ?, ?, ?, ?, ?)"
         await self._file.run(lambda database: database.execute(statement, row))
 
+    async def replace(self, update: PutDownUpdate) -> bool:
+        statement = "UPDATE backlog SET content = ?, due = ?, attempts = ? WHERE key = ?"
+        row = (update.update, update.due, update.attempts, update.key)
+        return await self._file.run(lambda database: database.execute(statement, row).rowcount > 0)
+
     async def find_due(self, now: float, limit: int) -> list[PutDownUpdate]:
         query = (
             "SELECT key, person, content, since, due, attempts FROM backlog WHERE bot = ? AND due <= ?"
@@ -169,9 +174,14 @@ class SqliteBacklog:
     async def delete(self, key: str) -> None:
         await self._file.run(lambda database: database.execute("DELETE FROM backlog WHERE key = ?", (key,)))
 
-    async def forget(self, person: str, until: float) -> int:
-        statement = "DELETE FROM backlog WHERE person = ? AND since <= ?"
-        return await self._file.run(lambda database: database.execute(statement, (person, until)).rowcount)
+    async def forget(self, person: str, until: float) -> list[str]:
+        def delete(database: sqlite3.Connection) -> list[str]:
+            query = "SELECT key FROM backlog WHERE person = ? AND since <= ?"
+            rows = database.execute(query, (person, until)).fetchall()
+            database.executemany("DELETE FROM backlog WHERE key = ?", rows)
+            return [row[0] for row in rows]
+
+        return await self._file.run(delete)
 
     async def count(self) -> int:
         query = "SELECT count(*) FROM backlog WHERE bot = ?"

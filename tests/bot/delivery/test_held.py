@@ -124,6 +124,22 @@ def test_by_polling_what_is_held_stays_unconfirmed_until_it_is_half_of_what_tele
     assert set(telegram.replies.values()) == {1}
 
 
+def test_what_came_before_forget_and_waits_in_memory_is_not_put_down(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    stalled = stall(telegram, 200)
+    start_bot()
+    telegram.wait_until(lambda: any(refusal.answered for refusal in telegram.refusals))
+    telegram.send_text("/forget", user=200)
+    telegram.wait_until(lambda: 200 in {chat for _, chat in telegram.sent_at})
+    others = {telegram.send_photo(draw("blue"), user=user) for user in range(300, 370)}
+    telegram.wait_until(lambda: telegram.answers().keys() >= others and telegram.unconfirmed == 0)
+    assert backlog(tmp_path) == []
+    telegram.refusals.clear()
+    telegram.wait_until(lambda: (tmp_path / "bot.log").read_text().count("an update is let go: it is forgotten") == 2)
+    assert not telegram.answers().keys() & stalled
+
+
 def test_by_webhook_a_held_chats_update_comes_again_when_the_chat_can_be_written_to(
     telegram: Telegram, start_bot: StartBot, free_port: int, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import resource
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -270,10 +271,15 @@ def test_what_is_put_down_is_found_when_it_is_due_and_by_whose_it_is(open_state:
         await state.close()
         state = await open_state()
         assert [row.key for row in await state.backlog.find_due(50, 9)] == ["b", "a", "c"]
-        assert await state.backlog.forget("p", until=2.5) == 0
-        assert await state.backlog.forget("p", until=3) == 1
+        assert await state.backlog.forget("p", until=2.5) == []
+        assert await state.backlog.forget("p", until=3) == ["c"]
         await state.backlog.delete("b")
         assert await state.backlog.find_due(50, 9) == [rows[0]]
+        assert await state.backlog.count() == 2
+        later = replace(rows[0], update="{1}", due=20, attempts=2)
+        assert await state.backlog.replace(later)
+        assert not await state.backlog.replace(replace(rows[2], due=20))
+        assert await state.backlog.find_due(50, 9) == [later]
         assert await state.backlog.count() == 2
         await state.close()
 

@@ -20,7 +20,7 @@ from tests.support.bot_process import StartBot, kill
 from tests.support.chat import MENTION, answer_to, buttons, kinds, press_button, text, toasts
 from tests.support.models import write_color_model
 from tests.support.photos import COLORS, draw, encode
-from tests.support.telegram import Telegram
+from tests.support.telegram import DOWNLOAD, Refusal, Telegram
 
 GROUP = -5
 ADA, BOB = 7, 8
@@ -448,3 +448,27 @@ def test_forget_deletes_what_was_put_down_of_photos_that_wait(
     another = telegram.send_photo(draw("blue"), user=BOB)
     telegram.wait_until(lambda: another in telegram.answers() and (forgets or photo in telegram.answers()), seconds=60)
     assert not forgets or photo not in telegram.answers()
+
+
+def test_forget_counts_for_a_photo_that_is_put_down_and_tried_meanwhile(
+    telegram: Telegram, start_bot: StartBot, free_port: int, tmp_path: Path
+) -> None:
+    """Its download fails after `/forget`: it is not to be put down again."""
+    sizes = telegram.files.keep_photo(draw("red"))
+    files = frozenset(size["file_id"] for size in sizes)
+    telegram.refusals.append(Refusal(DOWNLOAD, 500, "x", files=files, seconds=10))
+    start_bot(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", PORT=str(free_port))
+    photo = telegram.send({"photo": sizes}, user=ADA)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)  # it is put down
+    telegram.send_text("/forget", user=ADA)
+    telegram.wait_until(lambda: "deleted 0" in "".join(telegram.texts()))
+    with closing(sqlite3.connect(tmp_path / "state" / "ledger.sqlite")) as state:
+
+        def put_down() -> list[str]:
+            return [row[0] for row in state.execute("SELECT content FROM backlog")]
+
+        assert put_down() == []
+        is_tried = "an update is let go: it is forgotten"
+        telegram.wait_until(lambda: is_tried in (tmp_path / "bot.log").read_text() or put_down() != [])
+        assert put_down() == []
+    assert photo not in telegram.answers()
