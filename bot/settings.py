@@ -104,7 +104,7 @@ class Settings:
             raise SettingsError("WEBHOOK_SECRET takes 1 to 256 letters, digits, _ and -.")
         return cls(
             token=values.get("BOT_TOKEN"),
-            model=Path(values["MODEL_PATH"]) if "MODEL_PATH" in values else _find_shipped_model(),
+            model=_model(values),
             api_server=_web_address(values, "TELEGRAM_API_SERVER"),
             proxy=_proxy(values),
             webhook_url=_web_address(values, "WEBHOOK_URL"),
@@ -128,8 +128,13 @@ class Settings:
         )
 
 
-def _find_shipped_model() -> Path:
-    """In the current folder, else beside the code: commands run from any folder."""
+def _model(values: Mapping[str, str]) -> Path:
+    """Without a setting: in the current folder, else beside the code, since commands run from any folder."""
+    if "MODEL_PATH" in values:
+        model = Path(values["MODEL_PATH"])
+        if not model.name:  # what lies beside the model is called by its name
+            raise SettingsError(f"MODEL_PATH is {values['MODEL_PATH']}, which is a folder. Name the ONNX file.")
+        return model
     beside_code = Path(__file__).parents[1] / SHIPPED_MODEL
     return beside_code if beside_code.exists() and not SHIPPED_MODEL.exists() else SHIPPED_MODEL
 

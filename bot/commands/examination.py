@@ -21,6 +21,7 @@ from bot.donations.store import StoreError
 from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
 from bot.inference.decoding import HEIC, PhotoError
+from bot.inference.names import is_folder
 from bot.monitoring.metrics import Metrics
 from bot.redaction import hide_secrets
 from bot.settings import Settings, SettingsError
@@ -88,7 +89,8 @@ async def _look_at_texts(settings: Settings) -> AsyncIterator[Finding]:
     except TextsError as error:
         yield Finding(False, "texts", str(error))
         return
-    more = "its own too" if settings.replies_dir.is_dir() else f"none of its own ({settings.replies_dir} is not there)"
+    folder = settings.replies_dir
+    more = "its own too" if is_folder(folder) else f"none of its own ({folder} is not there)"
     yield Finding(True, "texts", f"{', '.join(languages)}; {more}")
 
 

@@ -53,7 +53,7 @@ async def serve(parts: Parts, settings: Settings, port: int, open_browser: bool)
             raise SettingsError(f"port {port} is not free ({error}). --port chooses another.") from error
         ended = asyncio.Event()
         call_at_end(ended.set)
-        address = f"http://{HOST}:{port}"
+        address = f"http://{HOST}:{runner.addresses[0][1]}"  # --port 0 is any free one
         print(f"Preview: {address} (Ctrl-C ends it)", flush=True)
         if open_browser and _has_screen():
             await asyncio.to_thread(webbrowser.open, address)

@@ -11,6 +11,7 @@ from pathlib import Path
 import polib
 
 from bot.errors import LabelgramError
+from bot.inference.names import is_folder
 
 MAX_LETTERS = 3000
 """Of a text: a message has 4,096 at most (Bot API, sendMessage), and names and bars are added."""
@@ -30,7 +31,7 @@ class Catalogues:
 
     def __init__(self, folder: Path | None, find_placeholders: FindPlaceholders | None = None) -> None:
         """Texts are checked as they are read if `find_placeholders` says what may be in them."""
-        self.files = {file.stem: file for file in sorted(folder.glob("*.po"))} if folder else {}
+        self.files = {file.stem: file for file in sorted(folder.glob("*.po"))} if folder and is_folder(folder) else {}
         self._find_placeholders = find_placeholders
         self._known: dict[str, GNUTranslations] = {}
 

@@ -36,6 +36,11 @@ def test_where_all_is_well_it_says_so(telegram: Telegram, run_bot: RunBot, color
         ({}, "BAD  token: BOT_TOKEN is not set."),
         ({"BOT_TOKEN": "1:wrong"}, "BAD  token: BOT_TOKEN is not a token that Telegram knows."),
         ({"BOT_TOKEN": TOKEN, "MODEL_PATH": "nowhere.onnx"}, "BAD  model: cannot read the model nowhere.onnx"),
+        (
+            {"BOT_TOKEN": TOKEN, "MODEL_PATH": "onnx" * 80},
+            f"BAD  model: cannot read the model {'onnx' * 80}: File name",
+        ),
+        ({"BOT_TOKEN": TOKEN, "MODEL_PATH": ".."}, "BAD  model: .. is not a file"),
         ({"BOT_TOKEN": TOKEN, "TELEGRAM_API_SERVER": "http://127.0.0.1:1"}, "BAD  network: http://127.0.0.1:1 cannot"),
         ({"BOT_TOKEN": TOKEN, "STATE_DIR": "/dev/null/x"}, "BAD  state: "),
         ({"BOT_TOKEN": TOKEN, "DONATIONS_DIR": "/dev/null/x"}, "BAD  donations: /dev/null/x: Not a directory"),
@@ -49,8 +54,19 @@ def test_what_is_missing_is_named_with_what_to_do(
     done = run_bot("doctor", **usual | settings)
     assert done.returncode == 1, done.stdout + done.stderr
     assert told in done.stdout
+    assert "MB are enough" in done.stdout  # it goes on to the end
     assert "Traceback" not in done.stderr
     assert TOKEN not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [(("doctor",), "."), (("doctor",), "/"), ((), "./"), (("preview",), "."), (("classify", "-"), ".")],
+)
+def test_a_folder_without_a_name_is_no_model(run_bot: RunBot, command: tuple[str, ...], folder: str) -> None:
+    done = run_bot(*command, BOT_TOKEN=TOKEN, MODEL_PATH=folder)
+    told = f"bot: MODEL_PATH is {folder}, which is a folder. Name the ONNX file.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
 
 
 def test_a_webhook_that_fails_is_told_in_telegrams_words(

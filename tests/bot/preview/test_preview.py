@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
+import subprocess
+import urllib.request
 from pathlib import Path
 
 import polib
@@ -12,7 +15,7 @@ from PIL import Image
 from bot.preview.about import TEXTS
 from bot.preview.chat import FILES
 from bot.texts.replies import TEXTS as CATALOGUES
-from tests.support.bot_process import RunBot
+from tests.support.bot_process import BOT_PYTHON, RunBot, environment
 from tests.support.paths import ROOT
 from tests.support.photos import COLORS, draw, draw_corner, encode
 from tests.support.web.preview import ALBUM_HOW, BUTTONS, CARD, UNREADABLE, Preview, labels
@@ -154,6 +157,24 @@ def test_an_upload_that_ends_midway_leaves_no_traceback(preview: Preview) -> Non
         start = '--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nhi'
         browser.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n{start}".encode())
     assert preview.answer(text="/start").startswith("Hello!")
+
+
+def test_the_page_is_where_any_free_port_is_printed(color_model: Path) -> None:
+    with subprocess.Popen(
+        [BOT_PYTHON, "-m", "bot", "preview", "--port", "0"],
+        cwd=ROOT,
+        env=environment(MODEL_PATH=str(color_model)),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        try:
+            address = process.stdout.readline().split()[1]
+            with urllib.request.urlopen(f"{address}/about") as response:
+                assert json.load(response)["model"]["classes"] == ["red", "green", "blue"]
+        finally:
+            process.terminate()
+        assert process.wait(30) == 0
 
 
 def test_a_port_in_use_ends_with_one_line(preview: Preview, run_bot: RunBot, color_model: Path) -> None:
