@@ -45,8 +45,11 @@ MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MA
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
+# What cannot be read is no token here: the command that follows says why.
+HAS_TOKEN := from bot.commands.env_file import read_environment; exit(not read_environment().get("BOT_TOKEN", "").strip())
+
 run: $(BOT)/done
-	@if [ -n "$$BOT_TOKEN" ] || grep -Eqs '^ *(export +)?BOT_TOKEN=.' .env; then exec $(BOT)/bin/python -m bot; else exec $(BOT)/bin/python -m bot preview --open; fi
+	@if $(BOT)/bin/python -c '$(HAS_TOKEN)' 2>/dev/null; then exec $(BOT)/bin/python -m bot; else exec $(BOT)/bin/python -m bot preview --open; fi
 
 environments: $(BOT)/done $(TEST)/done $(COVERAGE)/done $(TRAIN)/done
 

@@ -14,13 +14,12 @@ import argparse
 import importlib
 import os
 import sys
-from pathlib import Path
 
-from bot.commands.env_file import BESIDE, read_env_file
+from bot.commands.env_file import read_environment
 from bot.commands.options import parse
 from bot.errors import LabelgramError, describe_os_error, explain_missing_packages
 from bot.redaction import hide_secrets
-from bot.settings import Settings, SettingsError
+from bot.settings import Settings
 
 COMMANDS = {
     None: "bot.commands.telegram:answer_on_telegram",
@@ -39,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         with explain_missing_packages("requirements-bot.txt"):
-            return _run(options, Settings.from_environment(_read_env_file() | os.environ))
+            return _run(options, Settings.from_environment(read_environment()))
     except LabelgramError as error:
         print(f"bot: {hide_secrets(str(error))}", file=sys.stderr)
         return 2
@@ -58,14 +57,6 @@ def _replace_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
-
-
-def _read_env_file() -> dict[str, str]:
-    """Raises SettingsError. The file beside the bot need not be there."""
-    named = os.environ.get("LABELGRAM_ENV_FILE")
-    if named and not Path(named).exists():
-        raise SettingsError(f"LABELGRAM_ENV_FILE names {named}, which is not there.")
-    return read_env_file(Path(named or BESIDE))
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:

@@ -19,6 +19,17 @@ OTHERS = 0o077
 """Bits of a file's mode: what its group and others may do."""
 
 
+def read_environment() -> dict[str, str]:
+    """The file's settings and the environment's, which win. The file beside the bot need not be there.
+
+    Raises SettingsError. `make run` asks it whether there is a token.
+    """
+    named = os.environ.get("LABELGRAM_ENV_FILE")
+    if named and not Path(named).exists():
+        raise SettingsError(f"LABELGRAM_ENV_FILE names {named}, which is not there.")
+    return read_env_file(Path(named or BESIDE)) | os.environ
+
+
 def read_env_file(file: Path) -> dict[str, str]:
     """NAME=value lines; quotes and comments are taken off. Empty if the file is not there.
 

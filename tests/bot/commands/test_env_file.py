@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from bot.commands.env_file import read_env_file
 from bot.redaction import hide_secrets
 from bot.settings import SettingsError
-from tests.support.bot_process import RunBot, StartBot
+from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot, environment
 from tests.support.paths import ROOT
 from tests.support.photos import draw
 from tests.support.telegram import TOKEN, Telegram
@@ -56,6 +59,49 @@ def test_a_file_that_is_named_has_to_be_there_and_is_read_to_its_end(run_bot: Ru
     assert done.stderr == f"bot: LABELGRAM_ENV_FILE names {tmp_path / 'nowhere.env'}, which is not there.\n"
     with pytest.raises(SettingsError, match="more than 100 kB"):
         read_env_file(write(tmp_path, "# a comment\n" * 10_000 + "THREADS=1\n"))
+
+
+def make_run(tmp_path: Path, text: str, **variables: str) -> str:
+    """What `make run` says before it ends, with a file of settings of that text."""
+    home = Path(BOT_PYTHON).parents[1]
+    with subprocess.Popen(
+        ["make", "--no-print-directory", "-o", f"{home}/done", f"BOT={home}", "run"],
+        cwd=ROOT,
+        env=environment(LABELGRAM_ENV_FILE=str(write(tmp_path, text)), **variables),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as make:
+        try:
+            _, told = make.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(make.pid, signal.SIGKILL)
+            raise
+    assert make.returncode == 2
+    return told
+
+
+@pytest.mark.parametrize("line", ["BOT_TOKEN = 1:no", "\t export\tBOT_TOKEN=1:no", "A=1\r\nBOT_TOKEN='1:no' # mine"])
+def test_make_run_finds_the_token_that_the_bot_finds(
+    telegram: Telegram, tmp_path: Path, color_model: Path, line: str
+) -> None:
+    settings = {"TELEGRAM_API_SERVER": telegram.url, "STATE_DIR": str(tmp_path / "state")}
+    assert "BOT_TOKEN is not a token that Telegram knows" in make_run(
+        tmp_path, line, MODEL_PATH=str(color_model), **settings
+    )
+
+
+@pytest.mark.parametrize("line", ["BOT_TOKEN= # later", 'BOT_TOKEN=""', "# BOT_TOKEN=1:no", "MY_BOT_TOKEN=1:no", ""])
+def test_make_run_without_a_token_is_the_preview(tmp_path: Path, line: str) -> None:
+    told = make_run(tmp_path, line, MODEL_PATH="nowhere.onnx")
+    assert told.startswith("bot: cannot read the model nowhere.onnx")
+    assert "BOT_TOKEN" not in told
+
+
+def test_make_run_says_what_is_wrong_with_the_file(tmp_path: Path) -> None:
+    assert "line 2: this is not NAME=value" in make_run(
+        tmp_path, "BOT_TOKEN=1:no\nnonsense\n", MODEL_PATH="nowhere.onnx"
+    )
 
 
 def test_the_example_is_one() -> None:
