@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from enum import Enum, auto
 from weakref import WeakValueDictionary
 
-from bot.donations.metadata import strip_metadata
+from bot.donations.metadata import StrippedPhoto
 from bot.donations.store import Store, StoreError
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
@@ -59,25 +58,24 @@ class Donations:
     async def set_consent(self, person: int, agreed: bool) -> None:
         await self._key_values.set(self._consent(person), f"yes {secrets.token_hex(8)}" if agreed else "no")
 
-    async def keep(self, person: int, consent: str, label: str, data: bytes) -> Outcome:
+    async def keep(self, person: int, consent: str, label: str, photo: StrippedPhoto) -> Outcome:
         """Write a photo to those of its class, if `consent` still holds. The same one again stays one.
 
         Consent is asked right before and after the write, so that /forget in another process has its way too. Raises
-        StoreError; PhotoError if the photo cannot be read.
+        StoreError.
         """
         assert self._store
-        photo, ending = await asyncio.to_thread(strip_metadata, data)
         async with self._lock(person):
             giver = (await self._givers(person))[0]
-            start = f"{giver}-{hashlib.sha256(data).hexdigest()[:16]}."
-            name = f"{label.replace('/', '_').lstrip('.') or '_'}/{start}{ending}"
+            start = f"{giver}-{photo.digest[:16]}."
+            name = f"{label.replace('/', '_').lstrip('.') or '_'}/{start}{photo.ending}"
             names = await self._store.list_photos()
             earlier = [other for other in names if _file(other).startswith(start)]
             if not earlier and (len(names) >= MOST or sum(_is_of(other, [giver]) for other in names) >= MOST_OF_ONE):
                 return Outcome.FULL
             if await self.find_consent(person) != consent:
                 return Outcome.NO_CONSENT
-            await self._store.write(name, photo)
+            await self._store.write(name, photo.content)
             if await self.find_consent(person) != consent:
                 await self._store.delete([name])
                 return Outcome.NO_CONSENT

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+from dataclasses import dataclass
 
 from bot.inference.decoding import read
 from bot.inference.flattening import LARGE
@@ -10,15 +12,32 @@ from bot.inference.flattening import LARGE
 QUALITY = 95
 """Of a JPEG that was one before; the colours have the photo's full resolution."""
 JPEG = b"\xff\xd8"
+WHOLE = LARGE
+"""Pixels above which a photo comes smaller."""
 
 
-def strip_metadata(data: bytes) -> tuple[bytes, str]:
-    """The new file's bytes and what its name ends with: a JPEG stays one, all else becomes a PNG, pixel by pixel.
+@dataclass(frozen=True)
+class StrippedPhoto:
+    content: bytes
+    """The new file."""
+    ending: str
+    """What its name ends with: "jpg" or "png"."""
+    digest: str
+    """SHA-256 of the file that it was made from, in hexadecimal digits: by it the same photo is known again."""
 
-    Of an animation the first frame is kept, and a photo of more than LARGE pixels comes smaller. Raises PhotoError as
-    `read` does.
+
+def strip_metadata(data: bytes) -> StrippedPhoto:
+    """A JPEG stays one, all else becomes a PNG, pixel by pixel.
+
+    Of an animation the first frame is kept, and a photo of more than WHOLE pixels comes smaller. It takes as much
+    memory as `estimate_memory` says with WHOLE. Raises PhotoError as `read` does.
     """
-    image = read(data, whole=LARGE)
+    content, ending = _write(data)
+    return StrippedPhoto(content, ending, hashlib.sha256(data).hexdigest())
+
+
+def _write(data: bytes) -> tuple[bytes, str]:
+    image = read(data, whole=WHOLE)
     image.info.clear()  # Pillow would write comments and colour profiles of the file that was read
     buffer = io.BytesIO()
     if data.startswith(JPEG):

@@ -46,6 +46,8 @@ MAX_PIXELS_WEBP = 12_500_000
 """Of WebP, whose decoder holds two canvases and hands over a copy: 12 bytes a pixel."""
 BYTES, BYTES_WEBP = 5, 12
 """Memory that a pixel takes while it is decoded, but for JPEG's."""
+BYTES_RGB = 4
+"""What a pixel of Pillow's RGB images takes."""
 MAX_PIXELS_RUNS = 5_000_000
 """Of a run-length encoded BMP, which Pillow unpacks pixel by pixel in Python."""
 MAX_MEMORY = 160_000_000
@@ -163,11 +165,15 @@ def _load_without_end(data: bytes, enough: int, whole: int) -> Image.Image:
     return image
 
 
-def estimate_memory(data: bytes) -> int:
-    """Bytes that decoding a photo file's bytes takes at most, beside these. 0 if it will be refused."""
+def estimate_memory(data: bytes, whole: int = 0) -> int:
+    """Bytes that decoding a photo file's bytes takes at most, beside these. 0 if it will be refused.
+
+    With `whole`, as `read` takes it, there is room for a second image: the photo made upright, or its new file.
+    """
     try:
         with _open(data) as file:
-            return _limit(file) + UNPACKED * sum(map(data.count, PACKED))
+            memory = _limit(file, whole=whole) + UNPACKED * sum(map(data.count, PACKED))
+            return memory + BYTES_RGB * min(file.width * file.height, whole)
     except Exception:  # decoding meets the same, and says what it is
         return 0
 
@@ -226,7 +232,7 @@ def _limit(file: ImageFile, enough: int = ENOUGH_JPEG, whole: int = 0) -> int:
             file.draft(None, (enough, enough))
         limit = MAX_PIXELS if file.size == (width, height) else MAX_PIXELS_JPEG
         limit = min(limit, MAX_SAMPLES_JPEG * max(channels) // sum(channels))
-        memory = 4 * file.width * file.height + 2 * width * height * sum(channels) // max(channels)
+        memory = BYTES_RGB * file.width * file.height + 2 * width * height * sum(channels) // max(channels)
     if width * height > limit or max(width, height) > MAX_SIDE or memory > MAX_MEMORY:
         if max(width, height) > MAX_SIDE:
             most = f"{MAX_SIDE:,} in width and height are read"

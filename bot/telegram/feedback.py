@@ -13,6 +13,7 @@ from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMar
 
 from bot.delivery.attempts import CrashGuard
 from bot.donations.donations import Donations, Outcome
+from bot.donations.metadata import WHOLE, strip_metadata
 from bot.donations.store import StoreError
 from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError
@@ -95,11 +96,14 @@ class Feedback:
         """Take the buttons away, so that nobody judges twice; the reason can still be asked for."""
         await _edit_buttons(callback, why_buttons(self.replies, language, self.classifier.explains))
 
-    async def keep(self, callback: CallbackQuery, about: AboutAnswer, label: str, language: str | None) -> None:
+    async def keep(
+        self, callback: CallbackQuery, about: AboutAnswer, label: str, language: str | None, crash_guard: CrashGuard
+    ) -> None:
         """Keep the photo by `label` if that is allowed, and say what became of it."""
-        await show_toast(callback, self.replies.text("verdict", await self._keep(callback, about, label), language))
+        key = await self._keep(callback, about, label, crash_guard)
+        await show_toast(callback, self.replies.text("verdict", key, language))
 
-    async def _keep(self, callback: CallbackQuery, about: AboutAnswer, label: str) -> str:
+    async def _keep(self, callback: CallbackQuery, about: AboutAnswer, label: str, crash_guard: CrashGuard) -> str:
         """The key of the text that says what became of it."""
         answer, person = callback.message, callback.from_user
         photo = answer.reply_to_message if isinstance(answer, Message) else None
@@ -107,8 +111,10 @@ class Feedback:
         if consent is None or photo is None or not (about.may_be_kept and is_own_photo(photo, person)):
             return "thanks"
         try:
-            async with self._fetch(callback) as data:
-                return TEXTS[await self.donations.keep(person.id, consent, label, data)]
+            async with self._fetch(callback, WHOLE) as data, crash_guard():
+                stripped = await asyncio.to_thread(strip_metadata, data)
+            async with self.budget.files.hold(len(stripped.content)):
+                return TEXTS[await self.donations.keep(person.id, consent, label, stripped)]
         except (PhotoError, StoreError) as error:
             log.warning("a donated photo could not be kept: %s", error)
             return "not-kept"
@@ -122,12 +128,12 @@ class Feedback:
             return list(range(len(self.labels)))
         return [self.labels.index(label) for label, _ in rank(prediction)]
 
-    def _fetch(self, callback: CallbackQuery) -> AbstractAsyncContextManager[bytes]:
-        """The judged photo, fetched again by its id. Raises PhotoError."""
+    def _fetch(self, callback: CallbackQuery, whole: int = 0) -> AbstractAsyncContextManager[bytes]:
+        """The judged photo, fetched again by its id. `whole`: see `fetch`. Raises PhotoError."""
         picture = find_judged_picture(callback)
         assert picture
         assert callback.bot
-        return fetch(callback.bot, picture.file, self.metrics, self.budget)
+        return fetch(callback.bot, picture.file, self.metrics, self.budget, whole)
 
 
 async def _edit_buttons(callback: CallbackQuery, rows: list[list[InlineKeyboardButton]]) -> None:

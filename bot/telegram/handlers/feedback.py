@@ -39,6 +39,7 @@ async def take_right(
     statistics: Statistics,
     replies: Replies,
     language: str | None,
+    crash_guard: CrashGuard,
 ) -> None:
     """Count it, and keep the photo by the class that was named."""
     if not await feedback.check(callback, callback_data, language):
@@ -46,7 +47,7 @@ async def take_right(
     label = feedback.labels[callback_data.index]
     if await feedback.claim(callback, "verdict", partial(statistics.add_verdict, label, right=True)):
         await feedback.end(callback, language)
-        await feedback.keep(callback, callback_data, label, language)
+        await feedback.keep(callback, callback_data, label, language, crash_guard)
     else:
         await show_toast(callback, replies.text("verdict", "thanks", language))
 
@@ -86,6 +87,7 @@ async def take_label(
     statistics: Statistics,
     replies: Replies,
     language: str | None,
+    crash_guard: CrashGuard,
 ) -> None:
     """What a photo shows that was named wrong."""
     if not await feedback.check(callback, callback_data, language):
@@ -93,7 +95,7 @@ async def take_label(
     label = feedback.labels[callback_data.chosen]
     if await feedback.claim(callback, "label", partial(statistics.add_missed, label)):
         await feedback.end(callback, language)
-        await feedback.keep(callback, callback_data, label, language)
+        await feedback.keep(callback, callback_data, label, language, crash_guard)
     else:
         await show_toast(callback, replies.text("verdict", "thanks", language))
 

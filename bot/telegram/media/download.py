@@ -49,9 +49,11 @@ PAGE_STARTS = (b"<", b"{", b"")
 
 @asynccontextmanager
 async def fetch(
-    bot: Bot, file: PhotoSize | Document | Sticker, metrics: Metrics, budget: MemoryBudget
+    bot: Bot, file: PhotoSize | Document | Sticker, metrics: Metrics, budget: MemoryBudget, whole: int = 0
 ) -> AsyncIterator[bytes]:
     """A file's bytes, which may be decoded once for as long as the block lasts. Waits for room in `budget`.
+
+    `whole`: as `read` takes it, for who decodes more of a photo than an answer needs.
 
     It is tried for as long as Telegram is in trouble; between two tries nothing of the budget is held, and the update's
     slot goes back. Raises PhotoError if the file is above MAX_BYTES, if Telegram refuses it TRIES times, does not
@@ -71,7 +73,7 @@ async def fetch(
                     await held.enter_async_context(budget.files.hold(size))
                     data = await _fetch_once(bot, file)
                     is_small = isinstance(file, PhotoSize)  # made by Telegram, with at most 2560 pixels both ways
-                    memory = 0 if is_small else await asyncio.to_thread(estimate_memory, data)
+                    memory = 0 if is_small and not whole else await asyncio.to_thread(estimate_memory, data, whole)
                     await held.enter_async_context(budget.decoding.hold(memory))
             except _Refusal as error:
                 refusal = error

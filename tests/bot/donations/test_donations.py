@@ -11,13 +11,14 @@ import pytest
 
 from bot.donations.donations import KEY, Donations, Outcome
 from bot.donations.folder import Folder
+from bot.donations.metadata import strip_metadata
 from bot.donations.store import StoreError
 from bot.storage.memory import MemoryKeyValues
 from bot.storage.pseudonyms import Pseudonymiser
 from tests.support.photos import draw, encode
 
 ADA = 7
-PHOTO = encode(draw("red"))
+PHOTO = strip_metadata(encode(draw("red")))
 
 
 class WithdrawnWhile(Folder):
@@ -59,7 +60,7 @@ def test_what_earlier_versions_kept_under_the_tokens_names_is_deleted(tmp_path: 
     others = tmp_path / "red" / f"{pseudonymise('giver 8')[:16]}-0123456789abcdef.jpg"
     earlier.parent.mkdir()
     for file in (earlier, others):
-        file.write_bytes(PHOTO)
+        file.write_bytes(PHOTO.content)
     donations = Donations(Folder(tmp_path), MemoryKeyValues(), pseudonymise)
 
     async def go() -> int:

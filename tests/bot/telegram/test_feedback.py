@@ -472,3 +472,19 @@ def test_forget_counts_for_a_photo_that_is_put_down_and_tried_meanwhile(
         telegram.wait_until(lambda: is_tried in (tmp_path / "bot.log").read_text() or put_down() != [])
         assert put_down() == []
     assert photo not in telegram.answers()
+
+
+def test_a_photo_that_is_kept_is_decoded_under_the_crash_guard(
+    telegram: Telegram, start_bot: StartBot, folder: Path, tmp_path: Path
+) -> None:
+    start_bot(DONATIONS_DIR=str(folder))
+    agree(telegram)
+    message = send(telegram, draw("red"))
+    with closing(sqlite3.connect(tmp_path / "state" / "ledger.sqlite", isolation_level=None)) as state:
+        state.execute("CREATE TABLE guarded (key TEXT)")
+        state.execute(
+            "CREATE TRIGGER guard AFTER UPDATE ON updates WHEN NEW.failures > OLD.failures"
+            " BEGIN INSERT INTO guarded VALUES (NEW.key); END"
+        )
+        assert press(telegram, message, "right") == text("verdict", "kept")
+        assert state.execute("SELECT count(*) FROM guarded").fetchone() == (1,)
