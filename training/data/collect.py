@@ -5,6 +5,7 @@
     python -m training collect --out data/outsiders
 
 Writes a folder per kind: `python -m training --outsiders data/outsiders` takes it. Any folder of your own does as well.
+Without Debian's or Ubuntu's dpkg that is the only way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,8 +30,11 @@ STAMPS = "/tuxpaint/stamps/"
 SOURCES = {
     # what lies about in photos: cut out, on a transparent ground
     **{
-        kind: (("tuxpaint-stamps-default",), f"{STAMPS}{kind}/")
-        for kind in ("animals", "food", "household", "plants", "seasonal", "sports", "symbols", "town", "vehicles")
+        kind: (("tuxpaint-stamps-default",), f"{STAMPS}{kind.removeprefix('stamps_')}/")
+        for kind in (
+            *("animals", "stamps_food", "household", "plants", "seasonal", "sports", "symbols", "town"),
+            "stamps_vehicles",  # photos of food and of vehicles are kinds of their own
+        )
     },
     "textures": (("supertuxkart-data",), "/data/(textures|tracks)/.*jpg"),
     "landscapes": (("stellarium-data",), "/stellarium/landscapes/"),
@@ -59,8 +64,14 @@ SIDES = 96, 640
 
 
 def list_files(package: str) -> list[Path]:
-    """The pictures in an installed Debian package; none if it is not installed."""
-    done = subprocess.run(["dpkg", "-L", package], capture_output=True, text=True, check=False)
+    """The pictures in an installed Debian package; none if it is not installed. Raises DataError without dpkg."""
+    try:
+        done = subprocess.run(["dpkg", "-L", package], capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise DataError(
+            "dpkg is not installed: the pictures come from packages of Debian and Ubuntu. "
+            "A folder of your own does as well, with a folder of pictures per kind: --outsiders DIR."
+        ) from error
     return [Path(line) for line in done.stdout.splitlines() if Path(line).suffix.lower() in SUFFIXES]
 
 
@@ -93,12 +104,13 @@ def main(arguments: list[str]) -> int:
         print(f"collect: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"collect: stopped. What is in {options.out} is not all.", file=sys.stderr)
+        print(f"collect: stopped before the end. {options.out} is not there yet: start again.", file=sys.stderr)
         return 130
     return 0
 
 
 def _run(out: Path) -> None:
+    """Raises DataError. `out` is there only when it is whole: the Makefile takes it for complete."""
     if out.exists():
         raise DataError(f"{out} is there already. --out names a new folder.")
     rng = random.Random(42)
@@ -115,9 +127,13 @@ def _run(out: Path) -> None:
         *plain,
         *(read(file.read_bytes()) for file in rng.sample(pictures["textures"], min(20, len(pictures["textures"])))),
     ]
+    part = out.with_name(f".{out.name}.part")
+    if part.exists():  # of a run that was stopped
+        shutil.rmtree(part)
     for kind, files in pictures.items():
         count = 0
         for file in follow(rng.sample(files, len(files)), len(files)):
             if count < MOST:
-                count += save(file, out / kind / f"{count:03}.jpg", grounds, rng)
+                count += save(file, part / kind / f"{count:03}.jpg", grounds, rng)
         print(f"{kind}: {count} pictures")
+    part.rename(out)

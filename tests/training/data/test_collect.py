@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +69,55 @@ def test_a_folder_per_kind_is_gathered_that_training_takes(
     assert capsys.readouterr().err == f"collect: {out} is there already. --out names a new folder.\n"
 
 
+def test_a_run_that_is_stopped_leaves_no_folder_that_could_be_taken_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("p/rocks/1.png", "p/rocks/2.png", "p/rocks/3.png", "s/coin.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        draw_photo((1, 1, 1), len(name), (100, 110)).save(tmp_path / name)
+    monkeypatch.setattr(collect, "SOURCES", {"textures": (("p",), "/rocks/")})
+    monkeypatch.setattr(collect, "list_files", lambda package: find_photos(tmp_path / package))
+    monkeypatch.setattr(collect, "SCIKIT_IMAGE", tmp_path / "s")
+    out, write = tmp_path / "outsiders", collect.save
+    written: list[Path] = []
+
+    def press_ctrl_c_at_the_third(*arguments: Any) -> bool:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(arguments[1])
+        return write(*arguments)
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(collect, "save", press_ctrl_c_at_the_third)
+        assert collect.main(["--out", str(out)]) == 130
+    assert "start again" in capsys.readouterr().err
+    assert len(written) == 2
+    assert not out.exists()
+    (written[0].parent / "of-a-kind-before.jpg").write_bytes(b"")
+    assert collect.main(["--out", str(out)]) == 0
+    names = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.jpg"))
+    assert names == ["scikit-image/000.jpg", "textures/000.jpg", "textures/001.jpg", "textures/002.jpg"]
+    assert {path.name for path in tmp_path.iterdir()} == {"p", "s", "outsiders"}
+
+
+def test_without_dpkg_it_says_what_else_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert collect.main(["--out", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("collect: dpkg is not installed")
+    assert line.endswith("--outsiders DIR.")
+    assert not (tmp_path / "out").exists()
+
+
+def test_stamps_do_not_take_the_names_of_kinds_of_photos() -> None:
+    stamps = {kind for kind, (_, pattern) in collect.SOURCES.items() if pattern.startswith(collect.STAMPS)}
+    assert stamps >= {"stamps_food", "stamps_vehicles"}
+    assert not stamps & {"food", "vehicles"}
+    assert collect.SOURCES["stamps_vehicles"][1].endswith("/stamps/vehicles/")
+
+
 def test_packages_that_are_not_installed_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +134,6 @@ def test_the_folder_of_example_pictures_is_there() -> None:
     assert len(names - collect.WITH_FACES) > 5
 
 
+@pytest.mark.skipif(not shutil.which("dpkg"), reason="dpkg is not installed")
 def test_a_package_that_is_not_installed_has_no_files() -> None:
-    pytest.importorskip("subprocess")
     assert collect.list_files("no-such-package-anywhere") == []
