@@ -154,7 +154,12 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="KIND,...",
         help="kinds of outsiders to test on, not to train on (default: a third, at random)",
     )
-    parser.add_argument("--seed", type=parse_seed, default=default.seed, help="of the training (%(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=_number(int, least=-(10**9), below=10**9),
+        default=default.seed,
+        help="of the training (%(default)s)",
+    )
     parser.add_argument("--split-seed", type=parse_seed, default=default.split_seed, help="of the split (%(default)s)")
     parser.add_argument(
         "--check-labels",

@@ -75,6 +75,15 @@ def test_a_value_that_its_option_does_not_take_is_refused_in_a_recipe_too(
     assert f"--recipe {file}: error: {message}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("given", [("--split-seed", "-1"), ("--split-seed", "99999999999"), ("--seed", str(2**64))])
+def test_a_seed_that_a_generator_would_not_take_is_refused_at_once(
+    given: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse([*NEEDED, *given])
+    assert f"argument {given[0]}: " in capsys.readouterr().err
+
+
 def test_a_recipe_may_name_no_kinds(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text("unseen = []\nseed = -3\n")
     options = parse([*NEEDED, "--recipe", str(tmp_path / "own.toml")])
