@@ -32,9 +32,13 @@ SETTINGS = (
 """What the bot reads of its environment."""
 
 
+MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+"""Of the `make test` around the tests: a make in one of them would look for its helpers."""
+
+
 def environment(**variables: str) -> dict[str, str]:
     """The test's environment without the bot's settings, and with these."""
-    others = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    others = {name: value for name, value in os.environ.items() if name not in (*SETTINGS, *MAKE)}
     return others | {"PYTHONWARNINGS": "error", "LABELGRAM_ENV_FILE": os.devnull} | variables
 
 
