@@ -87,10 +87,6 @@ class _App:
     retries: RetryMiddleware
     health: Health
 
-    @property
-    def update_types(self) -> list[str]:
-        return self.delivery.dispatcher.resolve_used_update_types()
-
 
 async def _build(
     stack: AsyncExitStack, settings: Settings, classifier: Classifier, replies: Replies, state: State
@@ -137,8 +133,8 @@ async def _serve_monitoring(stack: AsyncExitStack, app: _App) -> None:
 
 async def _poll(app: _App, stopped: asyncio.Event) -> None:
     settings, retries = app.settings, app.retries
-    seconds = settings.shutdown_seconds
-    await poll(app.delivery, stopped, app.update_types, seconds, lambda: retries.is_token_wrong)
+    seconds, types = settings.shutdown_seconds, app.delivery.dispatcher.resolve_used_update_types()
+    await poll(app.delivery, stopped, types, seconds, lambda: retries.is_token_wrong)
 
 
 async def _listen(app: _App, stack: AsyncExitStack, stopped: asyncio.Event) -> None:

@@ -22,7 +22,8 @@ from export.graph.parity import Evidence, Photo
 from export.graph.quantize import CALIBRATION_PHOTOS, quantize
 from export.measure import evaluate_file, locate_evidence, open_graph
 from export.metadata import FileMetrics, Int8Loss, TrainedOn, describe_file, write_json
-from export.training_run import CHECKED_PHOTOS, ExportError, TrainingRun, draw_evenly, load
+from export.training_run import CHECKED_PHOTOS, ExportError, TrainingRun, load
+from training.data.photos import draw_evenly
 from training.evaluation.answers import Answers, read_logits
 from training.evaluation.calibration import choose_unsure, fit_temperature
 from training.evaluation.evaluate import judge

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from bot.errors import LabelgramError
 from export.metadata import TrainedOn, list_photos
-from training.data.photos import DataError, LabelledPhoto
+from training.data.photos import DataError, LabelledPhoto, draw_evenly
 from training.evaluation.left_out import LeftOut
 from training.fitting.batches.dataloaders import get_labels
 from training.recipe import name_weights
@@ -87,11 +86,6 @@ class TrainingRun(Run):
             learned=list_photos(photo.path.read_bytes() for photo in self.learned),
             held_out=list_photos(photo.path.read_bytes() for photo in self.held_out),
         )
-
-
-def draw_evenly(photos: Sequence[LabelledPhoto], count: int) -> list[LabelledPhoto]:
-    """At most `count` of the photos, as far apart in their order as can be: in it the labels follow each other."""
-    return [photos[number] for number in np.linspace(0, len(photos) - 1, min(count, len(photos)), dtype=int)]
 
 
 def load(pickle: Path, data: Path | None) -> TrainingRun:

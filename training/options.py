@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from bot.inference.names import parse_name
 from training.data.folders import CLASS_FOLDERS
-from training.recipe import AUGMENTATIONS, AUTO, KEEPS, SIZE_WITHOUT_GPU, Recipe, load_recipe, parse_seed, write_options
+from training.recipe import (
+    AUGMENTATIONS,
+    AUTO,
+    KEEPS,
+    SEEDS,
+    SIZE_WITHOUT_GPU,
+    Recipe,
+    load_recipe,
+    parse_number,
+    write_options,
+)
 from training.report.command import add_options
 
 EPILOG = (
@@ -83,7 +93,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--epochs",
-        type=_number(int, least=0),
+        type=parse_number(int, least=0),
         default=default.epochs,
         help="of as many photos as there are; 0: the last layer alone learns, in a minute (%(default)s)",
     )
@@ -96,22 +106,25 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--size",
-        type=_number(int, least=32),
+        type=parse_number(int, least=32),
         default=default.size if torch.cuda.is_available() else SIZE_WITHOUT_GPU,
         metavar="PX",
         help=f"of the photos in training; the bot's is {default.size} (%(default)s)",
     )
     parser.add_argument(
-        "--batch-size", type=_number(int, least=1), default=default.batch_size, help="photos (%(default)s)"
+        "--batch-size", type=parse_number(int, least=1), default=default.batch_size, help="photos (%(default)s)"
     )
     parser.add_argument(
-        "--lr", type=_number(float, least=1e-9), help="highest learning rate (default: by the batch size)"
+        "--lr", type=parse_number(float, least=1e-9), help="highest learning rate (default: by the batch size)"
     )
     parser.add_argument(
-        "--weight-decay", type=_number(float, least=0), default=default.weight_decay, help="AdamW's (%(default)s)"
+        "--weight-decay", type=parse_number(float, least=0), default=default.weight_decay, help="AdamW's (%(default)s)"
     )
     parser.add_argument(
-        "--dropout", type=_number(float, least=0, below=1), default=default.dropout, help="in the head (%(default)s)"
+        "--dropout",
+        type=parse_number(float, least=0, below=1),
+        default=default.dropout,
+        help="in the head (%(default)s)",
     )
     parser.add_argument(
         "--augment",
@@ -121,14 +134,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--focus",
-        type=_number(float, least=0),
+        type=parse_number(float, least=0),
         default=default.focus,
         metavar="WEIGHT",
         help="of evidence spread over the photo in the loss: 'Why?' then points at fewer places (%(default)s)",
     )
     parser.add_argument(
         "--ema",
-        type=_number(float, least=0, below=1),
+        type=parse_number(float, least=0, below=1),
         default=default.ema,
         metavar="DECAY",
         help="of the moving average of the weights that is kept; 0: the last weights (%(default)s)",
@@ -142,7 +155,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--outsider-share",
-        type=_number(float, least=0, below=1),
+        type=parse_number(float, least=0, below=1),
         default=default.outsider_share,
         metavar="SHARE",
         help="of such pictures in an epoch (%(default)s)",
@@ -156,11 +169,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--seed",
-        type=_number(int, least=-(10**9), below=10**9),
+        type=parse_number(int, least=-SEEDS, below=SEEDS),
         default=default.seed,
         help="of the training (%(default)s)",
     )
-    parser.add_argument("--split-seed", type=parse_seed, default=default.split_seed, help="of the split (%(default)s)")
+    parser.add_argument(
+        "--split-seed",
+        type=parse_number(int, least=0, below=SEEDS),
+        default=default.split_seed,
+        help="of the split (%(default)s)",
+    )
     parser.add_argument(
         "--check-labels",
         action="store_true",
@@ -170,15 +188,3 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="go on with a training that was stopped")
     add_options(parser)
     return parser
-
-
-def _number(kind: Callable[[str], float], least: float, below: float = float("inf")) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        value = kind(text)
-        if not value >= least:
-            raise argparse.ArgumentTypeError(f"{text} is below {least:g}")
-        if not value < below:
-            raise argparse.ArgumentTypeError(f"{text} is not below {below:g}")
-        return value
-
-    return number

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,8 @@ RECIPES = Path(__file__).parent / "recipes"
 """Files with the recipes of shipped models."""
 SIZE_WITHOUT_GPU = 160
 """Width and height in pixels of the photos in training, where nothing else is asked for and there is no GPU."""
+SEEDS = 10**9
+"""Seeds are below it: every generator of random numbers takes them, and a few more after each."""
 NO_OUTSIDERS, GENERATED = "none", "generated"
 
 
@@ -132,11 +133,18 @@ def name_weights(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {field: Path(value).name if field == "weights" else value for field, value in recipe.items()}
 
 
-def parse_seed(text: str) -> int:
-    """A seed, for argparse: every generator of random numbers takes it, and a few more. Raises ArgumentTypeError."""
-    if not re.fullmatch("[0-9]{1,9}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 999999999")
-    return int(text)
+def parse_number(kind: Callable[[str], float], least: float, below: float = float("inf")) -> Callable[[str], float]:
+    """For argparse: a number from `least` on and under `below`. What it gives raises ArgumentTypeError."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not value >= least:
+            raise argparse.ArgumentTypeError(f"{text} is below {least:g}")
+        if not value < below:
+            raise argparse.ArgumentTypeError(f"{text} is not below {below:g}")
+        return value
+
+    return number
 
 
 def write_command(name: str, recipe: Mapping[str, Any], data: str | None, leave_out: str | None = None) -> str:

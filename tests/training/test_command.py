@@ -227,12 +227,13 @@ def test_a_class_of_one_group_costs_its_labels_judgement_and_not_the_net(
     assert "labels are not judged: class red cannot be split" in capsys.readouterr().out
 
 
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_figures_of_an_older_net_do_not_stay_beside_a_new_one(
     two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(command, "_report", stop)
     (tmp_path / "out-report").mkdir()
     (tmp_path / "out-report" / "metrics.json").write_text("{}")
@@ -245,9 +246,6 @@ def test_figures_of_an_older_net_do_not_stay_beside_a_new_one(
 def test_ctrl_c_leaves_nothing_of_a_training_in_the_learner(
     two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(fit, "_fit", stop)
     photos = load_photos(two_classes, 42).photos
     learner = build_learner(photos, SMALL, tmp_path, ["green", "red"])

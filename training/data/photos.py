@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from bot.errors import LabelgramError
 
@@ -67,3 +70,8 @@ class PhotoSet:
         """Photos per label on one side of the split."""
         counts = Counter(photo.label for photo in self.photos if photo.held_out == held_out)
         return {label: counts[label] for label in self.labels}
+
+
+def draw_evenly(photos: Sequence[LabelledPhoto], count: int) -> list[LabelledPhoto]:
+    """At most `count` of the photos, as far apart in their order as can be: in it the labels follow each other."""
+    return [photos[number] for number in np.linspace(0, len(photos) - 1, min(count, len(photos)), dtype=int)]

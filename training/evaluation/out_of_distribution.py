@@ -23,7 +23,7 @@ from torch import nn
 
 from bot.inference.contract import Unsure
 from training.data.outsiders import TEST_PICTURES, find_kinds, part_kinds
-from training.data.photos import LabelledPhoto
+from training.data.photos import LabelledPhoto, draw_evenly
 from training.evaluation.answers import Answers, AskLogits
 from training.evaluation.intervals import Share, count_share
 from training.fitting.batches.dataloaders import get_labels
@@ -89,8 +89,7 @@ def compare_scores(
     held_out = [photo.path.read_bytes() for photo in photos if photo.held_out]
     if labels == len(learner.dls.vocab) or not unseen or not held_out:
         return None
-    trained_on = [photo for photo in photos if not photo.held_out]
-    fitted = [trained_on[i] for i in np.linspace(0, len(trained_on) - 1, min(MAX_FITTED, len(trained_on)), dtype=int)]
+    fitted = draw_evenly([photo for photo in photos if not photo.held_out], MAX_FITTED)
     classes = np.array([list(learner.dls.vocab).index(photo.label) for photo in fitted])
     distance = fit_distance(_look(learner.model, ask, [photo.path.read_bytes() for photo in fitted])[1], classes)
     inside_logits, inside_features = _look(learner.model, ask, held_out)

@@ -28,7 +28,7 @@ from training.data.groups import GROUPS_FILE
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.progress import follow
-from training.recipe import parse_seed
+from training.recipe import SEEDS, parse_number
 
 JPEG_QUALITY = 90
 FOLDS = 5
@@ -118,5 +118,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the copies")
-    parser.add_argument("--seed", type=parse_seed, default=42, help="of the sizes drawn (%(default)s)")
+    seed = parse_number(int, least=0, below=SEEDS)
+    parser.add_argument("--seed", type=seed, default=42, help="of the sizes drawn (%(default)s)")
     return parser
