@@ -17,7 +17,8 @@ import sys
 
 from bot.commands.env_file import read_environment
 from bot.commands.options import parse
-from bot.errors import LabelgramError, describe_os_error, explain_missing_packages
+from bot.errors import LabelgramError, describe_os_error, explain_missing_packages, show_every_name
+from bot.inference.names import show_path
 from bot.redaction import hide_secrets
 from bot.settings import Settings
 
@@ -35,12 +36,13 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 2 for wrong usage, settings, texts or model; otherwise the command's own."""
     _replace_closed_streams()
+    show_every_name()
     options = parse(arguments)
     try:
         with explain_missing_packages("requirements-bot.txt"):
             return _run(options, Settings.from_environment(read_environment()))
     except LabelgramError as error:
-        print(f"bot: {hide_secrets(str(error))}", file=sys.stderr)
+        _report(str(error))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -48,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # what no command expects, as a disk that is full
-        print(f"bot: {hide_secrets(describe_os_error(error))}", file=sys.stderr)
+        _report(describe_os_error(error))
         return 1
 
 
@@ -57,6 +59,10 @@ def _replace_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
+
+
+def _report(text: str) -> None:
+    print(f"bot: {show_path(hide_secrets(text))}", file=sys.stderr)
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:

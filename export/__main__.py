@@ -52,14 +52,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"export: {error}", file=sys.stderr)
         return 2
     except OSError as error:  # a folder that cannot be read
-        from bot.inference.photo_files import show_path
+        from bot.inference.names import show_path
 
         print(f"export: {show_path(describe_os_error(error))}", file=sys.stderr)
         return 2
 
 
 def _export(arguments: list[str]) -> int:
-    from bot.inference.photo_files import show_path
+    from bot.inference.names import show_path
     from export import pipeline
 
     options = _parser().parse_args(arguments)

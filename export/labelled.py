@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.inference.decoding import PhotoError, read
-from bot.inference.names import clean_label
-from bot.inference.photo_files import find_photos, read_photo, show_path
+from bot.inference.names import clean_label, show_path
+from bot.inference.photo_files import find_photos, read_photo
 from export.metadata import TrainedOn, digest, read_list
 from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, read_groups
 from training.data.photos import DataError, LabelledPhoto

@@ -17,8 +17,8 @@ from pathlib import Path
 from bot.errors import LabelgramError
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.decoding import PhotoError, read
-from bot.inference.names import clean_label
-from bot.inference.photo_files import find_photos, read_photo, show_path
+from bot.inference.names import clean_label, show_path
+from bot.inference.photo_files import find_photos, read_photo
 from bot.inference.variants import BOXES, make_variants, smallest_covering
 
 RULES = (10_000, 256, 224, 192, 160, 128)

@@ -16,7 +16,7 @@ import onnx
 
 from bot.errors import LabelgramError
 from bot.inference.classifier import Classifier
-from bot.inference.photo_files import show_path
+from bot.inference.names import show_path
 from export.card import read_about
 from export.labelled import find_known
 from export.measure import evaluate_file, locate_evidence

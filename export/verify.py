@@ -19,7 +19,7 @@ from pathlib import Path
 from bot.errors import LabelgramError
 from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
-from bot.inference.photo_files import show_path
+from bot.inference.names import show_path
 from export import card
 from export.labelled import KnownPhotos, find_known
 from export.measure import evaluate_file, locate_evidence

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"training: {error}", file=sys.stderr)
         return 2
     except OSError as error:  # a folder that cannot be read, a disk that is full
-        from bot.inference.photo_files import show_path
+        from bot.inference.names import show_path
 
         print(f"training: {show_path(describe_os_error(error))}", file=sys.stderr)
         return 2

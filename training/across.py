@@ -14,8 +14,7 @@ import sys
 from pathlib import Path
 
 from bot.errors import describe_os_error
-from bot.inference.names import parse_name
-from bot.inference.photo_files import show_path
+from bot.inference.names import parse_name, show_path
 from training import command
 from training.data.folders import CLASS_FOLDERS
 from training.data.loading import find_collections

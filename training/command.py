@@ -22,7 +22,7 @@ from fastai.torch_core import num_distrib, rank_distrib
 from numpy.typing import NDArray
 
 from bot.errors import describe_os_error
-from bot.inference.photo_files import show_path
+from bot.inference.names import show_path
 from training.data.loading import load_photos
 from training.data.photos import DataError, PhotoSet
 from training.data.split import SKIPPED_FILE, assign_folds, write_skipped, write_split

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from bot.benchmark.engines import BenchmarkError
-from bot.inference.photo_files import show_path
+from bot.inference.names import show_path
 
 ONNXRUNTIME = "onnxruntime"
 

@@ -13,8 +13,8 @@ import onnxruntime as ort
 from PIL import Image
 
 from bot.benchmark.engines import BenchmarkError, PixelClassifier, Tensor
+from bot.inference.names import show_path
 from bot.inference.onnx_session import first_line, session_options
-from bot.inference.photo_files import show_path
 
 DTYPES: dict[str, Any] = {
     "tensor(float)": np.float32,

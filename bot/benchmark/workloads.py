@@ -16,8 +16,8 @@ from PIL import Image
 from bot.benchmark.engines import BenchmarkError
 from bot.inference.contract import SIZE
 from bot.inference.decoding import PhotoError, read
-from bot.inference.names import clean_label
-from bot.inference.photo_files import SUFFIXES, find_photos, read_photo, show_path
+from bot.inference.names import clean_label, show_path
+from bot.inference.photo_files import SUFFIXES, find_photos, read_photo
 from bot.inference.variants import make_variants, smallest_covering
 
 PHONE = (1280, 960)

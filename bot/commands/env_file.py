@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from bot.inference.names import show_path
 from bot.settings import SettingsError
 
 LINE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>.*?)\s*")
@@ -58,5 +59,6 @@ def read_env_file(file: Path) -> dict[str, str]:
         quoted = QUOTED.fullmatch(match["value"])
         values[match["name"]] = quoted["value"] if quoted else COMMENT.sub("", match["value"])
     if os.name == "posix" and mode & OTHERS and "BOT_TOKEN" in values:
-        print(f"bot: others on this machine can read the token in {file}: chmod 600 {file}", file=sys.stderr)
+        path = show_path(file)
+        print(f"bot: others on this machine can read the token in {path}: chmod 600 {path}", file=sys.stderr)
     return values

@@ -21,7 +21,7 @@ from bot.donations.store import StoreError
 from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
 from bot.inference.decoding import HEIC, PhotoError
-from bot.inference.names import is_folder
+from bot.inference.names import is_folder, show_path
 from bot.monitoring.metrics import Metrics
 from bot.redaction import hide_secrets
 from bot.settings import Settings, SettingsError
@@ -47,7 +47,7 @@ class Finding:
     """What is so, or what is wrong and what to do."""
 
     def __str__(self) -> str:
-        return hide_secrets(f"{'ok ' if self.good else 'BAD'}  {self.what}: {self.text}")
+        return show_path(hide_secrets(f"{'ok ' if self.good else 'BAD'}  {self.what}: {self.text}"))
 
 
 async def examine(settings: Settings) -> bool:

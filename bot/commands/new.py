@@ -16,8 +16,8 @@ import polib
 
 from bot.errors import LabelgramError
 from bot.inference.contract import find_fault
-from bot.inference.names import clean_label
-from bot.inference.photo_files import is_skipped, show_path
+from bot.inference.names import clean_label, show_path
+from bot.inference.photo_files import is_skipped
 from bot.settings import Settings
 
 HEAD = {

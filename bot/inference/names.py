@@ -33,3 +33,16 @@ def clean_label(name: str) -> str:
     name = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in name)
     name = re.sub("[\u200b\u202a-\u202e\u2066-\u2069\ufeff]", "", name)
     return unicodedata.normalize("NFC", name).strip()
+
+
+def show_path(path: str | os.PathLike[str]) -> str:
+    """A path that can be printed: bytes that are no UTF-8, control and direction characters are shown as escapes."""
+    return "".join(map(_show_character, os.fspath(path)))
+
+
+def _show_character(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":  # a byte, as os.fsdecode keeps it
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Photos in folders: which files count, how one is read, how its name is shown. Bot and training share this."""
+"""Photos in folders: which files count, how one is read. Bot and training share this."""
 
 from __future__ import annotations
 
@@ -90,11 +90,6 @@ def read_stream(file: BinaryIO) -> bytes:
     return data
 
 
-def show_path(path: str | os.PathLike[str]) -> str:
-    """A path that can be printed: bytes that are no UTF-8, control and direction characters are shown as escapes."""
-    return "".join(map(_show_character, os.fspath(path)))
-
-
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
@@ -113,11 +108,3 @@ def _too_large() -> PhotoError:
 
 def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a FIFO would wait for its writer
-
-
-def _show_character(character: str) -> str:
-    if character.isprintable():
-        return character
-    if "\udc80" <= character <= "\udcff":  # a byte, as os.fsdecode keeps it
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape", "backslashreplace").decode()

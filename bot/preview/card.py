@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.inference.contract import Contract
-from bot.inference.photo_files import show_path
+from bot.inference.names import show_path
 from bot.texts.replies import Replies
 
 MOST_GROUPS = 3

@@ -14,7 +14,8 @@ from pathlib import Path
 from PIL import Image
 
 from bot.inference.decoding import PhotoError, read
-from bot.inference.photo_files import find_photos, read_photo, show_path
+from bot.inference.names import show_path
+from bot.inference.photo_files import find_photos, read_photo
 from training.data.generated import GENERATORS
 from training.data.photos import DataError
 from training.recipe import GENERATED, NO_OUTSIDERS

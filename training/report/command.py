@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bot.inference.photo_files import show_path
+from bot.inference.names import show_path
 from training.data.photos import DataError
 from training.evaluation.left_out import read_runs, write_run
 from training.evaluation.subgroups import NO_MORE, Breakdown

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from bot.inference.photo_files import show_path
+from bot.inference.names import show_path
 from training.data.photos import DataError
 from training.data.split import read_split
 from training.evaluation.evaluate import FOLDS

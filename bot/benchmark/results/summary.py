@@ -10,7 +10,7 @@ from typing import Any
 from bot.benchmark.matrix import Entry
 from bot.benchmark.measure import FORWARD, STAGES, TOTAL
 from bot.benchmark.statistics import quantiles, ratio, wilson
-from bot.inference.photo_files import show_path
+from bot.inference.names import show_path
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from bot.commands.classify.output import Answer, Output, open_output
 from bot.commands.classify.progress import Progress
 from bot.commands.classify.sorting import Sorter
 from bot.commands.classify.watching import watch
-from bot.errors import show_every_name
 from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError, Reason
 from bot.inference.names import is_folder
@@ -28,7 +27,6 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     Raises ModelError, WatchError, and SortError if `--sort-into` is inside of a folder that is read.
     """
     classifier = Classifier(options.model or settings.model, settings.threads)
-    show_every_name()
     sources = [*options.paths, *([str(options.watch)] if options.watch else [])]
     sorter = Sorter(options.sort_into, sources) if options.sort_into else None
     output = open_output(options.format, min(options.top, len(classifier.contract.labels)))

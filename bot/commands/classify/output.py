@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from bot.inference.classifier import Prediction
 from bot.inference.contract import UnsureBecause
-from bot.inference.photo_files import show_path
+from bot.inference.names import show_path
 
 COLUMNS = ("path", "label", "probability", "unsure", "unsure_because", "outsider", "error")
 """Of CSV; with `--top N`, N pairs `label_1`, `probability_1`, ... follow."""

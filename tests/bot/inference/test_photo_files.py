@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot.inference.decoding import PhotoError, Reason
-from bot.inference.photo_files import MAX_FILE_BYTES, find_photos, read_photo, show_path
+from bot.inference.names import show_path
+from bot.inference.photo_files import MAX_FILE_BYTES, find_photos, read_photo
 from tests.support.photos import draw, encode
 
 
