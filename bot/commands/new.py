@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 from pathlib import Path
 
 import polib
@@ -28,7 +29,7 @@ HEAD = {
     "Plural-Forms": "nplurals=2; plural=(n != 1);",
 }
 ENVIRONMENT = """\
-# Settings of this bot; docs/configuration.md has all. Load them with: set -a; . {name}.env; set +a
+# Settings of this bot; docs/configuration.md has all. The bot reads this file if LABELGRAM_ENV_FILE names it.
 BOT_TOKEN=
 MODEL_PATH={model}
 # Your number on Telegram (@userinfobot tells it), for /stats:
@@ -48,16 +49,19 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     environment = options.name.with_name(f"{options.name.name}.env")
     contents = {
         texts: str(make_texts(labels)).encode(),
-        environment: _encode(ENVIRONMENT.format(name=options.name.name, model=model), options.name),
+        environment: ENVIRONMENT.format(model=_quote(model)).encode(),
     }
     texts.parent.mkdir(parents=True, exist_ok=True)
     for file, content in contents.items():
         if file.exists():
-            print(f"{file} is there already, and stays as it is")
+            print(f"{show_path(file)} is there already, and stays as it is")
         else:
             file.write_bytes(content)
-            print(f"wrote {file}")
-    print(f"Next: fill in {texts}; then make train, make export and make run, or python -m bot with {environment}.")
+            print(f"wrote {show_path(file)}")
+    print(
+        f"Next: fill in {show_path(texts)}; then make train, make export and make run, "
+        f"or python -m bot with {show_path(environment)}."
+    )
     return 0
 
 
@@ -94,11 +98,16 @@ def _find_folders(data: Path) -> list[str]:
     return labels
 
 
-def _encode(text: str, name: Path) -> bytes:
+def _quote(model: Path) -> str:
+    """As the settings' file takes a path, and a shell too where it can. Raises NewError."""
+    text = str(model)
     try:
-        return text.encode()
+        text.encode()
     except UnicodeEncodeError as error:
-        raise NewError(f"the name {show_path(name)} is not UTF-8 text. Give another one.") from error
+        raise NewError(f"the name {show_path(model.with_suffix(''))} is not UTF-8 text. Give another one.") from error
+    if len(text.splitlines()) > 1:
+        raise NewError(f"the name {show_path(model.with_suffix(''))} has a line break. Give another one.")
+    return f'"{text}"' if "'" in text else shlex.quote(text)
 
 
 def _read_labels(model: Path) -> list[str]:

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import polib
+import pytest
 
-from tests.support.bot_process import BOT_PYTHON, StartBot, environment
+from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot, environment
 from tests.support.models import write_color_model
 from tests.support.paths import ROOT
 from tests.support.photos import draw
@@ -81,6 +82,33 @@ def test_names_that_cannot_be_written_are_refused_before_any_file(tmp_path: Path
         f"bot: the name {tmp_path}/z\\xf6o is not UTF-8 text. Give another one.\n",
     )
     assert [path.name for path in tmp_path.iterdir()] == ["pets"]
+
+
+@pytest.mark.parametrize("name", ["my pets #2", "it's", "d\u00e9j\u00e0 'vu' \"$HOME\" \\", "{name} %s"])
+def test_the_settings_of_any_name_lead_to_its_model(run_bot: RunBot, tmp_path: Path, name: str) -> None:
+    model = write_color_model(tmp_path / f"{name}.onnx")
+    assert new(tmp_path / name).returncode == 0
+    done = run_bot("doctor", LABELGRAM_ENV_FILE=str(tmp_path / f"{name}.env"), TELEGRAM_API_SERVER="http://127.0.0.1:1")
+    assert f"ok   model: {model}, " in done.stdout
+
+
+def test_a_shell_reads_a_name_with_spaces(tmp_path: Path) -> None:
+    model = write_color_model(tmp_path / "my pets; echo #2.onnx")
+    assert new(model.with_suffix("")).returncode == 0
+    script = f'. "{model.with_suffix(".env")}"; printf %s "$MODEL_PATH"'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == str(model)
+
+
+def test_names_are_shown_without_control_characters(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+    done = new(tmp_path / "\x1b[31mred", "--data", tmp_path / "pets")
+    assert (done.returncode, "\x1b" in done.stdout, r"\x1b[31mred" in done.stdout) == (0, False, True)
+    for command in (("a\nb", "--data", tmp_path / "pets"), ("\x1b[31mno-model",), ("x", "--data", tmp_path / "\x07")):
+        done = new(tmp_path / command[0], *command[1:])
+        assert done.returncode == 2
+        assert done.stderr.removesuffix("\n").isprintable()
 
 
 def test_a_bot_of_200_classes_answers(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
