@@ -16,7 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from bot.errors import LabelgramError
 from bot.inference.contract import Preprocess
-from bot.inference.flattening import digest_pixels, load_flat
+from bot.inference.flattening import LARGE, digest_pixels, load_flat
 from bot.inference.photo_parts import (
     END,
     PACKED,
@@ -44,10 +44,12 @@ MAX_SAMPLES_JPEG = 75_000_000
 """In all channels: of a progressive JPEG all are held, 2 bytes each. 50 million pixels at 4:2:0, 25 at 4:4:4."""
 MAX_PIXELS_WEBP = 12_500_000
 """Of WebP, whose decoder holds two canvases and hands over a copy: 12 bytes a pixel."""
-BYTES, BYTES_WEBP = 5, 12
-"""Memory that a pixel takes while it is decoded, but for JPEG's."""
 BYTES_RGB = 4
-"""What a pixel of Pillow's RGB images takes."""
+"""What a pixel of Pillow's RGB images takes, and of those with transparency."""
+BYTES, BYTES_LARGE, BYTES_WEBP = 2 * BYTES_RGB, 6, 12
+"""Memory that a pixel takes while it is decoded, but for JPEG's: two images, of which the second is the RGB one or the
+upright one. Of more than LARGE pixels the second is smaller. WebP's decoder has a second canvas.
+"""
 MAX_PIXELS_RUNS = 5_000_000
 """Of a run-length encoded BMP, which Pillow unpacks pixel by pixel in Python."""
 MAX_MEMORY = 160_000_000
@@ -148,7 +150,9 @@ def _explain(data: bytes, error: Exception) -> PhotoError:
 def _load(data: bytes, enough: int, whole: int) -> Image.Image:
     with _open(data) as file:
         _limit(file, enough, whole)
-        return _upright(load_flat(file), file)
+        image, turn = load_flat(file), _find_turn(file)
+    del file  # and its pixels, where these are not the image's: turning makes a second one
+    return image if turn is None else image.transpose(turn)
 
 
 def _load_without_end(data: bytes, enough: int, whole: int) -> Image.Image:
@@ -168,12 +172,11 @@ def _load_without_end(data: bytes, enough: int, whole: int) -> Image.Image:
 def estimate_memory(data: bytes, whole: int = 0) -> int:
     """Bytes that decoding a photo file's bytes takes at most, beside these. 0 if it will be refused.
 
-    With `whole`, as `read` takes it, there is room for a second image: the photo made upright, or its new file.
+    `whole`: as `read` takes it. Of two images the second may as well be the photo's new file.
     """
     try:
         with _open(data) as file:
-            memory = _limit(file, whole=whole) + UNPACKED * sum(map(data.count, PACKED))
-            return memory + BYTES_RGB * min(file.width * file.height, whole)
+            return _limit(file, whole=whole) + UNPACKED * sum(map(data.count, PACKED))
     except Exception:  # decoding meets the same, and says what it is
         return 0
 
@@ -222,8 +225,8 @@ def _limit(file: ImageFile, enough: int = ENOUGH_JPEG, whole: int = 0) -> int:
     Returns the bytes that decoding takes at most.
     """
     width, height = file.size
-    memory = (BYTES_WEBP if file.format == "WEBP" else BYTES) * width * height
     limit = MAX_PIXELS_WEBP if file.format == "WEBP" else MAX_PIXELS
+    coefficients = 0
     if file.tile and file.tile[0].codec_name == "bmp_rle":
         limit = MAX_PIXELS_RUNS
     if isinstance(file, JpegImageFile):
@@ -232,7 +235,10 @@ def _limit(file: ImageFile, enough: int = ENOUGH_JPEG, whole: int = 0) -> int:
             file.draft(None, (enough, enough))
         limit = MAX_PIXELS if file.size == (width, height) else MAX_PIXELS_JPEG
         limit = min(limit, MAX_SAMPLES_JPEG * max(channels) // sum(channels))
-        memory = BYTES_RGB * file.width * file.height + 2 * width * height * sum(channels) // max(channels)
+        coefficients = 2 * width * height * sum(channels) // max(channels)
+    pixels = file.width * file.height
+    each = BYTES_WEBP if file.format == "WEBP" else BYTES if pixels <= LARGE else BYTES_LARGE
+    memory = max(each * pixels, BYTES_RGB * pixels + coefficients)
     if width * height > limit or max(width, height) > MAX_SIDE or memory > MAX_MEMORY:
         if max(width, height) > MAX_SIDE:
             most = f"{MAX_SIDE:,} in width and height are read"
@@ -244,9 +250,8 @@ def _limit(file: ImageFile, enough: int = ENOUGH_JPEG, whole: int = 0) -> int:
     return memory
 
 
-def _upright(image: Image.Image, file: ImageFile) -> Image.Image:
+def _find_turn(file: ImageFile) -> Image.Transpose | None:
     try:
-        turn = TURNS.get(file.getexif().get(ExifTags.Base.Orientation, 1))
+        return TURNS.get(file.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # as many types as there are ways to damage an EXIF block; the pixels are whole
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        return None

@@ -29,11 +29,16 @@ def load_flat(file: ImageFile) -> Image.Image:
     _mend_transparency(file, raw_mode[0] if isinstance(raw_mode, tuple) else raw_mode)
     rgb = _convert(file)
     if box and box != (0, 0, *file.size):  # outside of a GIF's first frame there is nothing, though Pillow fills it
-        page = Image.new("RGB", rgb.size, "white")
-        left, right = (side * rgb.width // file.width for side in (box[0], box[2]))
-        top, bottom = (side * rgb.height // file.height for side in (box[1], box[3]))
-        page.paste(rgb.crop((left, top, right, bottom)), (left, top))
-        return page
+        width, height = rgb.size
+        left, right = (side * width // file.width for side in (box[0], box[2]))
+        top, bottom = (side * height // file.height for side in (box[1], box[3]))
+        for outside in (
+            (0, 0, width, top),
+            (0, bottom, width, height),
+            (0, 0, left, height),
+            (right, 0, width, height),
+        ):
+            rgb.paste("white", outside)
     return rgb
 
 

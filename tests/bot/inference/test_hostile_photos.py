@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from bot.inference.classifier import Classifier
-from bot.inference.decoding import PhotoError, Reason, read
+from bot.inference.decoding import PhotoError, Reason, estimate_memory, read
 from tests.stress.fuzz.mutate import build_corpus, mutate
 from tests.stress.fuzz.process import Decoder
 from tests.support.paths import ROOT
@@ -227,6 +227,12 @@ def plain(mode: str, size: tuple[int, int]) -> Image.Image:
     return Image.new(mode, size, {"RGB": COLORS["red"], "RGBA": (*COLORS["red"], 128)}.get(mode, 0))
 
 
+def gif_with_frame(page: tuple[int, int], frame: tuple[int, int]) -> bytes:
+    """A GIF whose first frame is smaller than its page."""
+    photo = encode(Image.new("P", frame), "GIF")
+    return photo[:6] + struct.pack("<HH", *page) + photo[10:]
+
+
 WIDE_TEXT = b"\0\1\0\0\0" + zlib.compress("\U0001f600".encode() + b"a" * 1_000_000)  # Python: 4 bytes a character
 PROFILE = chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1_000_000)))
 RED_16 = bytes(value for value in RED for _ in range(2))
@@ -325,6 +331,26 @@ def test_a_bomb_takes_little_memory_and_the_next_photo_is_named(name: str, decod
     assert (answer.outcome, before.outcome) == (outcome, "green"), answer.error
     assert answer.peak - before.rss < MAX_MEMORY
     assert decoder(encode(draw("blue"))).outcome == "blue"
+
+
+@PARAMETERS(
+    "make",
+    [
+        lambda: png((3400, 3500), RED + b"\x80", kind=6),
+        lambda: png((3400, 3500), RED * 2 + b"\x80\x80", depth=16, kind=6),
+        lambda: encode(plain("RGBA", (3500, 3400)), "PNG", exif=exif(6)),
+        lambda: encode(plain("RGB", (3500, 3400)), "PNG", exif=exif(3)),
+        lambda: encode(plain("RGB", (2047, 6200)), "PNG", exif=exif(8)),
+        lambda: encode(plain("RGBA", (3500, 3400)), "WEBP", lossless=True, method=0, exif=exif(6)),
+        lambda: encode(plain("L", (400, 30_000)), exif=exif(6)),
+        lambda: gif_with_frame((3500, 3400), (3499, 3400)),
+    ],
+)
+def test_no_photo_takes_more_memory_than_is_reserved_for_it(make: Make, decoder: Decoder) -> None:
+    data = make()
+    before = decoder(encode(draw("green")))
+    answer = decoder(data)
+    assert answer.peak - before.rss < estimate_memory(data) / 1e6 + 8
 
 
 @PARAMETERS("form", ["JPEG", "PNG", "WEBP"])
