@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from bot.inference.names import parse_name
+from bot.inference.names import clean_label, parse_name
 from training.data.folders import CLASS_FOLDERS
 from training.recipe import (
     AUGMENTATIONS,
@@ -162,7 +162,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--unseen",
-        type=lambda text: tuple(kind for kind in text.split(",") if kind),
+        type=lambda text: tuple(clean_label(kind) for kind in text.split(",") if kind),
         default=default.unseen,
         metavar="KIND,...",
         help="kinds of outsiders to test on, not to train on (default: a third, at random)",

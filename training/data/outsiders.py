@@ -14,8 +14,8 @@ from pathlib import Path
 from PIL import Image
 
 from bot.inference.decoding import PhotoError, read
-from bot.inference.names import show_path
-from bot.inference.photo_files import find_photos, read_photo
+from bot.inference.names import clean_label, is_folder, show_path
+from bot.inference.photo_files import find_photos, is_skipped, read_photo
 from training.data.generated import GENERATORS
 from training.data.photos import DataError
 from training.recipe import GENERATED, NO_OUTSIDERS
@@ -51,23 +51,26 @@ class Kind:
 def find_kinds(source: str) -> list[Kind]:
     """The kinds at `source`: `none`, `generated`, or a folder whose kinds come on top of the generated ones.
 
-    Raises DataError if the folder is not there or holds no photos.
+    Raises DataError if the folder is not there or holds no photos, or if two kinds have one name.
     """
     if source == NO_OUTSIDERS:
         return []
     kinds = [Kind(name) for name in GENERATORS]
     if source == GENERATED:
         return kinds
-    if not Path(source).is_dir():
+    if not is_folder(source):
         raise DataError(
             f"there is no folder {source}. --outsiders takes none, generated, or a folder per kind of them."
         )
-    for folder in sorted(path for path in Path(source).iterdir() if path.is_dir()):
+    for folder in sorted(path for path in Path(source).iterdir() if is_folder(path) and not is_skipped(path.name)):
+        name = clean_label(folder.name)
         files = tuple(file for file in find_photos(folder) if _readable(file))
-        if files and folder.name in GENERATORS:
+        if files and name in GENERATORS:
             raise DataError(f"{folder} has the name of a generated kind. Rename it.")
+        if files and name in {kind.name for kind in kinds}:
+            raise DataError(f"{folder} is a second folder of the kind {name}. Move the photos into one, or rename it.")
         if files:
-            kinds.append(Kind(folder.name, files))
+            kinds.append(Kind(name, files))
     if len(kinds) == len(GENERATORS):
         raise DataError(f"{source} holds no folder with photos. Put outsiders of one kind into a folder each.")
     return kinds

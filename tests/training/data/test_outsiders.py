@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from training.fitting.batches.dataloaders import (
     make_dataloaders,
     make_training_loaders,
 )
+from training.options import parse
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -73,6 +75,24 @@ def test_a_folder_that_cannot_be_used_is_refused(folder: Path) -> None:
         find_kinds(str(folder / "cups"))
     (folder / "cups").rename(folder / "noise")
     with pytest.raises(DataError, match="noise has the name of a generated kind"):
+        find_kinds(str(folder))
+
+
+def test_folders_of_kinds_are_named_as_those_of_classes_are(folder: Path) -> None:
+    """Letters in other bytes or another form make no other kind, and no hidden folder is one."""
+    latin = os.fsdecode("caf\xe9".encode("latin-1"))
+    (folder / "cups").rename(folder / latin)
+    (folder / "dogs").rename(folder / ".thumbnails")
+    *_, cafe = find_kinds(str(folder))
+    assert cafe.name == "caf\xe9"
+    assert len(cafe.sample(4, seed=1)) == 4
+    recipe = replace(SMALL, outsiders=str(folder), unseen=("noise",))
+    photos = load_photos(draw_photos(folder.parent / "photos", classes=2, each=10, twins=0), 42).photos
+    decode_pictures(photos, recipe, [cafe], folder.parent)
+    unseen = parse(["--data", "photos", "--out", "toy", "--unseen", f"noise,{latin}"]).unseen
+    assert part_kinds(find_kinds(str(folder)), unseen, seed=1)[1][-1] == cafe
+    (folder / ".thumbnails").rename(folder / "cafe\u0301")
+    with pytest.raises(DataError, match="is a second folder of the kind caf\xe9"):
         find_kinds(str(folder))
 
 
