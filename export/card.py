@@ -20,6 +20,7 @@ from training.evaluation.intervals import Share
 from training.evaluation.left_out import LeftOut
 from training.evaluation.subgroups import MEANINGS, MIN_GROUP, Group
 from training.recipe import write_command
+from training.records import escape_bytes
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_LABELS = 6
@@ -87,7 +88,7 @@ def render(model: Path) -> str:
             command=write_command(model.stem, trained_on.recipe, None),
         )
     )
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return escape_bytes(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
 
 
 def _list_left_out(left_out: LeftOut, labels: Sequence[str]) -> list[list[str]]:

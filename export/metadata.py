@@ -15,7 +15,7 @@ from training.evaluation.evidence import Location
 from training.evaluation.left_out import LeftOut
 from training.evaluation.subgroups import NO_MORE, Breakdown
 from training.recipe import read_fields
-from training.records import from_json, to_json
+from training.records import escape_bytes, from_json, to_json
 from training.runs import SplitFacts
 
 LICENCE = "MIT"
@@ -87,7 +87,7 @@ class FileMetrics:
 
 
 def write_json(record: TrainedOn | FileMetrics) -> str:
-    return json.dumps(to_json(record, DIGITS), ensure_ascii=False)
+    return escape_bytes(json.dumps(to_json(record, DIGITS), ensure_ascii=False))
 
 
 def read_trained_on(contract: Contract) -> TrainedOn:
@@ -103,17 +103,14 @@ def read_metrics(contract: Contract) -> FileMetrics:
 def describe_file(data: bytes, name: str, contract: Contract) -> str:
     """What lies beside a file for readers that cannot see its metadata, as onnxruntime-web: NAME.json."""
     fields = contract.to_metadata()
-    return json.dumps(
-        {
-            "file": name,
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "licence": LICENCE,
-            "contract": fields["contract"],
-            **{field: json.loads(fields[field]) for field in ("labels", "preprocess", "unsure")},
-        },
-        indent=2,
-        ensure_ascii=False,
-    )
+    description = {
+        "file": name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "licence": LICENCE,
+        "contract": fields["contract"],
+        **{field: json.loads(fields[field]) for field in ("labels", "preprocess", "unsure")},
+    }
+    return escape_bytes(json.dumps(description, indent=2, ensure_ascii=False))
 
 
 def digest(data: bytes) -> bytes:

@@ -56,6 +56,11 @@ def write_file(value: Any, file: Path, indent: int | None = None) -> None:
     file.write_text(f"{text}\n", encoding="utf-8", errors="surrogateescape")
 
 
+def escape_bytes(text: str) -> str:
+    """The text as UTF-8 takes it: a byte of a file's name that is no UTF-8 becomes an escape, which JSON reads back."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _read(kind: Any, value: Any, name: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _read_dataclass(kind, value, name)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 
 from bot.inference.classifier import Classifier
 from export.labelled import find_known
-from export.metadata import FileMetrics, TrainedOn, read_metrics, read_trained_on
+from export.metadata import FileMetrics, TrainedOn, read_metrics, read_trained_on, write_json
+from export.pipeline import write
 from export.verify import check_card, verify
 from tests.support.paths import MASKS, ROOT
 from training.evaluation.subgroups import FACE_HEIGHT, FACES, Group
@@ -41,6 +45,18 @@ def test_the_file_beside_it_is_for_readers_without_metadata() -> None:
     assert facts["sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()
     assert facts["labels"] == list(CONTRACT.labels)
     assert facts["unsure"] == json.loads(CONTRACT.unsure.to_json())
+
+
+def test_names_that_are_no_utf_8_are_written_as_escapes(trained_on: TrainedOn, tmp_path: Path) -> None:
+    """Of the file itself, and of a folder in its recipe."""
+    latin = os.fsdecode(b"caf\xe9")
+    outsiders = replace(trained_on, recipe=trained_on.recipe | {"outsiders": latin})
+    file = tmp_path / f"{latin}.onnx"
+    write(onnx.load(MODEL), replace(CONTRACT, trained_on=write_json(outsiders)), file)
+    assert read_trained_on(Classifier(file, threads=1).contract) == outsiders
+    assert json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))["file"] == file.name
+    assert r"caf\udce9.onnx" in file.with_suffix(".md").read_text(encoding="utf-8")
+    assert check_card(file) is None
 
 
 def test_the_claims_are_what_the_readme_promises(metrics: FileMetrics) -> None:

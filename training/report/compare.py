@@ -21,6 +21,7 @@ from bot.inference.names import show_path
 from training.data.photos import DataError
 from training.data.split import read_split
 from training.evaluation.evaluate import FOLDS
+from training.records import escape_bytes
 from training.runs import SPLIT_FILE, read_metrics
 
 SEED = "seed"
@@ -147,5 +148,5 @@ def main(arguments: list[str]) -> int:
         return 2
     print(table, end="")
     if options.out:
-        options.out.write_text(table, encoding="utf-8")
+        options.out.write_text(escape_bytes(table), encoding="utf-8")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,12 @@ def test_a_row_per_recipe_with_mean_and_range_over_seeds(tmp_path: Path, capsys:
         "validation loss": "0.2500",
         "minutes": "1.5",
     }
+
+
+def test_a_run_whose_name_is_no_utf_8_is_written_too(tmp_path: Path) -> None:
+    report = write_report(tmp_path / os.fsdecode(b"caf\xe9-report"), 0.9)
+    assert main([str(report), "--out", str(tmp_path / "table.md")]) == 0
+    assert read_table((tmp_path / "table.md").read_text())[0]["run"] == r"caf\udce9"
 
 
 def test_a_stopped_run_and_a_field_of_another_version_are_shown(
