@@ -23,13 +23,16 @@ SHOWN = 3
 """Examples that a note names."""
 
 
-def check_classes(
+def check_folders(
     folder: Path, files: Sequence[Path], photos: Sequence[LabelledPhoto], places: Mapping[Path, Place]
 ) -> None:
-    """Raise DataError for classes that cannot be trained on. `files` are those named like photos, `photos` readable."""
-    counts = Counter(photo.label for photo in photos)
-    empty = {place.label for place in places.values() if place.label} - counts.keys()
-    empty |= {clean_label(path.name) for path in _find_empty(folder, files)} - counts.keys()
+    """Raise DataError for a folder without photos, or whose name no class can have.
+
+    `files` are those named like photos, `photos` the readable ones, with the labels of their folders.
+    """
+    labels = {photo.label for photo in photos}
+    empty = {place.label for place in places.values() if place.label} - labels
+    empty |= {clean_label(path.name) for path in _find_empty(folder, files)} - labels
     if empty:
         raise DataError(
             f"no photo can be read in class {', '.join(sorted(empty))}. Put photos there or remove the folder. "
@@ -38,6 +41,11 @@ def check_classes(
     for photo in photos:
         if reason := find_fault(photo.label):  # else the export would say so, after hours of training
             raise DataError(f"{photo.path.parent} cannot name a class: the name {reason}. Rename the folder.")
+
+
+def check_classes(folder: Path, photos: Sequence[LabelledPhoto]) -> None:
+    """Raise DataError for classes that cannot be trained on. `photos` have the labels that they are trained with."""
+    counts = Counter(photo.label for photo in photos)
     if len(counts) > MAX_CLASSES:
         raise DataError(f"{folder} holds {len(counts):,} classes; at most {MAX_CLASSES:,} can be trained on.")
     reserved = [label for label in counts if label.casefold() == OUTSIDER]

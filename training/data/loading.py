@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bot.inference.decoding import PhotoError, read
 from bot.inference.photo_files import SUFFIXES, list_files, read_photo
-from training.data.checks import check_classes, check_sides, describe
+from training.data.checks import check_classes, check_folders, check_sides, describe
 from training.data.folders import TEST, VALID, Place, read_folders
 from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, read_groups
 from training.data.photos import DataError, LabelledPhoto, PhotoSet, Skipped
@@ -53,7 +53,8 @@ def load_photos(
     files, unlisted = list_files(folder)
     photo_files = [path for path in files if path.suffix.lower() in SUFFIXES]
     named = sorted([*photo_files, *unlisted])
-    others = Counter(path.suffix.lower() for path in files) - Counter(path.suffix.lower() for path in photo_files)
+    tables = {folder / GROUPS_FILE, relabel}
+    others = Counter(path.suffix.lower() for path in set(files) - {*photo_files, *tables})
     places = _place(folder, named, class_folder)
     skipped = [Skipped(path, "it lies in no class folder") for path in named if path not in places]
     left_alone = [path for path, place in places.items() if place.side == TEST]
@@ -62,10 +63,11 @@ def load_photos(
         LabelledPhoto(path, places[path].label, size=look.size, collection=places[path].collection)
         for path, look in looks.items()
     ]
-    check_classes(folder, named, photos, places)
+    check_folders(folder, named, photos, places)
     folder_labels = [photo.label for photo in photos]
     if relabel:
         photos = correct_labels(photos, folder, relabel)
+    check_classes(folder, photos)
 
     hashes = np.array([look.hashes for look in looks.values()])
     likeness = compare_hashes(hashes, [photo.label for photo in photos])

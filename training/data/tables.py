@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bot.errors import explain_os_error
 from bot.inference.names import clean_label
 from training.data.photos import DataError, LabelledPhoto
 
@@ -21,7 +22,7 @@ def read_table(file: Path, columns: Sequence[str], folder: Path | None = None) -
     header, rows = _read(file, columns)
     if not set(columns) <= set(header):
         raise DataError(
-            f"{file} needs the columns {', '.join(columns)}, separated by commas. "
+            f"{file} needs the columns {', '.join(columns)}, separated by commas, in UTF-8. "
             f"Its first line is {','.join(header)[:80]!r}."
         )
     for row in rows:
@@ -52,12 +53,19 @@ def _read(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[str,
             rows = [{name: text for name, text in row.items() if isinstance(text, str)} for row in reader]
             return list(reader.fieldnames or []), rows
     except (OSError, csv.Error) as error:
-        raise DataError(f"{file} cannot be read: {error}. It has to be a CSV file: {','.join(columns)}.") from error
+        why = explain_os_error(error) if isinstance(error, OSError) else error
+        raise DataError(f"{file} cannot be read: {why}. It has to be a CSV file: {','.join(columns)}.") from error
 
 
 def correct_labels(photos: Sequence[LabelledPhoto], folder: Path, file: Path) -> list[LabelledPhoto]:
     """The photos with the labels that `file` (path,label) gives some of them, in the same order. Raises DataError."""
-    corrected = {row["path"]: row["label"] for row in read_table(file, ("path", "label"), folder)}
+    corrected: dict[str, str] = {}
+    for row in read_table(file, ("path", "label"), folder):
+        if corrected.setdefault(row["path"], row["label"]) != row["label"]:
+            raise DataError(
+                f"{file} has two lines for {row['path']}, with the labels {corrected[row['path']]} and {row['label']}. "
+                "Remove one of them."
+            )
     unknown = sorted(corrected.keys() - {photo.path.relative_to(folder).as_posix() for photo in photos})
     if unknown:
         raise DataError(

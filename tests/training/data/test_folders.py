@@ -209,6 +209,13 @@ def test_what_a_person_should_know_is_told(tmp_path: Path) -> None:
     assert "fewer than 20 photos in class dog (7)" in notes
     assert "2 photos look like one of another class, such as cat/9.jpg and dog/stray.jpg" in notes
     assert "other files, not read: .db (1), .mp4 (1)" in notes
+    paths = [*tmp_path.glob("*/*.jpg")]
+    rows = [f"{path.relative_to(tmp_path).as_posix()},{path.parent.name},{path.name}" for path in paths]
+    (tmp_path / "groups.csv").write_text("\n".join(["path,label,group", *rows]))
+    (tmp_path / "labels.csv").write_text("path,label\n")
+    assert ".csv" not in " ".join(load_photos(tmp_path, 42, tmp_path / "labels.csv").notes)
+    (tmp_path / "groups.csv").unlink()
+    (tmp_path / "labels.csv").unlink()
     assert "more than 10 to 1" not in notes
     shutil.rmtree(tmp_path / "dog")
     draw(tmp_path, "other", "dog", each=6)

@@ -104,6 +104,31 @@ def test_tables_written_on_windows_are_read(folder: Path, tmp_path: Path) -> Non
     assert [photo.label for photo in corrected.photos if photo.path == folder / "blue" / "01.jpg"] == ["green"]
 
 
+def test_corrected_labels_leave_classes_that_can_be_trained_on(folder: Path, tmp_path: Path) -> None:
+    reds = [f"red/{path.name}" for path in sorted((folder / "red").iterdir())]
+    table = tmp_path / "labels.csv"
+
+    def correct(*rows: str) -> PhotoSet:
+        table.write_text("\n".join(["path,label", *rows]))
+        return load_photos(folder, 42, table)
+
+    assert correct(*(f"{path},blue" for path in reds)).labels == ["blue", "green"]
+    with pytest.raises(DataError, match=r"fewer than 5 photos in class red \(1\)"):
+        correct(*(f"{path},blue" for path in reds[1:]))
+    greens = [f"green/{path.name}" for path in sorted((folder / "green").iterdir())]
+    with pytest.raises(DataError, match="holds only the class blue; a classifier needs two classes"):
+        correct(*(f"{path},blue" for path in [*reds, *greens]))
+    with pytest.raises(DataError, match=f"has two lines for {reds[0]}, with the labels blue and green. Remove one"):
+        correct(f"{reds[0]},blue", f"{reds[0]},green")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_a_table_in_another_encoding_is_refused_with_the_one_it_needs(folder: Path, encoding: str) -> None:
+    (folder / "groups.csv").write_text("path,label,group\nred/00.jpg,red,1\n", encoding=encoding)
+    with pytest.raises(DataError, match="needs the columns path, label, group, separated by commas, in UTF-8"):
+        load(folder)
+
+
 def test_a_groups_csv_that_does_not_fit_is_named(folder: Path) -> None:
     names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.*"))]
     rows = [(name, name.split("/")[0], name) for name in names]
