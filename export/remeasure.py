@@ -14,7 +14,7 @@ from pathlib import Path
 
 import onnx
 
-from bot.errors import LabelgramError
+from bot.errors import LabelgramError, describe_os_error
 from bot.inference.classifier import Classifier
 from bot.inference.names import show_path
 from export.card import read_about
@@ -34,7 +34,8 @@ def main(arguments: list[str]) -> int:
     try:
         remeasure(options.model, options.data, options.report, options.about)
     except (LabelgramError, OSError) as error:
-        print(f"remeasure: {show_path(str(error))}", file=sys.stderr)
+        text = describe_os_error(error) if isinstance(error, OSError) else str(error)
+        print(f"remeasure: {show_path(text)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("remeasure: stopped, nothing is written.", file=sys.stderr)

@@ -24,6 +24,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.tree import DecisionTreeClassifier
 
 from bot.inference.decoding import read
+from bot.inference.names import show_path
 from training.data.groups import GROUPS_FILE
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
@@ -82,7 +83,7 @@ def main(arguments: list[str]) -> int:
     try:
         _run(options.data, options.out, options.seed)
     except DataError as error:
-        print(f"neutral: {error}", file=sys.stderr)
+        print(f"neutral: {show_path(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"neutral: stopped. What is in {options.out} is not all.", file=sys.stderr)
