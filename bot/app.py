@@ -128,7 +128,7 @@ async def _serve_monitoring(stack: AsyncExitStack, app: _App) -> None:
     site = web.Application()
     add_health(site, app.health)
     add_metrics(site, app.parts.metrics)
-    await listen(stack, site, app.settings.metrics_host, app.settings.metrics_port, "METRICS_PORT")
+    await listen(stack, site, app.settings.metrics_host, app.settings.metrics_port, "METRICS_HOST and METRICS_PORT")
 
 
 async def _poll(app: _App, stopped: asyncio.Event) -> None:
@@ -144,7 +144,9 @@ async def _listen(app: _App, stack: AsyncExitStack, stopped: asyncio.Event) -> N
     settings, url = app.settings, app.settings.webhook_url
     assert url
     secret = settings.webhook_secret or webhook.make_secret(app.parts.pseudonymise)
-    await listen(stack, webhook.build_app(app.delivery, app.health, url, secret), settings.host, settings.port, "PORT")
+    await listen(
+        stack, webhook.build_app(app.delivery, app.health, url, secret), settings.host, settings.port, "HOST and PORT"
+    )
     try:
         await until(stopped, webhook.register(app.delivery, url, secret, lambda: app.retries.is_token_wrong))
     except TelegramBadRequest as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.inference.names import show_path
 from bot.settings import SettingsError
 
-LINE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>.*?)\s*")
+LINE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>[^\0]*?)\s*")
 QUOTED = re.compile(r"""(?P<quote>["'])(?P<value>.*)(?P=quote)(?:\s+#.*)?""")
 COMMENT = re.compile(r"(?:^|\s+)#.*")
 BESIDE = Path(__file__).parents[2] / ".env"

@@ -36,8 +36,8 @@ def add_metrics(app: web.Application, metrics: Metrics) -> None:
     app.router.add_get("/metrics", expose)
 
 
-async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: int, setting: str) -> None:
-    """Serve `app` until `stack` is closed. Raises SettingsError, naming the port's setting, if that fails."""
+async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: int, settings: str) -> None:
+    """Serve `app` until `stack` is closed. Raises SettingsError, naming the address's `settings`, if that fails."""
     door = Door()
     app.middlewares.append(door.attend)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
@@ -46,6 +46,6 @@ async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: i
     assert runner.server
     try:
         server = await asyncio.get_running_loop().create_server(door.make_factory(runner.server), host, port)
-    except (OSError, OverflowError) as error:
-        raise SettingsError(f"cannot listen on port {port} of {host} ({error}). {setting} chooses another.") from error
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise SettingsError(f"cannot listen on port {port} of {host} ({error}). {settings} choose another.") from error
     stack.callback(server.close)

@@ -39,7 +39,9 @@ def test_lines_are_read_as_shells_write_them(tmp_path: Path) -> None:
     assert read_env_file(tmp_path / "nowhere") == {}
 
 
-@pytest.mark.parametrize("text", [f"{TOKEN}\n", f"A=1\nBOT-TOKEN={TOKEN}", "A=1\n=x"])
+@pytest.mark.parametrize(
+    "text", [f"{TOKEN}\n", f"A=1\nBOT-TOKEN={TOKEN}", "A=1\n=x", f"STATE_DIR=a\0b\nBOT_TOKEN={TOKEN}"]
+)
 def test_another_line_is_named_and_not_shown(text: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"line \d: this is not NAME=value") as caught:
         read_env_file(write(tmp_path, text))

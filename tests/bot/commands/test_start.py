@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bot_process import BOT_PYTHON, environment
+from tests.support.bot_process import BOT_PYTHON, RunBot, environment
 from tests.support.paths import ROOT
+from tests.support.telegram import TOKEN, Telegram
 
 
 def run(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -53,3 +54,19 @@ def test_an_older_python_is_named_with_those_that_run_it(package: str, tmp_path:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("Labelgram runs on Python 3.11 to 3.14. This is ")
+
+
+@pytest.mark.parametrize(("host", "port"), [("..", "18080"), ("no such host", "18080"), ("127.0.0.1", "70000")])
+def test_an_address_that_none_can_listen_on_is_named_with_its_settings(
+    run_bot: RunBot, telegram: Telegram, color_model: Path, tmp_path: Path, host: str, port: str
+) -> None:
+    common = {"BOT_TOKEN": TOKEN, "TELEGRAM_API_SERVER": telegram.url, "MODEL_PATH": str(color_model)}
+    for settings in (
+        {"HOST": host, "PORT": port, "WEBHOOK_URL": "https://example.org/hook"},
+        {"METRICS_HOST": host, "METRICS_PORT": port},
+    ):
+        done = run_bot(**common, **settings, STATE_DIR=str(tmp_path / "state"))
+        assert done.returncode == 2, done.stderr
+        line = done.stderr.splitlines()[-1]
+        assert line.startswith(f"bot: cannot listen on port {port} of {host} (")
+        assert line.endswith(f"{' and '.join(list(settings)[:2])} choose another.")
