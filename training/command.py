@@ -37,7 +37,7 @@ from training.options import parse, read_recipe
 from training.recipe import Recipe, RecipeError
 from training.report.command import read_options
 from training.report.write import Written, describe_run, write_page, write_report
-from training.runs import METRICS_FILE, SPLIT_FILE, write_learner
+from training.runs import SPLIT_FILE, write_learner
 
 STOPPED = 130
 """Exit status after Ctrl-C, where there is no net to write."""
@@ -98,7 +98,6 @@ def _run(options: argparse.Namespace) -> int:
         if trained.interrupted:
             print("stopped: keeping the best epoch so far. The same command with --resume goes on instead.")
         with alone():
-            (report / METRICS_FILE).unlink(missing_ok=True)  # an older net's would pass for this one's
             write_learner(trained.learner, out.with_name(f"{out.name}.pkl"))  # first, so that nothing can lose it
             written = _report(trained, photos, recipe, options, report)
         print(f"wrote {out}.pkl and {report}/")

@@ -149,9 +149,10 @@ def read_learner(pickle: Path) -> Learner:
 
 
 def write_learner(learner: Learner, pickle: Path) -> None:
-    """Pickle a learner, without its photos. An earlier file stays where that fails. Raises OSError."""
+    """Pickle a learner, without its photos. An earlier file stays with its report where that fails. Raises OSError."""
     with replace_whole(pickle) as part:
         learner.export(part.absolute())
+        (find_report(pickle) / METRICS_FILE).unlink(missing_ok=True)  # an older net's would pass for this one's
 
 
 def read_facts(report: Path) -> RunFacts:

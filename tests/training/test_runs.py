@@ -71,9 +71,15 @@ def test_a_full_disk_leaves_the_earlier_net_and_says_so(trained: Path, tmp_path:
     learner = read_learner(trained / "toy.pkl")
     (tmp_path / "toy.pkl").write_text("the earlier net")
     (tmp_path / "toy.part").symlink_to("/dev/full")
+    figures = tmp_path / "toy-report" / "metrics.json"
+    figures.parent.mkdir()
+    figures.touch()
     with pytest.raises(OSError, match="it cannot be written: the disk is full") as refusal:
         write_learner(learner, tmp_path / "toy.pkl")
     assert refusal.value.filename == str(tmp_path / "toy.pkl")
-    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("toy.pkl", "the earlier net")]
+    files = [(file.name, file.read_text()) for file in tmp_path.iterdir() if file.is_file()]
+    assert files == [("toy.pkl", "the earlier net")]
+    assert figures.exists()  # without them it could not be exported
     write_learner(learner, tmp_path / "toy.pkl")
+    assert not figures.exists()
     assert read_learner(tmp_path / "toy.pkl").dls.vocab == learner.dls.vocab
