@@ -144,6 +144,9 @@ async def _look_at_clock(settings: Settings) -> AsyncIterator[Finding]:
         text = f"{address} cannot be reached ({type(error).__name__}). Is there a network, a proxy, a firewall?"
         yield Finding(False, "network", text)
         return
+    except SettingsError as error:
+        yield Finding(False, "network", str(error))
+        return
     yield Finding(True, "network", f"{address} answers")
     try:
         skew = (datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds()
@@ -168,7 +171,9 @@ async def _look_at_telegram(settings: Settings) -> AsyncIterator[Finding]:
                 yield finding
             if settings.api_server:
                 yield await _look_at_files(bot)
-    except (TelegramUnauthorizedError, TelegramNotFound, SettingsError):
+    except SettingsError as error:
+        yield Finding(False, "token", str(error))
+    except (TelegramUnauthorizedError, TelegramNotFound):
         yield Finding(False, "token", WRONG_TOKEN)
     except (AiogramError, TimeoutError) as error:
         yield Finding(False, "token", f"Telegram did not say whether it is good ({type(error).__name__}); try again.")

@@ -140,9 +140,17 @@ def test_an_address_that_cannot_be_used_is_told_without_its_password(run_bot: Ru
     assert "pa" not in line.partition("TELEGRAM_PROXY")[2].partition("password")[0].replace("lacks", "")
 
 
-def test_socks_without_its_package_says_what_to_install(run_bot: RunBot, color_model: Path, bot_python: str) -> None:
+def test_socks_without_its_package_says_what_to_install(
+    run_bot: RunBot, color_model: Path, bot_python: str, tmp_path: Path
+) -> None:
     if not subprocess.run([bot_python, "-c", "import aiohttp_socks"], capture_output=True, check=False).returncode:
         pytest.skip("the package is installed")
-    done = run_bot(BOT_TOKEN=TOKEN, TELEGRAM_PROXY="socks5://127.0.0.1:1", MODEL_PATH=str(color_model))
+    settings = {"BOT_TOKEN": TOKEN, "TELEGRAM_PROXY": "socks5://127.0.0.1:1", "MODEL_PATH": str(color_model)}
+    done = run_bot(**settings)
     assert done.returncode == 2
     assert "pip install -r requirements-proxy.txt" in done.stderr.splitlines()[-1]
+    done = run_bot("doctor", STATE_DIR=str(tmp_path / "state"), **settings)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "BAD  network: TELEGRAM_PROXY is socks5://: pip install -r requirements-proxy.txt\n" in done.stdout
+    assert "ok   access: " in done.stdout  # it goes on
+    assert "is not a token" not in done.stdout
