@@ -96,7 +96,7 @@ def _run(options: argparse.Namespace) -> int:
         if rank_distrib():
             return 0
         if trained.interrupted:
-            print("stopped: keeping the best epoch so far. The same command with --resume goes on instead.")
+            print("stopped: keeping the best so far. The same command with --resume goes on instead.")
         with alone():
             write_learner(trained.learner, out.with_name(f"{out.name}.pkl"))  # first, so that nothing can lose it
             written = _report(trained, photos, recipe, options, report)

@@ -147,6 +147,14 @@ def make_parser() -> argparse.ArgumentParser:
         help="of the moving average of the weights that is kept; 0: the last weights (%(default)s)",
     )
     parser.add_argument(
+        "--soup",
+        type=parse_number(int, least=1),
+        default=default.soup,
+        metavar="NETS",
+        help="train so many nets and keep the mean of their weights: right more often, in so many times the time "
+        "(%(default)s)",
+    )
+    parser.add_argument(
         "--outsiders",
         default=default.outsiders,
         metavar="DIR",

@@ -59,6 +59,9 @@ class Recipe:
     """How much the loss counts evidence that is spread over the photo: see `fitting.focus`."""
     ema: float = 0.995
     """Decay per step of the moving average of the weights that is kept in the end; 0: the last weights."""
+    soup: int = 1
+    """Nets that are trained from the same start, each by a seed of its own. The mean of their weights is kept ("Model
+    soups", Wortsman et al. 2022)."""
     outsiders: str = GENERATED
     """Pictures of none of the classes: `none`, `generated`, or a folder with more, a folder per kind."""
     outsider_share: float = 0.15
@@ -66,7 +69,7 @@ class Recipe:
     unseen: tuple[str, ...] = ()
     """Kinds of outsiders that are kept out of training, to test on; empty: drawn at random."""
     seed: int = 42
-    """Of the training."""
+    """Of the training; of a soup's first net, the others' follow."""
     split_seed: int = 42
     """Of the split."""
 

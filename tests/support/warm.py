@@ -46,9 +46,9 @@ class Command:
             time.sleep(0.01)
         return at + len(text)
 
-    def interrupt_at(self, text: str, seconds: float = 900) -> subprocess.CompletedProcess[str]:
-        """Ctrl-C as soon as it prints a text, and the end of it."""
-        self.read_until(text)
+    def interrupt_at(self, text: str, seconds: float = 900, after: int = 0) -> subprocess.CompletedProcess[str]:
+        """Ctrl-C as soon as it prints a text behind the first `after` characters, and the end of it."""
+        self.read_until(text, after)
         assert self._process.pid
         os.kill(self._process.pid, signal.SIGINT)
         return self.wait(seconds)

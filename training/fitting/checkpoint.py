@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -141,14 +142,25 @@ class Checkpoint(Callback):
 
 def find_checkpoints(folder: Path) -> list[Path]:
     """What a stopped training left in the report's folder to go on with."""
-    return [folder / name for name in (CHECKPOINT_FILE, TRIAL_FILE) if (folder / name).exists()]
+    return [file for name in (CHECKPOINT_FILE, TRIAL_FILE) for file in _find_all(folder / name, ".pth")]
 
 
 def delete_checkpoints(folder: Path) -> None:
     """Delete them, and what a training that was killed while it wrote left."""
     for name in (CHECKPOINT_FILE, TRIAL_FILE):
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).with_suffix(".part").unlink(missing_ok=True)
+        for file in _find_all(folder / name, ".pth", ".part"):
+            file.unlink()
+
+
+def name_checkpoint(file: Path, net: int) -> Path:
+    """The file of one of a soup's nets, of which `file` is the first one's."""
+    return file.with_stem(f"{file.stem}-{net + 1}") if net else file
+
+
+def _find_all(file: Path, *suffixes: str) -> list[Path]:
+    """Of all nets of a soup, the first one's first."""
+    names = re.compile(re.escape(file.stem) + r"(-\d+)?")
+    return sorted(path for path in file.parent.glob("*") if path.suffix in suffixes and names.fullmatch(path.stem))
 
 
 def _describe_run(recipe: Recipe, photos: Sequence[LabelledPhoto]) -> dict[str, Any]:

@@ -90,8 +90,9 @@ def is_ahead(right: NDArray[np.float64], plainer: NDArray[np.float64], other_sou
     return bool((1 - right).sum() * (1 if other_source else ONE_SOURCE) < (1 - plainer).sum())
 
 
-def average(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The mean of two nets' weights and statistics; counts are the second's."""
+def average(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the nets' weights and statistics; counts are the last one's."""
     return {
-        name: (value + one[name].to(value)) / 2 if value.is_floating_point() else value for name, value in other.items()
+        name: sum(state[name].to(value) for state in states) / len(states) if value.is_floating_point() else value
+        for name, value in states[-1].items()
     }

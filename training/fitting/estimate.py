@@ -46,7 +46,7 @@ def estimate(  # noqa: PLR0913, PLR0917
         written = ", with its report" if folds is not None else ""
         lines.append(f"- the last layer{written}: {_round(seconds)}")
     if recipe.epochs and not (linear and recipe.keep == LINEAR):
-        passes = photos * recipe.epochs * BACKWARD * (recipe.size / SIZE) ** 2
+        passes = photos * recipe.epochs * recipe.soup * BACKWARD * (recipe.size / SIZE) ** 2
         if linear and recipe.keep == AUTO:
             passes += VIEWS * len(KEEPS) * judged / (1 if folds is None else folds.max() + 1)
         tried = several_sources and linear and recipe.keep == AUTO

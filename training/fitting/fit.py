@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import fastai.callback.schedule  # noqa: F401  # gives Learner fit_one_cycle
 from fastai.callback.channelslast import ChannelsLast
 from fastai.learner import Learner
+from torch import Tensor
 
 from training.data.photos import LabelledPhoto
 from training.fitting.callbacks import (
@@ -20,11 +21,14 @@ from training.fitting.callbacks import (
     show_epochs,
     unwrap,
 )
-from training.fitting.checkpoint import Checkpoint
+from training.fitting.checkpoint import Checkpoint, name_checkpoint
+from training.fitting.choice import average
 from training.fitting.distributed import Share
 from training.fitting.focus import Focus
 from training.fitting.precision import use_half_precision
 from training.recipe import Recipe
+
+State = dict[str, Tensor]
 
 FIRST_STAGES, HEAD = 1 / 3, 3
 """Their learning rates, in those of the body's last stages: first stages know most already, a new head nothing."""
@@ -36,7 +40,7 @@ RISE, START = 0.25, 25
 class Fit:
     history: list[Epoch]
     interrupted: bool
-    """Ctrl-C ended it; the learner holds the best epoch before it."""
+    """Ctrl-C ended it; the learner holds the nets that were done before it, or the first one's best epoch."""
     seconds: float
     """How long it took, with what it took before it was stopped and resumed."""
 
@@ -49,19 +53,61 @@ def fit_layers(  # noqa: PLR0913, PLR0917
     resume: bool,
     share: Share | None,
 ) -> Fit:
-    """Train the learner's net with the loaders that it has; it ends with the weights' average, or with the last.
+    """Train the recipe's soup with the loaders that the learner has; it ends with the mean of the nets' weights.
 
-    `file` holds the last epoch, for `resume`; None: so short a training is not resumed.
-    Raises ResumeError, and KeyboardInterrupt if Ctrl-C came before the first epoch's end.
+    `file` holds the last epoch of the first net, for `resume`, and others beside it those of the next ones; None: so
+    short a training is not resumed. Raises ResumeError, and KeyboardInterrupt if Ctrl-C came before the first epoch's
+    end.
     """
+    start, states, fits = copy_state(learner), list[State](), list[Fit]()
+    if file and not resume:
+        for net in range(1, recipe.soup):
+            name_checkpoint(file, net).unlink(missing_ok=True)  # of a training before this one
+    interrupted = False
+    while len(states) < recipe.soup and not interrupted:
+        net = len(states)
+        net_file = name_checkpoint(file, net) if file else None
+        resume = resume and (net == 0 or (net_file is not None and net_file.exists()))
+        if recipe.soup > 1:
+            print(f"net {net + 1} of {recipe.soup}, whose weights are averaged")
+        try:
+            learner.model.load_state_dict(start)
+            fit = _fit_net(learner, photos, replace(recipe, seed=recipe.seed + net), net_file, resume, share)
+        except KeyboardInterrupt:
+            if not states:
+                raise
+            interrupted = True
+        else:
+            interrupted = fit.interrupted
+        if not states or not interrupted:  # half a net is no part of a mean
+            states.append(copy_state(learner))
+            fits.append(fit)
+    learner.model.load_state_dict(average(states))
+    history = [epoch for fit in fits for epoch in fit.history]
+    return Fit(history, interrupted, sum(fit.seconds for fit in fits))
+
+
+def copy_state(learner: Learner) -> State:
+    return {name: value.detach().clone() for name, value in learner.model.state_dict().items()}
+
+
+def _fit_net(  # noqa: PLR0913, PLR0917
+    learner: Learner,
+    photos: Sequence[LabelledPhoto],
+    recipe: Recipe,
+    file: Path | None,
+    resume: bool,
+    share: Share | None,
+) -> Fit:
+    """Train one net; it ends with the weights' moving average, or with the last. Raises as `fit_layers` does."""
     epochs = KeepBest()
-    average = ExponentialMovingAverage(recipe.ema) if recipe.ema else None
-    checkpoint = Checkpoint(file, recipe, photos, epochs, average)
+    moving = ExponentialMovingAverage(recipe.ema) if recipe.ema else None
+    checkpoint = Checkpoint(file, recipe, photos, epochs, moving)
     if resume:
         checkpoint.read(learner.dls.device)
     callbacks = [
         epochs,
-        average,
+        moving,
         checkpoint,
         ChannelsLast(),
         SkipEmptyValidation(),
@@ -75,15 +121,15 @@ def fit_layers(  # noqa: PLR0913, PLR0917
     try:
         with interrupt_between_batches(learner), show_epochs(learner):
             _fit(learner, recipe, checkpoint)
-        if average and average.averaged:
-            learner.model.load_state_dict(average.averaged.module.state_dict())
+        if moving and moving.averaged:
+            learner.model.load_state_dict(moving.averaged.module.state_dict())
     except KeyboardInterrupt:
         if epochs.best is None:
             raise KeyboardInterrupt(" before the first epoch was over, nothing is written") from None
-        learner.model = unwrap(learner.model)  # what distributed training put around it is still there
-        learner.model.load_state_dict(epochs.best)
+        unwrap(learner.model).load_state_dict(epochs.best)
         interrupted = True
     finally:
+        learner.model = unwrap(learner.model)  # after Ctrl-C, what distributed training put around it is still there
         learner.remove_cbs(callbacks)
     return Fit(epochs.history, interrupted, checkpoint.seconds)
 
@@ -91,6 +137,8 @@ def fit_layers(  # noqa: PLR0913, PLR0917
 def _fit(learner: Learner, recipe: Recipe, checkpoint: Checkpoint) -> None:
     learner.create_opt()
     checkpoint.restore(learner)
+    if checkpoint.done == recipe.epochs:
+        return
     groups = len(learner.opt.param_lists)
     by_group = [1.0] * groups if recipe.weights == "none" else [*[FIRST_STAGES] * (groups > 2), 1.0, HEAD]
     learner.fit_one_cycle(

@@ -11,7 +11,6 @@ import torch
 from fastai.learner import Learner
 from fastai.torch_core import num_distrib
 from numpy.typing import NDArray
-from torch import Tensor
 
 from training.data.photos import DataError, LabelledPhoto
 from training.data.split import assign_folds, leave_source_out
@@ -25,13 +24,11 @@ from training.fitting.callbacks import Epoch
 from training.fitting.checkpoint import CHECKPOINT_FILE, TRIAL_FILE
 from training.fitting.choice import Choice, average, choose, is_ahead, judge
 from training.fitting.distributed import Share
-from training.fitting.fit import Fit, fit_layers
+from training.fitting.fit import Fit, State, copy_state, fit_layers
 from training.fitting.folds import FoldNets
 from training.fitting.linear import Features, fit_head
 from training.fitting.outputs import compute_outputs
 from training.recipe import AUTO, LINEAR, MEAN, TUNED, Recipe
-
-State = dict[str, Tensor]
 
 
 @dataclass
@@ -70,7 +67,7 @@ class Steps:
         self.features: Features | None = None
         self.kept_loaders = learner.dls
         self.classes = len(get_labels(learner.dls))
-        self.start = _copy_state(learner)
+        self.start = copy_state(learner)
 
     def train_once(self, photos: Sequence[LabelledPhoto], resume: bool) -> Trained:
         """Train on the photos that are not held out. A source left out says what is kept, else those that are."""
@@ -83,7 +80,8 @@ class Steps:
         if choice is None:
             sources = {side: {photo.collection for photo in photos if photo.held_out == side} for side in (True, False)}
             other_source = sources[True].isdisjoint(sources[False])
-            choice = self._choose(self._judge(states, _list_held_out(photos), other_source), photos, other_source)
+            right = {} if fit.interrupted else self._judge(states, _list_held_out(photos), other_source)
+            choice = self._choose(right, photos, other_source)
         kept = TUNED if fit.interrupted else choice.kept
         try:
             unseen = self._compute_unseen(photos, LINEAR if fit.interrupted else kept)
@@ -227,14 +225,14 @@ class Steps:
         states: dict[str, State] = {}
         if self.features is not None:
             fit_head(learner.model, self.features, self.pictures, list_cells(photos), recipe.outsider_share)
-            states[LINEAR] = _copy_state(learner)
+            states[LINEAR] = copy_state(learner)
         if recipe.epochs == 0 or (recipe.keep == LINEAR and states):
             return states, Fit([], False, 0.0)
         learner.dls = make_training_loaders(self.pictures, photos, recipe)
         fit = fit_layers(learner, photos, recipe, file, resume, self.share)
-        states[TUNED] = _copy_state(learner)
+        states[TUNED] = copy_state(learner)
         if LINEAR in states:
-            states[MEAN] = average(states[LINEAR], states[TUNED])
+            states[MEAN] = average([states[LINEAR], states[TUNED]])
         return states, fit
 
     @property
@@ -276,7 +274,3 @@ def _hold_out_each(photos: Sequence[LabelledPhoto], folds: NDArray[np.int64]) ->
 
 def _list_held_out(photos: Sequence[LabelledPhoto]) -> list[int]:
     return [row for row, photo in enumerate(photos) if photo.held_out]
-
-
-def _copy_state(learner: Learner) -> State:
-    return {name: value.detach().clone() for name, value in learner.model.state_dict().items()}

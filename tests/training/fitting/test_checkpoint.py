@@ -66,7 +66,7 @@ def test_ctrl_c_keeps_the_best_epoch_so_far_and_the_training_can_go_on(photos: P
     process = start_training(photos, tmp_path / "out", *options)
     done = process.interrupt_at("epoch 2 of 6")
     assert done.returncode == 0, done.stderr
-    assert "keeping the best epoch so far. The same command with --resume goes on instead." in done.stdout
+    assert "keeping the best so far. The same command with --resume goes on instead." in done.stdout
     metrics = json.loads((tmp_path / "out-report" / "metrics.json").read_text())["run"]
     assert metrics["interrupted"]
     assert 2 <= len(metrics["history"]) < 6

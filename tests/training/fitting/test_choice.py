@@ -93,6 +93,6 @@ def test_photos_of_another_source_are_judged_as_they_are() -> None:
 def test_the_mean_of_two_nets_is_of_weights_and_statistics() -> None:
     one, other = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
     other(torch.ones(3, 2, 4, 4) * 5)
-    mean = average(one.state_dict(), other.state_dict())
+    mean = average([one.state_dict(), other.state_dict()])
     assert torch.allclose(mean["running_mean"], other.running_mean / 2)
     assert mean["num_batches_tracked"] == 1

@@ -1,0 +1,103 @@
+"""`--soup`: nets from one start, of whose weights the mean is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor
+
+from tests.support.datasets import draw_photos
+from tests.support.power_cut import cut_power_after
+from tests.support.training_runs import SMALL, start_training
+from training.data.loading import load_photos
+from training.data.photos import LabelledPhoto
+from training.fitting.choice import average
+from training.fitting.fit import fit_layers
+from training.fitting.learner import train
+from training.fitting.steps import Trained
+from training.recipe import Recipe
+
+EPOCHS = 2
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> tuple[LabelledPhoto, ...]:
+    return load_photos(draw_photos(tmp_path / "photos", classes=2, each=10, twins=0), 42).photos
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    torch.manual_seed(0)
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
+    return replace(SMALL, weights=str(tmp_path / "weights.pth"), epochs=EPOCHS, soup=2, ema=0.6, keep="tuned")
+
+
+def get_state(trained: Trained) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = trained.learner.model.state_dict()
+    return state
+
+
+def test_what_is_kept_is_the_mean_of_nets_that_each_seed_gives_from_the_same_start(
+    photos: tuple[LabelledPhoto, ...], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *_, soup = train(photos, recipe, tmp_path)
+    nets = []
+    for number in range(2):
+
+        def fit_by_seed(learner, photos, one, *rest, number=number):  # type: ignore[no-untyped-def]
+            return fit_layers(learner, photos, replace(one, seed=one.seed + number), *rest)
+
+        monkeypatch.setattr("training.fitting.steps.fit_layers", fit_by_seed)
+        *_, net = train(photos, replace(recipe, soup=1), tmp_path)
+        nets.append(get_state(net))
+    assert not torch.equal(nets[0]["0.0.weight"], nets[1]["0.0.weight"])
+    for name, value in average(nets).items():
+        torch.testing.assert_close(get_state(soup)[name], value)
+    assert len(soup.history) == 2 * EPOCHS
+
+
+@pytest.mark.parametrize("epochs", range(1, 2 * EPOCHS))
+def test_it_goes_on_after_any_epoch_of_any_net(
+    epochs: int, photos: tuple[LabelledPhoto, ...], recipe: Recipe, tmp_path: Path
+) -> None:
+    for folder in ("whole", "cut"):
+        (tmp_path / folder).mkdir()
+    *_, whole = train(photos, recipe, tmp_path / "whole")
+    with cut_power_after(epochs):
+        list(train(photos, recipe, tmp_path / "cut"))
+    *_, resumed = train(photos, recipe, tmp_path / "cut", resume=True)
+    assert [name for name, value in get_state(whole).items() if not torch.equal(value, get_state(resumed)[name])] == []
+    assert [epoch.valid_loss for epoch in resumed.history] == [epoch.valid_loss for epoch in whole.history]
+
+
+def test_one_that_starts_again_forgets_the_nets_of_the_one_before(
+    photos: tuple[LabelledPhoto, ...], recipe: Recipe, tmp_path: Path
+) -> None:
+    with cut_power_after(EPOCHS + 1):
+        list(train(photos, replace(recipe, lr=0.1), tmp_path))
+    with cut_power_after(EPOCHS):
+        list(train(photos, recipe, tmp_path))
+    *_, resumed = train(photos, recipe, tmp_path, resume=True)
+    assert not resumed.interrupted
+    assert len(resumed.history) == 2 * EPOCHS
+
+
+def test_ctrl_c_keeps_the_nets_that_are_done_and_no_half_one(tmp_path: Path) -> None:
+    folder = draw_photos(tmp_path / "photos", classes=2, each=10, twins=0)
+    options = ("--epochs", "3", "--size", "64", "--lr", "1e-3", "--batch-size", "4", "--soup", "2")
+    process = start_training(folder, tmp_path / "out", *options)
+    second = process.read_until("net 2 of 2")
+    done = process.interrupt_at("epoch 1 of 3", after=second)
+    assert done.returncode == 0, done.stderr
+    assert "keeping the best so far. The same command with --resume goes on instead." in done.stdout
+    assert sorted(path.name for path in (tmp_path / "out-report").glob("checkpoint*")) == [
+        "checkpoint-2.pth",
+        "checkpoint.pth",
+    ]
+    done = start_training(folder, tmp_path / "out", *options, "--resume").wait()
+    assert done.returncode == 0, done.stderr
+    assert not list((tmp_path / "out-report").glob("checkpoint*"))
