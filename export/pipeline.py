@@ -92,9 +92,11 @@ def export(order: Order) -> FileMetrics:
 
 def gather_checks(run: TrainingRun, more: Path | None) -> Checks:
     """The run's photos and those of the folder `more`, topped up with variants. Raises ExportError."""
-    checked = [parity.read_file(photo.path) for photo in run.checked]
-    photos = parity.top_up([*checked, *(parity.read_folder(more) if more else [])], CHECKED_PHOTOS)
-    print(f"checking on {len(photos)} photos, {len(run.held_out)} of them held out from training")
+    read = [parity.read_file(photo.path) for photo in run.checked]
+    read += parity.read_folder(more) if more else []
+    photos = parity.top_up(read, CHECKED_PHOTOS)
+    variants = f", {len(photos) - len(read)} variants of the others" if len(photos) > len(read) else ""
+    print(f"checking on {len(photos)} photos, {len(run.held_out)} of them held out from training{variants}")
     return Checks(photos, compute_logits(run.learner, [photo.data for photo in photos]))
 
 

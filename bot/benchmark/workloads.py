@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bot.benchmark.engines import BenchmarkError
+from bot.errors import describe_os_error
 from bot.inference.contract import SIZE
 from bot.inference.decoding import PhotoError, read
 from bot.inference.names import clean_label, show_path
@@ -82,7 +83,10 @@ def _draw_normal(random: Random, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 def read_folder(folder: Path, count: int) -> tuple[Workload, list[Labelled]]:
     """`count` readable photos, spread over the folder, and all that lie in folders of it. Raises BenchmarkError."""
-    files = find_photos(folder)
+    try:
+        files = find_photos(folder)
+    except OSError as error:
+        raise BenchmarkError(f"--images: {describe_os_error(error)}") from error
     spread = [files[index * len(files) // count] for index in range(min(count, len(files) * count))]
     readable = list(islice(filter(_is_readable, dict.fromkeys((*spread, *files))), min(count, len(files))))
     if not readable:

@@ -88,6 +88,8 @@ def make_texts(labels: list[str]) -> polib.POFile:
 
 def _find_folders(data: Path) -> list[str]:
     """The classes that training will find there. Raises NewError."""
+    if not data.is_dir():
+        raise NewError(f"{show_path(data)} is not a folder. --data names the folder of photos.")
     folders = {folder: clean_label(folder.name) for folder in data.glob("*/") if not is_skipped(folder.name)}
     for folder, label in folders.items():
         if reason := find_fault(label):

@@ -106,12 +106,13 @@ def _read(model: Path) -> bytes:
     try:
         status = model.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ModelError(f"{model} is not a file. MODEL_PATH names the ONNX file.")
+            raise ModelError(f"{model} is not a file. MODEL_PATH or --model names the ONNX file.")
         if status.st_size > MAX_MODEL_BYTES:
             raise ModelError(f"{model} is larger than {MAX_MODEL_BYTES // 1_000_000} MB: this is no photo classifier.")
         return model.read_bytes()
     except OSError as error:
-        raise ModelError(f"cannot read the model {model}: {error.strerror}. MODEL_PATH names the file.") from error
+        why = f"cannot read the model {model}: {error.strerror}. MODEL_PATH or --model names the file."
+        raise ModelError(why) from error
 
 
 @contextmanager

@@ -171,7 +171,8 @@ def test_given_photos_are_checked_on_too_and_unreadable_ones_named(trained: Path
     assert done.returncode == 0
     assert "text.jpg: not a photo" in done.stdout
     assert r"caf\udce9.jpg: not a photo" in done.stdout
-    assert f"checking on 200 photos, {held_out} of them held out" in done.stdout
+    told = f"checking on 200 photos, {held_out} of them held out from training, {199 - held_out} variants of the others"
+    assert told in done.stdout
     done = run(*command, str(tmp_path / "none"))
     assert done.returncode == 1
     assert "there is no photo in" in done.stderr

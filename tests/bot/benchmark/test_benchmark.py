@@ -172,6 +172,7 @@ def test_what_cannot_be_measured_is_told(tmp_path: Path, run_bot: RunBot, color_
     cases: dict[str, tuple[str, ...]] = {
         "no photo that can be read": ("--images", str(tmp_path / "empty")),
         "no photo that can be read in": ("--images", str(tmp_path / "broken")),
+        "nowhere: No such file or directory": ("--images", str(tmp_path / "nowhere")),
         "gone.onnx: No such file": ("--model", str(tmp_path / "gone.onnx")),
         "contract '9'": ("--model", str(wrong)),
         "'0' is not a list of whole numbers above 0": ("--threads", "0"),

@@ -46,6 +46,8 @@ def test_classes_can_be_named_by_folders_and_too_few_are_refused(tmp_path: Path)
     (tmp_path / "pets" / "dog").mkdir()
     assert new(tmp_path / "pets-bot", "--data", tmp_path / "pets").returncode == 0
     assert 'msgid "dog"' in (tmp_path / "pets-bot-replies" / "en.po").read_text()
+    done = new(tmp_path / "pets-bot", "--data", tmp_path / "pats")
+    assert (done.returncode, "pats is not a folder" in done.stderr) == (2, True)
     done = new(tmp_path / "nothing")
     assert done.returncode == 2
     assert "--data DIR" in done.stderr
