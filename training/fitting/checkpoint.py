@@ -58,15 +58,9 @@ class Checkpoint(Callback):
 
     order = 70
 
-    def __init__(
-        self,
-        file: Path | None,
-        recipe: Recipe,
-        photos: Sequence[LabelledPhoto],
-        kept: KeepBest,
-        average: ExponentialMovingAverage | None,
-    ) -> None:
-        self.file, self.recipe, self.kept, self.keeper = file, recipe, kept, average
+    def __init__(self, file: Path | None, recipe: Recipe, photos: Sequence[LabelledPhoto]) -> None:
+        self.file, self.recipe, self.kept = file, recipe, KeepBest()
+        self.average = ExponentialMovingAverage(recipe.ema) if recipe.ema else None
         self.told = _describe_run(recipe, photos)
         self.done = 0
         self.earlier = 0.0
@@ -104,8 +98,8 @@ class Checkpoint(Callback):
         if learner.opt is None:
             learner.create_opt()
         learner.opt.load_state_dict(self._found.optimizer)
-        if self.keeper is not None and self._found.average is not None:
-            self.keeper.restore(learner.model, self._found.average)
+        if self.average is not None and self._found.average is not None:
+            self.average.restore(learner.model, self._found.average)
         self._found = None
 
     def before_train(self) -> None:
@@ -122,7 +116,7 @@ class Checkpoint(Callback):
         self.done = self.learn.epoch + 1
         if rank_distrib() or self.file is None:
             return
-        average = self.keeper.averaged if self.keeper else None
+        average = self.average.averaged if self.average else None
         optimizer = self.learn.opt.state_dict()
         hypers = [{name: float(value) for name, value in group.items()} for group in optimizer["hypers"]]
         assert self.kept.best is not None
@@ -160,7 +154,8 @@ def name_checkpoint(file: Path, net: int) -> Path:
 def _find_all(file: Path, *suffixes: str) -> list[Path]:
     """Of all nets of a soup, the first one's first."""
     names = re.compile(re.escape(file.stem) + r"(-\d+)?")
-    return sorted(path for path in file.parent.glob("*") if path.suffix in suffixes and names.fullmatch(path.stem))
+    files = (path for path in file.parent.glob("*") if path.suffix in suffixes and names.fullmatch(path.stem))
+    return sorted(files, key=lambda path: path.stem)
 
 
 def _describe_run(recipe: Recipe, photos: Sequence[LabelledPhoto]) -> dict[str, Any]:

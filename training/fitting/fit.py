@@ -14,8 +14,6 @@ from torch import Tensor
 from training.data.photos import LabelledPhoto
 from training.fitting.callbacks import (
     Epoch,
-    ExponentialMovingAverage,
-    KeepBest,
     SkipEmptyValidation,
     interrupt_between_batches,
     show_epochs,
@@ -72,7 +70,10 @@ def fit_layers(  # noqa: PLR0913, PLR0917
             print(f"net {net + 1} of {recipe.soup}, whose weights are averaged")
         try:
             learner.model.load_state_dict(start)
-            fit = _fit_net(learner, photos, replace(recipe, seed=recipe.seed + net), net_file, resume, share)
+            checkpoint = Checkpoint(net_file, replace(recipe, seed=recipe.seed + net), photos)
+            if resume:
+                checkpoint.read(learner.dls.device)
+            fit = _fit_net(learner, len({photo.label for photo in photos}), checkpoint, share)
         except KeyboardInterrupt:
             if not states:
                 raise
@@ -91,27 +92,19 @@ def copy_state(learner: Learner) -> State:
     return {name: value.detach().clone() for name, value in learner.model.state_dict().items()}
 
 
-def _fit_net(  # noqa: PLR0913, PLR0917
-    learner: Learner,
-    photos: Sequence[LabelledPhoto],
-    recipe: Recipe,
-    file: Path | None,
-    resume: bool,
-    share: Share | None,
-) -> Fit:
-    """Train one net; it ends with the weights' moving average, or with the last. Raises as `fit_layers` does."""
-    epochs = KeepBest()
-    moving = ExponentialMovingAverage(recipe.ema) if recipe.ema else None
-    checkpoint = Checkpoint(file, recipe, photos, epochs, moving)
-    if resume:
-        checkpoint.read(learner.dls.device)
+def _fit_net(learner: Learner, classes: int, checkpoint: Checkpoint, share: Share | None) -> Fit:
+    """Train one net, from where its checkpoint is; it ends with the weights' moving average, or with the last.
+
+    Raises KeyboardInterrupt as `fit_layers` does.
+    """
+    recipe, epochs, moving = checkpoint.recipe, checkpoint.kept, checkpoint.average
     callbacks = [
         epochs,
         moving,
         checkpoint,
         ChannelsLast(),
         SkipEmptyValidation(),
-        Focus(recipe.focus, len({photo.label for photo in photos})) if recipe.focus else None,
+        Focus(recipe.focus, classes) if recipe.focus else None,
         *use_half_precision(learner),
         share,
     ]
@@ -120,7 +113,7 @@ def _fit_net(  # noqa: PLR0913, PLR0917
     interrupted = False
     try:
         with interrupt_between_batches(learner), show_epochs(learner):
-            _fit(learner, recipe, checkpoint)
+            _fit(learner, checkpoint)
         if moving and moving.averaged:
             learner.model.load_state_dict(moving.averaged.module.state_dict())
     except KeyboardInterrupt:
@@ -134,7 +127,8 @@ def _fit_net(  # noqa: PLR0913, PLR0917
     return Fit(epochs.history, interrupted, checkpoint.seconds)
 
 
-def _fit(learner: Learner, recipe: Recipe, checkpoint: Checkpoint) -> None:
+def _fit(learner: Learner, checkpoint: Checkpoint) -> None:
+    recipe = checkpoint.recipe
     learner.create_opt()
     checkpoint.restore(learner)
     if checkpoint.done == recipe.epochs:

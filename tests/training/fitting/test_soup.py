@@ -15,6 +15,7 @@ from tests.support.power_cut import cut_power_after
 from tests.support.training_runs import SMALL, start_training
 from training.data.loading import load_photos
 from training.data.photos import LabelledPhoto
+from training.fitting.checkpoint import find_checkpoints
 from training.fitting.choice import average
 from training.fitting.fit import fit_layers
 from training.fitting.learner import train
@@ -94,10 +95,7 @@ def test_ctrl_c_keeps_the_nets_that_are_done_and_no_half_one(tmp_path: Path) -> 
     done = process.interrupt_at("epoch 1 of 3", after=second)
     assert done.returncode == 0, done.stderr
     assert "keeping the best so far. The same command with --resume goes on instead." in done.stdout
-    assert sorted(path.name for path in (tmp_path / "out-report").glob("checkpoint*")) == [
-        "checkpoint-2.pth",
-        "checkpoint.pth",
-    ]
+    assert [file.name for file in find_checkpoints(tmp_path / "out-report")] == ["checkpoint.pth", "checkpoint-2.pth"]
     done = start_training(folder, tmp_path / "out", *options, "--resume").wait()
     assert done.returncode == 0, done.stderr
     assert not list((tmp_path / "out-report").glob("checkpoint*"))
