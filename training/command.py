@@ -34,7 +34,7 @@ from training.fitting.distributed import alone
 from training.fitting.learner import train
 from training.fitting.steps import Trained
 from training.options import parse, read_recipe
-from training.recipe import Recipe, RecipeError
+from training.recipe import LINEAR, Recipe, RecipeError
 from training.report.command import read_options
 from training.report.write import Written, describe_run, write_page, write_report
 from training.runs import SPLIT_FILE, write_learner
@@ -86,11 +86,16 @@ def _run(options: argparse.Namespace) -> int:
     report = out.with_name(f"{out.name}-report")
     read_runs(report, photos.labels)
     report.mkdir(parents=True, exist_ok=True)
+    found = find_checkpoints(report)
+    if found and options.resume and (folds is not None or recipe.epochs == 0 or recipe.keep == LINEAR):
+        raise ResumeError(
+            f"{found[0]} is of another training, which would be lost. Give its options, or start without --resume."
+        )
     if folds is not None:
         delete_checkpoints(report)
         if options.resume:
             print("so few photos are trained on from the beginning: there is nothing for --resume to go on with")
-    elif (found := find_checkpoints(report)) and not options.resume:
+    elif found and not options.resume:
         print(f"starting again; --resume would go on with the training that was stopped ({found[0]})")
     for trained in train(photos.photos, recipe, report, options.resume, folds, options.check_labels):
         if rank_distrib():

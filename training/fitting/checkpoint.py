@@ -80,6 +80,7 @@ class Checkpoint(Callback):
             raise ResumeError(f"there is no training to resume: {self.file} is not there. Start without --resume.")
         try:
             found = _State(**torch.load(self.file, map_location=device, weights_only=True))
+            history = [Epoch(**epoch) for epoch in found.history]
         except Exception as error:  # torch.load raises many types
             raise ResumeError(
                 f"{self.file} is damaged, the training cannot be resumed. Start without --resume."
@@ -88,7 +89,7 @@ class Checkpoint(Callback):
         if changed:
             raise ResumeError(f"the training to resume had another {', '.join(changed)}. Give the same options.")
         self._found, self.done, self.earlier = found, found.done, found.seconds
-        self.kept.history, self.kept.best = [Epoch(**epoch) for epoch in found.history], found.best
+        self.kept.history, self.kept.best = history, found.best
 
     def restore(self, learner: Learner) -> None:
         """Give the learner the weights and the optimiser that `read` found, once."""
@@ -140,9 +141,12 @@ def find_checkpoints(folder: Path) -> list[Path]:
 
 
 def delete_checkpoints(folder: Path) -> None:
-    """Delete them, and what a training that was killed while it wrote left."""
+    """Delete them, and what a training that was killed while it wrote left.
+
+    The last net's first: what a kill leaves can be gone on with.
+    """
     for name in (CHECKPOINT_FILE, TRIAL_FILE):
-        for file in _find_all(folder / name, ".pth", ".part"):
+        for file in reversed(_find_all(folder / name, ".pth", ".part")):
             file.unlink()
 
 

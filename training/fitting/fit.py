@@ -62,27 +62,29 @@ def fit_layers(  # noqa: PLR0913, PLR0917
         for net in range(1, recipe.soup):
             name_checkpoint(file, net).unlink(missing_ok=True)  # of a training before this one
     interrupted = False
-    while len(states) < recipe.soup and not interrupted:
-        net = len(states)
-        net_file = name_checkpoint(file, net) if file else None
-        resume = resume and (net == 0 or (net_file is not None and net_file.exists()))
-        if recipe.soup > 1:
-            print(f"net {net + 1} of {recipe.soup}, whose weights are averaged")
-        try:
-            learner.model.load_state_dict(start)
-            checkpoint = Checkpoint(net_file, replace(recipe, seed=recipe.seed + net), photos)
-            if resume:
-                checkpoint.read(learner.dls.device)
-            fit = _fit_net(learner, len({photo.label for photo in photos}), checkpoint, share)
-        except KeyboardInterrupt:
-            if not states:
-                raise
-            interrupted = True
-        else:
-            interrupted = fit.interrupted
-        if not states or not interrupted:  # half a net is no part of a mean
-            states.append(copy_state(learner))
-            fits.append(fit)
+    # Around all nets: Ctrl-C that comes between two, or while an epoch is saved, ends the next one's first batch.
+    with interrupt_between_batches(learner):
+        while len(states) < recipe.soup and not interrupted:
+            net = len(states)
+            net_file = name_checkpoint(file, net) if file else None
+            resume = resume and (net == 0 or (net_file is not None and net_file.exists()))
+            if recipe.soup > 1:
+                print(f"net {net + 1} of {recipe.soup}, whose weights are averaged")
+            try:
+                learner.model.load_state_dict(start)
+                checkpoint = Checkpoint(net_file, replace(recipe, seed=recipe.seed + net), photos)
+                if resume:
+                    checkpoint.read(learner.dls.device)
+                fit = _fit_net(learner, len({photo.label for photo in photos}), checkpoint, share)
+            except KeyboardInterrupt:
+                if not states:
+                    raise
+                interrupted = True
+            else:
+                interrupted = fit.interrupted
+            if not states or not interrupted:  # half a net is no part of a mean
+                states.append(copy_state(learner))
+                fits.append(fit)
     learner.model.load_state_dict(average(states))
     history = [epoch for fit in fits for epoch in fit.history]
     return Fit(history, interrupted, sum(fit.seconds for fit in fits))
@@ -112,7 +114,7 @@ def _fit_net(learner: Learner, classes: int, checkpoint: Checkpoint, share: Shar
     learner.add_cbs(callbacks)
     interrupted = False
     try:
-        with interrupt_between_batches(learner), show_epochs(learner):
+        with show_epochs(learner):
             _fit(learner, checkpoint)
         if moving and moving.averaged:
             learner.model.load_state_dict(moving.averaged.module.state_dict())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from torch import Tensor
 from tests.support.datasets import draw_photos
 from tests.support.power_cut import cut_power_after
 from tests.support.training_runs import SMALL, start_training
+from training.command import main
 from training.data.loading import load_photos
 from training.data.photos import LabelledPhoto
-from training.fitting.checkpoint import find_checkpoints
+from training.fitting.checkpoint import Checkpoint, delete_checkpoints, find_checkpoints
 from training.fitting.choice import average
 from training.fitting.fit import fit_layers
 from training.fitting.learner import train
@@ -99,3 +101,68 @@ def test_ctrl_c_keeps_the_nets_that_are_done_and_no_half_one(tmp_path: Path) -> 
     done = start_training(folder, tmp_path / "out", *options, "--resume").wait()
     assert done.returncode == 0, done.stderr
     assert not list((tmp_path / "out-report").glob("checkpoint*"))
+
+
+def test_ctrl_c_while_the_last_epoch_of_a_net_is_saved_is_not_lost(
+    photos: tuple[LabelledPhoto, ...], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after_epoch, epochs = Checkpoint.after_epoch, 0
+
+    def press(self: Checkpoint) -> None:
+        nonlocal epochs
+        epochs += 1
+        if epochs == EPOCHS:
+            signal.raise_signal(signal.SIGINT)
+        after_epoch(self)
+
+    monkeypatch.setattr(Checkpoint, "after_epoch", press)
+    *_, stopped = train(photos, recipe, tmp_path)
+    assert stopped.interrupted
+    assert len(stopped.history) == EPOCHS
+    monkeypatch.undo()
+    *_, resumed = train(photos, recipe, tmp_path, resume=True)
+    assert not resumed.interrupted
+    assert len(resumed.history) == 2 * EPOCHS
+
+
+def test_a_kill_while_the_checkpoints_are_deleted_leaves_what_can_go_on(
+    photos: tuple[LabelledPhoto, ...], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *_, whole = train(photos, recipe, tmp_path)
+    unlink = Path.unlink
+
+    def unlink_and_die(self: Path, missing_ok: bool = False) -> None:
+        unlink(self, missing_ok)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", unlink_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        delete_checkpoints(tmp_path)
+    monkeypatch.undo()
+    assert [file.name for file in find_checkpoints(tmp_path)] == ["checkpoint.pth"]
+    *_, resumed = train(photos, recipe, tmp_path, resume=True)
+    for name, value in get_state(whole).items():
+        assert torch.equal(get_state(resumed)[name], value), name
+
+
+@pytest.mark.parametrize(
+    ("folded", "options"), [(600, ()), (0, ("--epochs", "0")), (0, ("--keep", "linear"))], ids=["folds", "0", "linear"]
+)
+def test_one_that_has_nothing_to_go_on_with_does_not_delete_what_another_left(
+    folded: int,
+    options: tuple[str, ...],
+    photos: tuple[LabelledPhoto, ...],
+    recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = tmp_path / "out-report"
+    report.mkdir()
+    with cut_power_after(1):
+        list(train(photos, recipe, report))
+    monkeypatch.setattr("training.command.FOLDED", folded)
+    places = ("--data", str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--weights", recipe.weights)
+    assert main([*places, "--outsiders", "none", *options, "--resume"]) == 2
+    assert "is of another training, which would be lost." in capsys.readouterr().err
+    assert [file.name for file in find_checkpoints(report)] == ["checkpoint.pth"]
