@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 
 from bot.errors import describe_os_error
+from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.names import parse_name, show_path
 from training import command
-from training.data.folders import CLASS_FOLDERS
 from training.data.loading import find_collections
 from training.data.photos import DataError
 from training.evaluation.left_out import LEFT_OUT_FOLDER, LeftOut, measure_left_out, name_file, read_runs

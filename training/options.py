@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
+from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.names import clean_label, parse_name
-from training.data.folders import CLASS_FOLDERS
 from training.recipe import (
     AUGMENTATIONS,
     AUTO,

@@ -15,9 +15,10 @@ from PIL import Image
 
 from bot.benchmark.engines import BenchmarkError
 from bot.errors import describe_os_error
+from bot.inference.class_folders import FoldersError, place_files
 from bot.inference.contract import SIZE
 from bot.inference.decoding import PhotoError, read
-from bot.inference.names import clean_label, show_path
+from bot.inference.names import show_path
 from bot.inference.photo_files import SUFFIXES, find_photos, read_photo
 from bot.inference.variants import make_variants, smallest_covering
 
@@ -41,7 +42,7 @@ class Workload:
 class Labelled:
     file: Path
     label: str
-    """The first folder below the one that was given."""
+    """The class that the folders say, as training reads them."""
 
 
 def draw_workloads(folder: Path) -> list[Workload]:
@@ -91,10 +92,18 @@ def read_folder(folder: Path, count: int) -> tuple[Workload, list[Labelled]]:
     readable = list(islice(filter(_is_readable, dict.fromkeys((*spread, *files))), min(count, len(files))))
     if not readable:
         raise BenchmarkError(f"there is no photo that can be read in {folder} ({' '.join(sorted(SUFFIXES))})")
-    labelled = [
-        Labelled(file, clean_label(parts[0])) for file in files if len(parts := file.relative_to(folder).parts) > 1
-    ]
-    return Workload(show_path(folder.name or folder), readable), labelled
+    return Workload(show_path(folder.name or folder), readable), _label(folder, files)
+
+
+def _label(folder: Path, files: list[Path]) -> list[Labelled]:
+    """The class of each file. Where the folders have two readings, it is the first folder below `folder`."""
+    for class_folder in ("auto", "first"):
+        try:
+            places = place_files(folder, files, class_folder)
+        except FoldersError:
+            continue
+        return [Labelled(file, place.label) for file, place in places.items() if place.label]
+    return []
 
 
 def _is_readable(file: Path) -> bool:

@@ -1,6 +1,6 @@
 """Sets up what a bot of your own needs beside its model: texts to fill in, and its settings.
 
-python -m bot new artifacts/NAME --data DIR     the classes are DIR's folders
+python -m bot new artifacts/NAME --data DIR     the classes are those of DIR's folders
 python -m bot new artifacts/NAME                the classes are those of artifacts/NAME.onnx
 
 It writes NAME-replies/en.po and NAME.env, and leaves files alone that are there.
@@ -16,9 +16,10 @@ from pathlib import Path
 import polib
 
 from bot.errors import LabelgramError
+from bot.inference.class_folders import FoldersError, place_files
 from bot.inference.contract import find_fault
 from bot.inference.names import clean_label, show_path
-from bot.inference.photo_files import is_skipped
+from bot.inference.photo_files import find_photos, is_skipped
 from bot.settings import Settings
 
 HEAD = {
@@ -44,7 +45,7 @@ class NewError(LabelgramError):
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Raises NewError."""
     model = options.name.with_name(f"{options.name.name}.onnx")
-    labels = _find_folders(options.data) if options.data else _read_labels(model)
+    labels = _find_classes(options.data, options.class_folder) if options.data else _read_labels(model)
     texts = options.name.with_name(f"{options.name.name}-replies") / "en.po"
     environment = options.name.with_name(f"{options.name.name}.env")
     contents = {
@@ -86,18 +87,21 @@ def make_texts(labels: list[str]) -> polib.POFile:
     return catalogue
 
 
-def _find_folders(data: Path) -> list[str]:
-    """The classes that training will find there. Raises NewError."""
+def _find_classes(data: Path, class_folder: str) -> list[str]:
+    """The classes that training will find there; while no folder holds a photo, one for each. Raises NewError."""
     if not data.is_dir():
         raise NewError(f"{show_path(data)} is not a folder. --data names the folder of photos.")
-    folders = {folder: clean_label(folder.name) for folder in data.glob("*/") if not is_skipped(folder.name)}
-    for folder, label in folders.items():
+    try:
+        labels = {place.label for place in place_files(data, find_photos(data), class_folder).values()} - {""}
+    except FoldersError as error:
+        raise NewError(str(error)) from error
+    labels = labels or {clean_label(folder.name) for folder in data.glob("*/") if not is_skipped(folder.name)}
+    for label in labels:
         if reason := find_fault(label):
-            raise NewError(f"{show_path(folder)} cannot name a class: the name {reason}. Rename the folder.")
-    labels = sorted(set(folders.values()))
+            raise NewError(f"the folder {show_path(label)} cannot name a class: the name {reason}. Rename the folder.")
     if len(labels) < 2:
-        raise NewError(f"{data} holds {len(labels)} folders; it takes one for each of two or more classes")
-    return labels
+        raise NewError(f"{show_path(data)} holds {len(labels)} folders; it takes one for each of two or more classes")
+    return sorted(labels)
 
 
 def _quote(model: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from bot import __version__
 from bot.benchmark.options import add_options, parse_path
+from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.names import parse_name
 
 
@@ -31,6 +32,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     new = _add(commands, "new", "texts and settings for a bot of your own", "new artifacts/pets --data pets")
     new.add_argument("name", type=parse_name, metavar="artifacts/NAME", help="the model is, or will be, NAME.onnx")
     new.add_argument("--data", type=parse_path, metavar="DIR", help="a folder of photos per class")
+    new.add_argument(
+        "--class-folder",
+        choices=CLASS_FOLDERS,
+        default=CLASS_FOLDERS[0],
+        help="as for python -m training (%(default)s)",
+    )
     options = parser.parse_args(arguments)
     if options.command == "classify" and not options.paths and not options.watch:
         commands.choices["classify"].error("name a photo, a folder, or - for standard input")

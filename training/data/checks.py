@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
+from bot.inference.class_folders import SIDES, Place, looks_like_part
 from bot.inference.contract import MAX_CLASSES, find_fault
 from bot.inference.names import clean_label, is_folder, show_path
 from bot.inference.photo_files import SUFFIXES, is_skipped
-from training.data.folders import SIDES, Place, looks_like_part
 from training.data.photos import OUTSIDER, DataError, LabelledPhoto
 
 MIN_PHOTOS = 5

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.inference.class_folders import TEST, VALID, FoldersError, Place, place_files
 from bot.inference.decoding import PhotoError, read
 from bot.inference.photo_files import SUFFIXES, list_files, read_photo
 from training.data.checks import check_classes, check_folders, check_sides, describe
-from training.data.folders import TEST, VALID, Place, read_folders
 from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, read_groups
 from training.data.photos import DataError, LabelledPhoto, PhotoSet, Skipped
 from training.data.split import count_naive_twins, hold_out, leave_out, part_from_held_out
@@ -40,7 +40,7 @@ def load_photos(
     left_out: str | None = None,
     class_folder: str = "auto",
 ) -> PhotoSet:
-    """Find, read, group and split the photos of `folder`; `folders.read_folders` says what each one shows.
+    """Find, read, group and split the photos of `folder`; `class_folders.read_folders` says what each one shows.
 
     `relabel`, a CSV file (`path,label`, paths relative to `folder`), corrects the labels of some. `left_out`, a folder
     or COLUMN=VALUE of groups.csv, names the photos that are held out, in place of a share of all.
@@ -104,12 +104,11 @@ def find_collections(folder: Path, class_folder: str = "auto") -> dict[str, set[
 
 
 def _place(folder: Path, files: Sequence[Path], class_folder: str) -> dict[Path, Place]:
-    """What the folders say of each photo in a class folder; without a photo in a test/ of no classes."""
-    inner = {path: path.parent.relative_to(folder).parts for path in files if path.parent != folder}
-    if not inner:
-        return {}
-    read_as = read_folders(set(inner.values()), class_folder)
-    places = {path: read_as[parts] for path, parts in inner.items()}
+    """What the folders say of each photo that lies in one. Raises DataError."""
+    try:
+        places = place_files(folder, files, class_folder)
+    except FoldersError as error:
+        raise DataError(str(error)) from error
     sides = {place.side for place in places.values() if place.label}
     if TEST in sides and VALID not in sides:  # train/ and test/ alone: the second is what is held out
         places = {

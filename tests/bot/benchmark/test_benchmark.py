@@ -147,6 +147,32 @@ def test_class_folders_give_each_model_an_accuracy_with_its_interval(tmp_path: P
     assert "<b>.onnx" not in page
 
 
+@pytest.mark.parametrize(
+    ("folders", "photos"),
+    [
+        (("train/red", "train/green", "valid/red", "valid/green"), 4),
+        (("mine/red", "mine/green", "yours/red", "yours/green"), 4),
+        (("red/scarlet", "red/2024", "green"), 3),  # two readings: the first folder
+        (("train", "valid"), None),  # no class at all
+    ],
+    ids=["split", "collections", "two readings", "no class"],
+)
+def test_an_accuracy_is_of_the_classes_that_training_finds(
+    tmp_path: Path, run_bot: RunBot, color_model: Path, folders: tuple[str, ...], photos: int | None
+) -> None:
+    for folder in folders:
+        (tmp_path / "photos" / folder).mkdir(parents=True)
+        (tmp_path / "photos" / folder / "1.png").write_bytes(
+            encode(draw("green" if "green" in folder else "red"), "PNG")
+        )
+    out = tmp_path / "out.json"
+    options = ("--images", str(tmp_path / "photos"), "--threads", "1", "--json", str(out))
+    done = run_bot(*SHORT, "--photos", "1", *options, MODEL_PATH=str(color_model))
+    assert done.returncode == 0, done.stderr
+    accuracy = json.loads(out.read_text())["rows"][0]["accuracy"]
+    assert (accuracy and (accuracy["photos"], accuracy["right"])) == (photos and (photos, photos))
+
+
 def test_a_class_folder_means_what_it_means_in_training_and_a_readable_photo_is_found(
     tmp_path: Path, run_bot: RunBot, color_model: Path
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot, environment
 from tests.support.models import write_color_model
 from tests.support.paths import ROOT
-from tests.support.photos import draw
+from tests.support.photos import draw, encode
 from tests.support.telegram import Telegram
 
 
@@ -51,6 +51,39 @@ def test_classes_can_be_named_by_folders_and_too_few_are_refused(tmp_path: Path)
     done = new(tmp_path / "nothing")
     assert done.returncode == 2
     assert "--data DIR" in done.stderr
+
+
+def write_photos(data: Path, *folders: str) -> None:
+    for folder in folders:
+        (data / folder).mkdir(parents=True)
+        (data / folder / "1.jpg").write_bytes(encode(draw("red")))
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("train/cat", "train/dog", "valid/cat", "valid/dog"),
+        ("mine/cat", "mine/dog", "yours/cat", "yours/dog"),
+        ("cat/2024", "cat/2025", "dog"),
+        ("photos/cat", "photos/dog"),
+    ],
+    ids=["split", "collections", "dates", "one level too high"],
+)
+def test_folders_are_read_as_training_reads_them(tmp_path: Path, folders: tuple[str, ...]) -> None:
+    write_photos(tmp_path / "pets", *folders)
+    done = new(tmp_path / "pets-bot", "--data", tmp_path / "pets")
+    assert (done.returncode, done.stderr) == (0, "")
+    texts = polib.pofile(str(tmp_path / "pets-bot-replies" / "en.po"), encoding="utf-8")
+    assert [entry.msgid for entry in texts if entry.msgctxt == "answer"] == ["cat", "dog"]
+
+
+def test_folders_with_two_readings_are_refused_until_one_is_chosen(tmp_path: Path) -> None:
+    write_photos(tmp_path / "zoo", "cat/tom", "cat/felix", "dog")
+    done = new(tmp_path / "zoo-bot", "--data", tmp_path / "zoo")
+    assert (done.returncode, "two readings" in done.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["zoo"]
+    assert new(tmp_path / "zoo-bot", "--data", tmp_path / "zoo", "--class-folder", "first").returncode == 0
+    assert "I tell cat, dog apart." in (tmp_path / "zoo-bot-replies" / "en.po").read_text()
 
 
 def test_any_folders_name_becomes_a_class_that_the_bot_answers_with(

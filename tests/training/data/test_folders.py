@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.inference.class_folders import FoldersError, Place, looks_like_part, read_folders
 from bot.inference.names import clean_label
 from tests.support.datasets import draw_photo
-from training.data.folders import Place, looks_like_part, read_folders
 from training.data.loading import load_photos
 from training.data.photos import DataError, PhotoSet
 from training.data.split import read_split, write_split
@@ -92,7 +92,7 @@ def test_collections_may_each_have_the_split() -> None:
 def test_classes_may_be_called_like_a_side() -> None:
     assert labels(read("train", "bus")) == {"train": "train", "bus": "bus"}
     assert labels(read("valid", "invalid")) == {"valid": "valid", "invalid": "invalid"}
-    with pytest.raises(DataError, match="photos lie right in train and valid, which looks like a side of a split"):
+    with pytest.raises(FoldersError, match="photos lie right in train and valid, which looks like a side of a split"):
         read("train", "valid")
 
 
@@ -106,12 +106,20 @@ def test_classes_may_be_called_like_a_side() -> None:
     ],
 )
 def test_two_readings_are_shown_and_an_option_decides(folders: tuple[str, ...], first: str, last: str) -> None:
-    with pytest.raises(DataError) as refusal:
+    with pytest.raises(FoldersError) as refusal:
         read(*folders)
     assert f"is the class: {first} (--class-folder first)" in str(refusal.value)
     assert f"is the class: {last} (--class-folder last)" in str(refusal.value)
     for choice, names in (("first", first), ("last", last)):
         assert sorted(set(labels(read(*folders, class_folder=choice)).values())) == names.split(", ")
+
+
+def test_photos_in_folders_with_two_readings_are_refused(tmp_path: Path) -> None:
+    for folder in ("cat", "cat/close", "dog"):
+        (tmp_path / folder).mkdir()
+        draw_photo((1, 0.8, 0.6), 1).save(tmp_path / folder / "1.jpg")
+    with pytest.raises(DataError, match="the folders have two readings"):
+        load_photos(tmp_path, 42)
 
 
 def test_labels_are_text_that_can_be_shown_and_written() -> None:

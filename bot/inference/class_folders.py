@@ -5,7 +5,7 @@
     seed/cat/1.jpg          collections: every one has the same classes
     train/cat/1.jpg         the split: train/ and valid/ (as for fastai's GrandparentSplitter), test/ left alone
 
-Anything else has two readings, and is refused until --class-folder says which.
+Anything else has two readings, and is refused until --class-folder says which. Bot and training share this.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from bot.errors import LabelgramError
 from bot.inference.names import clean_label
-from training.data.photos import DataError
 
 CLASS_FOLDERS = ("auto", "first", "last")
 """Which folder names the class: as it fits, the one right below --data, or the one that holds the photos."""
@@ -43,6 +44,10 @@ Parts = tuple[str, ...]
 """Names of the folders from --data down to a photo."""
 
 
+class FoldersError(LabelgramError):
+    """Folders can be read in two ways, or in none; the message shows them and says what to do."""
+
+
 @dataclass(frozen=True)
 class Place:
     """What the folders say of the photos in one of them."""
@@ -53,10 +58,19 @@ class Place:
     """TRAIN, VALID or TEST where the folders are the split; empty where they are not."""
 
 
+def place_files(folder: Path, files: Iterable[Path], class_folder: str = CLASS_FOLDERS[0]) -> dict[Path, Place]:
+    """What the folders say of each file below `folder`, without those that lie right in it. Raises FoldersError."""
+    inner = {path: path.parent.relative_to(folder).parts for path in files if path.parent != folder}
+    if not inner:
+        return {}
+    read_as = read_folders(set(inner.values()), class_folder)
+    return {path: read_as[parts] for path, parts in inner.items()}
+
+
 def read_folders(folders: Collection[Parts], class_folder: str = "auto") -> dict[Parts, Place]:
     """What each folder of photos says; `folders` are all that hold any, none of them empty.
 
-    Raises DataError where the folders have more than one reading, showing them.
+    Raises FoldersError where the folders have more than one reading, showing them.
     """
     sides = _find_sides(folders)
     inner = {parts: _without_side(parts) if sides else parts for parts in folders}
@@ -85,7 +99,7 @@ def _find_sides(folders: Collection[Parts]) -> dict[Parts, str]:
     classless = {side for parts, side in sides.items() if len(parts) == 1}
     judged = {side for parts, side in sides.items() if len(parts) > 1}
     if TRAIN in classless or VALID in classless:
-        raise DataError(
+        raise FoldersError(
             f"photos lie right in {' and '.join(sorted(classless))}, which looks like a side of a split. "
             "Put the photos of each class into a folder of its own there, such as train/cat."
         )
@@ -145,7 +159,7 @@ def _read_as_it_fits(folders: Collection[Parts]) -> dict[Parts, Place]:
     if len(leaves) == 1 or (same and not _are_numbers(folders)):
         return _read_last(folders)
     first, last = ({place.label for place in read(folders).values()} for read in (_read_first, _read_last))
-    raise DataError(
+    raise FoldersError(
         "the folders have two readings. "
         f"The folder right below --data is the class: {_name(first)} (--class-folder first). "
         f"The folder that holds the photos is the class: {_name(last)} (--class-folder last). "
