@@ -16,9 +16,9 @@ from pathlib import Path
 import polib
 
 from bot.errors import LabelgramError
-from bot.inference.class_folders import FoldersError, place_files
+from bot.inference.class_folders import TEST, FoldersError, place_files
 from bot.inference.contract import find_fault
-from bot.inference.names import clean_label, show_path
+from bot.inference.names import clean_label, is_folder, show_path
 from bot.inference.photo_files import find_photos, is_skipped
 from bot.settings import Settings
 
@@ -89,19 +89,21 @@ def make_texts(labels: list[str]) -> polib.POFile:
 
 def _find_classes(data: Path, class_folder: str) -> list[str]:
     """The classes that training will find there; while no folder holds a photo, one for each. Raises NewError."""
-    if not data.is_dir():
+    if not is_folder(data):
         raise NewError(f"{show_path(data)} is not a folder. --data names the folder of photos.")
     try:
-        labels = {place.label for place in place_files(data, find_photos(data), class_folder).values()} - {""}
+        places = place_files(data, find_photos(data), class_folder).values()
     except FoldersError as error:
         raise NewError(str(error)) from error
-    labels = labels or {clean_label(folder.name) for folder in data.glob("*/") if not is_skipped(folder.name)}
+    labels = sorted({place.label for place in places if place.side != TEST})
+    if not labels:
+        labels = sorted({clean_label(folder.name) for folder in data.glob("*/") if not is_skipped(folder.name)})
     for label in labels:
         if reason := find_fault(label):
             raise NewError(f"the folder {show_path(label)} cannot name a class: the name {reason}. Rename the folder.")
     if len(labels) < 2:
         raise NewError(f"{show_path(data)} holds {len(labels)} folders; it takes one for each of two or more classes")
-    return sorted(labels)
+    return labels
 
 
 def _quote(model: Path) -> str:

@@ -37,7 +37,7 @@ OTHER_DATE = rf"([0-3]?\d[-_. ])?([01]?\d[-_. ]|({MONTHS})[-_. ]?)(19|20)\d\d"
 PART = r"(part|batch|set|chunk|shard|session|series|roll|fold|folder|album|day|week|camera|cam|no|nr)[-_. ]*\d+"
 CAMERA = r"\d{3}[-_a-z]{5}"  # DCF, as cameras name folders: 100APPLE, 101_PANA
 NUMBER = r"\d+"
-DATES_AND_PARTS = re.compile(rf"{DATE}|{OTHER_DATE}|{PART}|{CAMERA}", re.IGNORECASE)
+DATES_AND_PARTS = rf"{DATE}|{OTHER_DATE}|{PART}|{CAMERA}"  # compiled when it is asked for: the bot's start is not
 SHOWN = 6
 """Classes that a message names."""
 Parts = tuple[str, ...]
@@ -59,12 +59,25 @@ class Place:
 
 
 def place_files(folder: Path, files: Iterable[Path], class_folder: str = CLASS_FOLDERS[0]) -> dict[Path, Place]:
-    """What the folders say of each file below `folder`, without those that lie right in it. Raises FoldersError."""
+    """What the folders say of each file below `folder`, without those that lie right in it.
+
+    Without valid/ what lies in test/ is held out, if it has classes. A collection that is the only one has no name.
+    Raises FoldersError.
+    """
     inner = {path: path.parent.relative_to(folder).parts for path in files if path.parent != folder}
     if not inner:
         return {}
     read_as = read_folders(set(inner.values()), class_folder)
-    return {path: read_as[parts] for path, parts in inner.items()}
+    places = {path: read_as[parts] for path, parts in inner.items()}
+    sides = {place.side for place in places.values() if place.label}
+    if TEST in sides and VALID not in sides:
+        places = {
+            path: replace(place, side=VALID) if place.side == TEST and place.label else place
+            for path, place in places.items()
+        }
+    if len({place.collection for place in places.values() if place.side != TEST}) == 1:
+        places = {path: replace(place, collection="") for path, place in places.items()}
+    return places
 
 
 def read_folders(folders: Collection[Parts], class_folder: str = "auto") -> dict[Parts, Place]:
@@ -87,7 +100,7 @@ def read_folders(folders: Collection[Parts], class_folder: str = "auto") -> dict
 
 def looks_like_part(name: str) -> bool:
     """Whether a folder of this name holds part of a class's photos: a date, a batch, a camera's own folder."""
-    return DATES_AND_PARTS.fullmatch(name) is not None
+    return re.fullmatch(DATES_AND_PARTS, name, re.IGNORECASE) is not None
 
 
 def _find_sides(folders: Collection[Parts]) -> dict[Parts, str]:

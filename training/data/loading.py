@@ -106,18 +106,9 @@ def find_collections(folder: Path, class_folder: str = "auto") -> dict[str, set[
 def _place(folder: Path, files: Sequence[Path], class_folder: str) -> dict[Path, Place]:
     """What the folders say of each photo that lies in one. Raises DataError."""
     try:
-        places = place_files(folder, files, class_folder)
+        return place_files(folder, files, class_folder)
     except FoldersError as error:
         raise DataError(str(error)) from error
-    sides = {place.side for place in places.values() if place.label}
-    if TEST in sides and VALID not in sides:  # train/ and test/ alone: the second is what is held out
-        places = {
-            path: replace(place, side=VALID) if place.side == TEST and place.label else place
-            for path, place in places.items()
-        }
-    if len({place.collection for place in places.values() if place.side != TEST}) == 1:
-        places = {path: replace(place, collection="") for path, place in places.items()}
-    return places
 
 
 def _look_at_all(files: Sequence[Path]) -> tuple[dict[Path, Look], list[Skipped]]:

@@ -55,7 +55,7 @@ def test_classes_can_be_named_by_folders_and_too_few_are_refused(tmp_path: Path)
 
 def write_photos(data: Path, *folders: str) -> None:
     for folder in folders:
-        (data / folder).mkdir(parents=True)
+        (data / folder).mkdir(parents=True, exist_ok=True)
         (data / folder / "1.jpg").write_bytes(encode(draw("red")))
 
 
@@ -75,6 +75,16 @@ def test_folders_are_read_as_training_reads_them(tmp_path: Path, folders: tuple[
     assert (done.returncode, done.stderr) == (0, "")
     texts = polib.pofile(str(tmp_path / "pets-bot-replies" / "en.po"), encoding="utf-8")
     assert [entry.msgid for entry in texts if entry.msgctxt == "answer"] == ["cat", "dog"]
+
+
+def test_a_class_that_training_leaves_alone_or_refuses_is_none_here_either(tmp_path: Path) -> None:
+    write_photos(tmp_path / "pets", *(f"{side}/{label}" for side in ("train", "valid", "test") for label in ("a", "b")))
+    write_photos(tmp_path / "pets", "test/cow", "test")
+    assert new(tmp_path / "bot", "--data", tmp_path / "pets").returncode == 0
+    assert "I tell a, b apart." in (tmp_path / "bot-replies" / "en.po").read_text()
+    write_photos(tmp_path / "zoo", "cat", "dog", "\u200b")
+    done = new(tmp_path / "zoo-bot", "--data", tmp_path / "zoo")
+    assert (done.returncode, "the name is empty. Rename the folder." in done.stderr) == (2, True)
 
 
 def test_folders_with_two_readings_are_refused_until_one_is_chosen(tmp_path: Path) -> None:
