@@ -34,7 +34,7 @@ from training.fitting.distributed import alone
 from training.fitting.learner import train
 from training.fitting.steps import Trained
 from training.options import parse, read_recipe
-from training.recipe import LINEAR, Recipe, RecipeError
+from training.recipe import Recipe, RecipeError
 from training.report.command import read_options
 from training.report.write import Written, describe_run, write_page, write_report
 from training.runs import SPLIT_FILE, write_learner
@@ -87,7 +87,7 @@ def _run(options: argparse.Namespace) -> int:
     read_runs(report, photos.labels)
     report.mkdir(parents=True, exist_ok=True)
     found = find_checkpoints(report)
-    if found and options.resume and (folds is not None or recipe.epochs == 0 or recipe.keep == LINEAR):
+    if found and options.resume and (folds is not None or recipe.last_layer_alone):
         raise ResumeError(
             f"{found[0]} is of another training, which would be lost. Give its options, or start without --resume."
         )

@@ -74,6 +74,11 @@ class Recipe:
     """Of the split."""
 
     @property
+    def last_layer_alone(self) -> bool:
+        """Whether the body stays as it is: there are no epochs to go on with."""
+        return self.epochs == 0 or self.keep == LINEAR
+
+    @property
     def highest_lr(self) -> float:
         return self.lr or BASE_LR * math.sqrt(self.batch_size / BASE_BATCH)
 

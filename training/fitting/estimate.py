@@ -15,7 +15,7 @@ from training.fitting.batches.pixels import normalize
 from training.fitting.choice import VIEWS
 from training.fitting.linear import count_views
 from training.fitting.precision import autocast
-from training.recipe import AUTO, KEEPS, LINEAR, Recipe
+from training.recipe import AUTO, KEEPS, Recipe
 
 TIMED = 16
 """Pictures in the forward pass that is timed."""
@@ -45,7 +45,7 @@ def estimate(  # noqa: PLR0913, PLR0917
         seconds = count_views(pictures) * forward + (report if folds is not None else 0)
         written = ", with its report" if folds is not None else ""
         lines.append(f"- the last layer{written}: {_round(seconds)}")
-    if recipe.epochs and not (linear and recipe.keep == LINEAR):
+    if not recipe.last_layer_alone:
         passes = photos * recipe.epochs * recipe.soup * BACKWARD * (recipe.size / SIZE) ** 2
         if linear and recipe.keep == AUTO:
             passes += VIEWS * len(KEEPS) * judged / (1 if folds is None else folds.max() + 1)

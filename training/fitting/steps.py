@@ -147,7 +147,7 @@ class Steps:
         nets = FoldNets(self.learner.model, linear, numbers)
         first = Trained(self.learner, [], False, kept=LINEAR, folds=nets, unseen=unseen)
         yield first
-        if self.recipe.epochs == 0 or self.recipe.keep == LINEAR:
+        if self.recipe.last_layer_alone:
             return
         try:
             choice = self._try_without_source(everything)
@@ -226,7 +226,7 @@ class Steps:
         if self.features is not None:
             fit_head(learner.model, self.features, self.pictures, list_cells(photos), recipe.outsider_share)
             states[LINEAR] = copy_state(learner)
-        if recipe.epochs == 0 or (recipe.keep == LINEAR and states):
+        if recipe.last_layer_alone:
             return states, Fit([], False, 0.0)
         learner.dls = make_training_loaders(self.pictures, photos, recipe)
         fit = fit_layers(learner, photos, recipe, file, resume, self.share)
