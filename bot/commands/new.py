@@ -15,11 +15,11 @@ from pathlib import Path
 
 import polib
 
-from bot.errors import LabelgramError
-from bot.inference.class_folders import TEST, FoldersError, place_files
+from bot.errors import LabelgramError, describe_os_error
+from bot.inference.class_folders import TEST, FoldersError, find_empty_folders, place_files
 from bot.inference.contract import find_fault
 from bot.inference.names import clean_label, is_folder, show_path
-from bot.inference.photo_files import find_photos, is_skipped
+from bot.inference.photo_files import find_photos
 from bot.settings import Settings
 
 HEAD = {
@@ -92,12 +92,17 @@ def _find_classes(data: Path, class_folder: str) -> list[str]:
     if not is_folder(data):
         raise NewError(f"{show_path(data)} is not a folder. --data names the folder of photos.")
     try:
-        places = place_files(data, find_photos(data), class_folder).values()
+        files = find_photos(data)
+        places = place_files(data, files, class_folder).values()
+        empty = {clean_label(folder.name) for folder in find_empty_folders(data, files)}
     except FoldersError as error:
         raise NewError(str(error)) from error
-    labels = sorted({place.label for place in places if place.side != TEST})
-    if not labels:
-        labels = sorted({clean_label(folder.name) for folder in data.glob("*/") if not is_skipped(folder.name)})
+    except OSError as error:
+        raise NewError(describe_os_error(error)) from error
+    filled = {place.label for place in places if place.side != TEST}
+    if filled and (missing := sorted(empty - filled)):
+        raise NewError(f"no photo is in {show_path(', '.join(missing))}. Put photos there or remove the folder.")
+    labels = sorted(filled or empty)
     for label in labels:
         if reason := find_fault(label):
             raise NewError(f"the folder {show_path(label)} cannot name a class: the name {reason}. Rename the folder.")

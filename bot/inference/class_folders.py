@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.errors import LabelgramError
-from bot.inference.names import clean_label
+from bot.inference.names import clean_label, is_folder, is_skipped
 
 CLASS_FOLDERS = ("auto", "first", "last")
 """Which folder names the class: as it fits, the one right below --data, or the one that holds the photos."""
@@ -64,7 +64,7 @@ def place_files(folder: Path, files: Iterable[Path], class_folder: str = CLASS_F
     Without valid/ what lies in test/ is held out, if it has classes. A collection that is the only one has no name.
     Raises FoldersError.
     """
-    inner = {path: path.parent.relative_to(folder).parts for path in files if path.parent != folder}
+    inner = {path: path.parent.relative_to(folder).parts for path in files if folder in path.parent.parents}
     if not inner:
         return {}
     read_as = read_folders(set(inner.values()), class_folder)
@@ -96,6 +96,18 @@ def read_folders(folders: Collection[Parts], class_folder: str = "auto") -> dict
         side = sides.get(parts, "")
         places[parts] = Place("", side=side) if parts in unsided else replace(read[rest[inner[parts]]], side=side)
     return places
+
+
+def find_empty_folders(folder: Path, files: Collection[Path]) -> Iterator[Path]:
+    """Folders beside those of classes that hold none of the files. Raises OSError if one cannot be listed."""
+    filled = {parent for path in files for parent in path.parents}
+    for parent in {folder, *(path.parent.parent for path in files if folder in path.parent.parents)}:
+        for path in parent.iterdir():
+            name = path.name.casefold()
+            if is_skipped(name) or name in SIDES or looks_like_part(name):
+                continue
+            if path not in filled and is_folder(path) and not path.is_symlink():
+                yield path
 
 
 def looks_like_part(name: str) -> bool:

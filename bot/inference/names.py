@@ -8,6 +8,12 @@ import re
 import unicodedata
 from pathlib import Path
 
+SKIPPED_FOLDERS = frozenset(
+    {"__macosx", "@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "system volume information"}
+)
+"""What macOS, Windows and network storage put beside photos, in small letters: previews, metadata, deleted files.
+Names that start with a dot are skipped too."""
+
 
 def parse_name(text: str) -> Path:
     """A path that ends in a name, for argparse. Raises ArgumentTypeError."""
@@ -20,6 +26,11 @@ def parse_name(text: str) -> Path:
 def is_folder(path: str | os.PathLike[str]) -> bool:
     """False also for what cannot be looked at, where Path.is_dir raises OSError up to Python 3.13."""
     return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_skipped(name: str) -> bool:
+    """Whether a file or folder of this name is passed over: it is hidden, or one of SKIPPED_FOLDERS."""
+    return name.startswith(".") or name.casefold() in SKIPPED_FOLDERS
 
 
 def clean_label(name: str) -> str:

@@ -9,17 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bot.inference.decoding import HEIC, PhotoError, Reason
+from bot.inference.names import is_skipped
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".png", ".webp", ".gif", ".bmp"}
     | ({".heic", ".heif"} if HEIC else set())
 )
 """Endings of file names taken for photos when a folder is read."""
-SKIPPED_FOLDERS = frozenset(
-    {"__macosx", "@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "system volume information"}
-)
-"""What macOS, Windows and network storage put beside photos, in small letters: previews, metadata, deleted files.
-Names that start with a dot are skipped too."""
 MAX_FILE_BYTES = 200_000_000
 """Largest file that is read into memory. The largest photo that can be decoded has 150 MB as a plain BMP."""
 
@@ -31,11 +27,6 @@ def find_photos(folder: Path) -> list[Path]:
     """
     files, unlisted = list_files(folder)
     return sorted([*(path for path in files if path.suffix.lower() in SUFFIXES), *unlisted])
-
-
-def is_skipped(name: str) -> bool:
-    """Whether a file or folder of this name is passed over: it is hidden, or one of SKIPPED_FOLDERS."""
-    return name.startswith(".") or name.casefold() in SKIPPED_FOLDERS
 
 
 def list_files(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
-from bot.inference.class_folders import SIDES, Place, looks_like_part
+from bot.inference.class_folders import Place, find_empty_folders
 from bot.inference.contract import MAX_CLASSES, find_fault
-from bot.inference.names import clean_label, is_folder, show_path
-from bot.inference.photo_files import SUFFIXES, is_skipped
+from bot.inference.names import clean_label, show_path
+from bot.inference.photo_files import SUFFIXES
 from training.data.photos import OUTSIDER, DataError, LabelledPhoto
 
 MIN_PHOTOS = 5
@@ -32,7 +32,7 @@ def check_folders(
     """
     labels = {photo.label for photo in photos}
     empty = {place.label for place in places.values() if place.label} - labels
-    empty |= {clean_label(path.name) for path in _find_empty(folder, files)} - labels
+    empty |= {clean_label(path.name) for path in find_empty_folders(folder, files)} - labels
     if empty:
         raise DataError(
             f"no photo can be read in class {', '.join(sorted(empty))}. Put photos there or remove the folder. "
@@ -143,15 +143,3 @@ def _describe_sizes(counts: Counter[str]) -> Iterator[str]:
 
 def _name(folder: Path, path: Path) -> str:
     return show_path(path.relative_to(folder).as_posix())
-
-
-def _find_empty(folder: Path, files: Sequence[Path]) -> Iterator[Path]:
-    """Folders beside the class folders that hold no photo."""
-    filled = {parent for path in files for parent in path.parents}
-    for parent in {folder, *(path.parent.parent for path in files if folder in path.parent.parents)}:
-        for path in parent.iterdir():
-            name = path.name.casefold()
-            if is_skipped(name) or name in SIDES or looks_like_part(name):
-                continue
-            if path not in filled and is_folder(path) and not path.is_symlink():
-                yield path

@@ -14,8 +14,8 @@ from pathlib import Path
 from PIL import Image
 
 from bot.inference.decoding import PhotoError, read
-from bot.inference.names import clean_label, is_folder, show_path
-from bot.inference.photo_files import find_photos, is_skipped, read_photo
+from bot.inference.names import clean_label, is_folder, is_skipped, show_path
+from bot.inference.photo_files import find_photos, read_photo
 from training.data.generated import GENERATORS
 from training.data.photos import DataError
 from training.recipe import GENERATED, NO_OUTSIDERS

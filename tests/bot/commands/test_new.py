@@ -87,6 +87,14 @@ def test_a_class_that_training_leaves_alone_or_refuses_is_none_here_either(tmp_p
     assert (done.returncode, "the name is empty. Rename the folder." in done.stderr) == (2, True)
 
 
+def test_a_class_without_a_photo_is_told_of_once_others_have_some(tmp_path: Path) -> None:
+    write_photos(tmp_path / "pets", "cat", "dog")
+    for empty in ("hen", ".git", "2024"):
+        (tmp_path / "pets" / empty).mkdir()
+    done = new(tmp_path / "bot", "--data", tmp_path / "pets")
+    assert (done.returncode, done.stderr) == (2, "bot: no photo is in hen. Put photos there or remove the folder.\n")
+
+
 def test_folders_with_two_readings_are_refused_until_one_is_chosen(tmp_path: Path) -> None:
     write_photos(tmp_path / "zoo", "cat/tom", "cat/felix", "dog")
     done = new(tmp_path / "zoo-bot", "--data", tmp_path / "zoo")

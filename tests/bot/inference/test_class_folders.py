@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from bot.inference.class_folders import FoldersError, Place, looks_like_part, read_folders
+from bot.inference.class_folders import FoldersError, Place, looks_like_part, place_files, read_folders
 from bot.inference.names import clean_label
 
 
@@ -17,6 +18,10 @@ def read(*folders: str, class_folder: str = "auto") -> dict[str, Place]:
 
 def labels(places: dict[str, Place]) -> dict[str, str]:
     return {folder: place.label for folder, place in places.items()}
+
+
+def test_a_folder_that_cannot_be_listed_is_in_no_class(tmp_path: Path) -> None:
+    assert place_files(tmp_path, [tmp_path]) == {}  # as `find_photos` names it
 
 
 def test_a_folder_per_class() -> None:
