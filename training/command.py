@@ -29,6 +29,7 @@ from training.data.split import SKIPPED_FILE, assign_folds, write_skipped, write
 from training.evaluation.left_out import read_runs
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
+from training.fitting.callbacks import StopAtOnce
 from training.fitting.checkpoint import ResumeError, delete_checkpoints, find_checkpoints
 from training.fitting.distributed import alone
 from training.fitting.learner import train
@@ -63,6 +64,12 @@ def main(arguments: list[str]) -> int:
             return 2
         except KeyboardInterrupt as stop:
             _complain(f"stopped{stop}.")
+            return STOPPED
+        except StopAtOnce:
+            _complain(
+                "stopped at once. What was saved is kept. "
+                "The same command with --resume goes on from the last epoch that was saved, if there is one."
+            )
             return STOPPED
 
 

@@ -119,9 +119,13 @@ def unwrap(model: nn.Module) -> nn.Module:
     return net
 
 
+class StopAtOnce(BaseException):  # a wish, no error
+    """A second Ctrl-C. Nothing that goes on after the first one catches it: it came within a batch, half done."""
+
+
 @contextmanager
 def interrupt_between_batches(learner: Learner) -> Iterator[None]:
-    """Let Ctrl-C end the batch in work first; a second Ctrl-C ends the program at once."""
+    """Let Ctrl-C end the batch in work first; a second Ctrl-C ends the program at once, by StopAtOnce."""
 
     class Interrupt(Callback):
         asked = False
@@ -138,7 +142,8 @@ def interrupt_between_batches(learner: Learner) -> Iterator[None]:
     interrupt = Interrupt()
 
     def ask(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if interrupt.asked:
+            raise StopAtOnce
         interrupt.asked = True
 
     before: Callable[..., Any] | int | None = signal.signal(signal.SIGINT, ask)

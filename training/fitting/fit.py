@@ -23,7 +23,7 @@ from training.fitting.checkpoint import Checkpoint, name_checkpoint
 from training.fitting.choice import average
 from training.fitting.distributed import Share
 from training.fitting.focus import Focus
-from training.fitting.precision import use_half_precision
+from training.fitting.precision import half_precision
 from training.recipe import Recipe
 
 State = dict[str, Tensor]
@@ -107,14 +107,13 @@ def _fit_net(learner: Learner, classes: int, checkpoint: Checkpoint, share: Shar
         ChannelsLast(),
         SkipEmptyValidation(),
         Focus(recipe.focus, classes) if recipe.focus else None,
-        *use_half_precision(learner),
         share,
     ]
     callbacks = [callback for callback in callbacks if callback]
     learner.add_cbs(callbacks)
     interrupted = False
     try:
-        with show_epochs(learner):
+        with half_precision(learner), show_epochs(learner):
             _fit(learner, checkpoint)
         if moving and moving.averaged:
             learner.model.load_state_dict(moving.averaged.module.state_dict())

@@ -75,7 +75,6 @@ def train(  # noqa: PLR0913, PLR0917
         run.features = compute_features(learner.model[0], pictures.pixels, STRENGTHS[recipe.augment], recipe.seed)
     for trained in [run.train_once(photos, resume)] if folds is None else run.train_folds(photos, folds):
         learner.dls = run.kept_loaders
-        learner.to_fp32()
         learner.model.to(memory_format=torch.contiguous_format)
         pause = time.monotonic()
         trained.seconds = max(trained.seconds, pause - start)

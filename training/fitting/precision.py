@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from fastai.callback.core import Callback
+from fastai.callback.fp16 import AMPMode, MixedPrecision
 from fastai.learner import Learner
 from fastai.torch_core import to_float
 
@@ -20,19 +24,31 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
 
 
-def use_half_precision(learner: Learner) -> list[Callback]:
-    """The callbacks for it; a GPU without bfloat16 takes float16, and scales the loss."""
+@contextmanager
+def half_precision(learner: Learner) -> Iterator[None]:
+    """Train in it. A GPU without bfloat16 takes float16, and scales the loss."""
     device = learner.dls.device
+    callback: Callback
     if device.type == "cuda":
-        (learner.to_bf16 if has_bfloat16(device) else learner.to_fp16)()
-        return []
-    return [Bfloat16()] if has_bfloat16(device) else []
+        callback = MixedPrecision(AMPMode.BF16 if has_bfloat16(device) else AMPMode.FP16)
+    elif has_bfloat16(device):
+        callback = Bfloat16()
+    else:
+        yield
+        return
+    learner.add_cb(callback)
+    try:
+        yield
+    finally:
+        if torch.is_autocast_enabled(device.type):  # a batch was broken off within its forward pass
+            callback.autocast.__exit__(None, None, None)
+        learner.remove_cb(callback)
 
 
 class Bfloat16(Callback):
     """Autocast to bfloat16 on the CPU (fastai's own MixedPrecision speaks to CUDA only)."""
 
-    order = 10
+    order = MixedPrecision.order
 
     def before_batch(self) -> None:
         self.autocast = autocast(self.learn.dls.device)

@@ -125,6 +125,29 @@ def test_ctrl_c_while_the_last_epoch_of_a_net_is_saved_is_not_lost(
     assert len(resumed.history) == 2 * EPOCHS
 
 
+def test_a_second_ctrl_c_within_a_batch_ends_the_program_and_keeps_what_was_saved(
+    photos: tuple[LabelledPhoto, ...],
+    recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def press_twice(self: Checkpoint) -> None:
+        if self.learn.epoch == 1:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    places = ("--data", str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--outsiders", "none")
+    command = (*places, "--weights", "none", "--epochs", "2", "--size", "64", "--lr", "1e-3", "--batch-size", "4")
+    monkeypatch.setattr(Checkpoint, "before_batch", press_twice, raising=False)
+    assert main([*command]) == 130
+    assert "stopped at once" in capsys.readouterr().err
+    assert not (tmp_path / "out.pkl").exists()
+    monkeypatch.undo()
+    assert main([*command, "--resume"]) == 0
+    assert (tmp_path / "out.pkl").exists()
+
+
 def test_a_kill_while_the_checkpoints_are_deleted_leaves_what_can_go_on(
     photos: tuple[LabelledPhoto, ...], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
