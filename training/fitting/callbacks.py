@@ -123,22 +123,28 @@ class StopAtOnce(BaseException):  # a wish, no error
     """A second Ctrl-C. Nothing that goes on after the first one catches it: it came within a batch, half done."""
 
 
+class Interrupt(Callback):
+    """Ends a training after the batch in which Ctrl-C came."""
+
+    asked = False
+
+    @property
+    def agreed(self) -> bool:
+        """Whether it came in any process: all end with the same batch, or one that went on would wait for the rest."""
+        if num_distrib() <= 1:
+            return self.asked
+        votes = torch.tensor(float(self.asked), device=self.learn.dls.device)
+        torch.distributed.all_reduce(votes)
+        return bool(votes)
+
+    def after_batch(self) -> None:
+        if self.agreed:
+            raise KeyboardInterrupt
+
+
 @contextmanager
-def interrupt_between_batches(learner: Learner) -> Iterator[None]:
+def interrupt_between_batches(learner: Learner) -> Iterator[Interrupt]:
     """Let Ctrl-C end the batch in work first; a second Ctrl-C ends the program at once, by StopAtOnce."""
-
-    class Interrupt(Callback):
-        asked = False
-
-        def after_batch(self) -> None:
-            asked = self.asked
-            if num_distrib() > 1:  # all processes end with the same batch: one that went on would wait for the others
-                votes = torch.tensor(float(asked), device=self.learn.dls.device)
-                torch.distributed.all_reduce(votes)
-                asked = bool(votes)
-            if asked:
-                raise KeyboardInterrupt
-
     interrupt = Interrupt()
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -149,7 +155,7 @@ def interrupt_between_batches(learner: Learner) -> Iterator[None]:
     before: Callable[..., Any] | int | None = signal.signal(signal.SIGINT, ask)
     learner.add_cb(interrupt)
     try:
-        yield
+        yield interrupt
     finally:
         learner.remove_cb(interrupt)
         signal.signal(signal.SIGINT, before)

@@ -63,7 +63,7 @@ def fit_layers(  # noqa: PLR0913, PLR0917
             name_checkpoint(file, net).unlink(missing_ok=True)  # of a training before this one
     interrupted = False
     # Around all nets: Ctrl-C that comes between two, or while an epoch is saved, ends the next one's first batch.
-    with interrupt_between_batches(learner):
+    with interrupt_between_batches(learner) as interrupt:
         while len(states) < recipe.soup and not interrupted:
             net = len(states)
             net_file = name_checkpoint(file, net) if file else None
@@ -85,6 +85,7 @@ def fit_layers(  # noqa: PLR0913, PLR0917
             if not states or not interrupted:  # half a net is no part of a mean
                 states.append(copy_state(learner))
                 fits.append(fit)
+        interrupted = interrupted or interrupt.agreed  # while the last epoch was saved: what comes next shall not begin
     learner.model.load_state_dict(average(states))
     history = [epoch for fit in fits for epoch in fit.history]
     return Fit(history, interrupted, sum(fit.seconds for fit in fits))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from training.data.loading import load_photos
 from training.data.photos import LabelledPhoto
 from training.data.split import assign_folds, leave_source_out
 from training.fitting import steps
-from training.fitting.checkpoint import CHECKPOINT_FILE, TRIAL_FILE
+from training.fitting.checkpoint import CHECKPOINT_FILE, TRIAL_FILE, Checkpoint
 from training.fitting.learner import train
 from training.recipe import Recipe
 
@@ -186,3 +187,22 @@ def test_ctrl_c_while_it_is_decided_loses_nothing(photos: Path, recipe: Recipe, 
     assert "right on 12 photos of another source: " in again.stdout
     assert (tmp_path / "out.pkl").exists()
     assert not (report / TRIAL_FILE).exists()
+
+
+def test_ctrl_c_while_the_last_epoch_before_the_choice_is_saved_is_not_lost(
+    photos: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled = load_photos(photos, 42).photos
+    after_epoch = Checkpoint.after_epoch
+
+    def press(self: Checkpoint) -> None:
+        if self.learn.epoch + 1 == recipe.epochs:
+            signal.raise_signal(signal.SIGINT)
+        after_epoch(self)
+
+    monkeypatch.setattr(Checkpoint, "after_epoch", press)
+    with pytest.raises(KeyboardInterrupt, match="no net is written"):
+        list(train(labelled, recipe, tmp_path))
+    monkeypatch.undo()
+    (trained,) = train(labelled, recipe, tmp_path, resume=True)
+    assert not trained.interrupted
