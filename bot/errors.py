@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import sys
 from collections.abc import Iterator
@@ -30,9 +31,14 @@ def explain_os_error(error: OSError) -> str:
 
 
 @contextmanager
-def explain_missing_packages(requirements: str) -> Iterator[None]:
-    """Whatever the block imports comes from the file `requirements`. Raises MissingPackageError."""
+def explain_missing_packages(requirements: str, needs: str = "") -> Iterator[None]:
+    """Whatever the block imports comes from the file `requirements`. Raises MissingPackageError.
+
+    `needs` is a package that has to be there before anything else is done; looking for it does not import it.
+    """
     try:
+        if needs and importlib.util.find_spec(needs) is None:
+            raise ModuleNotFoundError(name=needs)
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

@@ -24,7 +24,7 @@ from bot.errors import (
     explain_missing_packages,
     show_every_name,
 )
-from bot.inference.names import parse_name
+from bot.inference.names import parse_name, show_path
 
 if TYPE_CHECKING:
     from export.metadata import FileMetrics
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     show_every_name()
     try:
-        with explain_missing_packages("requirements-train.txt"):
+        with explain_missing_packages("requirements-train.txt", needs="fastai"):
             if arguments and arguments[0] in COMMANDS:
                 status: int = import_module(COMMANDS[arguments[0]]).main(arguments[1:])
                 return status
@@ -52,17 +52,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"export: {error}", file=sys.stderr)
         return 2
     except OSError as error:  # a folder that cannot be read
-        from bot.inference.names import show_path
-
         print(f"export: {show_path(describe_os_error(error))}", file=sys.stderr)
         return 2
 
 
 def _export(arguments: list[str]) -> int:
-    from bot.inference.names import show_path
-    from export import pipeline
-
     options = _parser().parse_args(arguments)
+    from export import pipeline  # after it: fastai takes ten seconds
+
     try:
         metrics = pipeline.export(_read_order(options))
     except LabelgramError as error:

@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import suppress
 from importlib import import_module
 
 from bot.errors import MissingPackageError, describe_os_error, explain_missing_packages, show_every_name
+from training.options import parse
+from training.recipe import RecipeError
 
 COMMANDS = {
     "fetch": "training.data.fetch",
@@ -38,7 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
     show_every_name()
     warnings.filterwarnings("ignore", module="PIL")  # what it says of damaged EXIF names no file
     try:
-        with explain_missing_packages("requirements-train.txt"):
+        with explain_missing_packages("requirements-train.txt", needs="fastai"):
+            if not name:  # what is wrong with them is told before fastai is there, which takes ten seconds
+                with suppress(RecipeError):  # of several processes the first tells it
+                    parse(arguments)
             module = import_module(COMMANDS.get(name, "training.command"))
             status: int = module.main(arguments[1:] if name else arguments)
             return status

@@ -36,7 +36,7 @@ from training.fitting.learner import train
 from training.fitting.steps import Trained
 from training.options import parse, read_recipe
 from training.recipe import Recipe, RecipeError
-from training.report.command import read_options
+from training.report.command import read_breakdown
 from training.report.write import Written, describe_run, write_page, write_report
 from training.runs import SPLIT_FILE, write_learner
 
@@ -114,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:
             written = _report(trained, photos, recipe, options, report)
         print(f"wrote {out}.pkl and {report}/")
     if trained.strange:  # what it was compared with may be known since
-        write_page(written, describe_run(trained, photos, recipe, options.data, read_options(options)), report)
+        write_page(written, describe_run(trained, photos, recipe, options.data, read_breakdown(options)), report)
     if not trained.interrupted:
         delete_checkpoints(report)
     return 0
@@ -137,7 +137,7 @@ def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argpars
     print("writing the report")
     write_split(photos.photos, options.data, folder / SPLIT_FILE)
     write_skipped(photos.skipped, options.data, folder / SKIPPED_FILE)
-    facts = describe_run(trained, photos, recipe, options.data, read_options(options))
+    facts = describe_run(trained, photos, recipe, options.data, read_breakdown(options))
     written = write_report(trained.learner, photos.photos, facts, folder, trained.folds, trained.unseen)
     evaluation = written.metrics.evaluation
     judged = "photos, each by a net that has not seen it" if trained.folds else evaluation.judged_by

@@ -7,8 +7,6 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.names import clean_label, parse_name
 from training.recipe import (
@@ -22,7 +20,6 @@ from training.recipe import (
     parse_number,
     write_options,
 )
-from training.report.command import add_options
 
 EPILOG = (
     "Other commands: fetch (bring the tutorial's photos), collect (gather pictures of something else), neutral (copy "
@@ -48,7 +45,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def read_recipe(options: argparse.Namespace) -> Recipe:
     """The recipe among the options that `parse` gives."""
-    return Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
+    given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)}
+    if options.size is None:
+        import torch  # not above: options that are wrong are told of before PyTorch is there, which takes seconds
+
+        given["size"] = Recipe.size if torch.cuda.is_available() else SIZE_WITHOUT_GPU
+    return Recipe(**given)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -107,9 +109,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--size",
         type=parse_number(int, least=32),
-        default=default.size if torch.cuda.is_available() else SIZE_WITHOUT_GPU,
         metavar="PX",
-        help=f"of the photos in training; the bot's is {default.size} (%(default)s)",
+        help=f"of the photos in training (that of the bot's, {default.size}; {SIZE_WITHOUT_GPU} without a GPU)",
     )
     parser.add_argument(
         "--batch-size", type=parse_number(int, least=1), default=default.batch_size, help="photos (%(default)s)"
@@ -194,5 +195,19 @@ def make_parser() -> argparse.ArgumentParser:
         "twice the time",
     )
     parser.add_argument("--resume", action="store_true", help="go on with a training that was stopped")
-    add_options(parser)
+    add_breakdown(parser)
     return parser
+
+
+def add_breakdown(parser: argparse.ArgumentParser) -> None:
+    """The options of the breakdown, for a training and for `python -m training report`."""
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="a column of groups.csv to break figures down by; may be given several times",
+    )
+    parser.add_argument(
+        "--faces", action="store_true", help="break figures down by apparent skin tone and face scale, both estimated"
+    )

@@ -34,3 +34,22 @@ def test_an_old_name_says_the_new_one(name: str) -> None:
     done = run(sys.executable, f"training.{name}", "--out", "somewhere")
     assert done.returncode == 1
     assert done.stderr == f"python -m training.{name} is now: python -m training {name}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (("training", "--help"), 0),
+        (("training", "--data", "photos"), 2),
+        (("export", "--help"), 0),
+        (("export", "pets.pkl", "--out", "pets"), 2),
+    ],
+)
+def test_help_and_wrong_options_wait_for_no_pytorch(command: tuple[str, ...], status: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", *command], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == status
+    assert "argparse" in imported
+    assert "torch" not in imported

@@ -17,6 +17,7 @@ from training.data.photos import DataError
 from training.evaluation.left_out import read_runs, write_run
 from training.evaluation.subgroups import NO_MORE, Breakdown
 from training.fitting.batches.dataloaders import get_labels
+from training.options import add_breakdown
 from training.report.page import PAGE_FILE
 from training.report.write import write_report
 from training.runs import load_run
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
     """Exit status: 0 the report is written, 2 the run or its photos cannot be used."""
     options = _parser().parse_args(arguments)
     try:
-        _run(options.pickle, options.data, options.left_out, read_options(options))
+        _run(options.pickle, options.data, options.left_out, read_breakdown(options))
     except DataError as error:
         print(f"report: {show_path(str(error))}", file=sys.stderr)
         return 2
@@ -67,22 +68,8 @@ def adopt_left_out(reports: Sequence[Path], report: Path, labels: Sequence[str])
             write_run(run, report)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the breakdown, for this command and for `python -m training`."""
-    parser.add_argument(
-        "--by",
-        action="append",
-        default=[],
-        metavar="COLUMN",
-        help="a column of groups.csv to break figures down by; may be given several times",
-    )
-    parser.add_argument(
-        "--faces", action="store_true", help="break figures down by apparent skin tone and face scale, both estimated"
-    )
-
-
-def read_options(options: argparse.Namespace) -> Breakdown:
-    """What was given for `add_options`."""
+def read_breakdown(options: argparse.Namespace) -> Breakdown:
+    """What was given for `add_breakdown`."""
     return Breakdown(tuple(options.by), options.faces)
 
 
@@ -102,5 +89,5 @@ def _parser() -> argparse.ArgumentParser:
         metavar="artifacts/OTHER-report",
         help="the report of a run with --leave-out, to lead with its figures; may be given several times",
     )
-    add_options(parser)
+    add_breakdown(parser)
     return parser
