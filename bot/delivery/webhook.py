@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramRetryAfter
 from aiohttp import web
+from aiohttp.web_urldispatcher import PlainResource
+from yarl import URL
 
 from bot.backoff import backoff
 from bot.delivery.at_least_once import Delivery
@@ -23,8 +25,8 @@ from bot.monitoring.health import Health
 from bot.storage.ledger import RetryLater
 from bot.storage.pseudonyms import Pseudonymiser
 
-MAX_BODY = 1_000_000
-"""Bytes; a message with all that Telegram allows in it has a few tens of kB."""
+MAX_BODY = 4_000_000
+"""Bytes. A message with all the formatted text that Telegram allows in it has 1.4 MB."""
 BODY_SECONDS = 15.0
 """Time for a request's body, once its headers are there."""
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
@@ -80,16 +82,9 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
         if health.going_down or delivery.in_work >= QUEUE * delivery.at_once:
             return _come_again()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                raw = json.loads(await request.read())
+            raw = await _read_json(request)
         except ConnectionError:  # the sender is gone, and will send it again
             return _come_again()
-        except TimeoutError:
-            raise web.HTTPRequestTimeout from None
-        except web.RequestPayloadError:  # its body is not packed as its headers say, which is not Telegram's doing
-            raise web.HTTPBadRequest from None
-        except (ValueError, RecursionError):
-            raw = None
         incoming = parse(raw, delivery.bot, delivery.metrics)
         if incoming is None:
             return web.Response()
@@ -103,9 +98,29 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
         return web.Response()
 
     app = web.Application(client_max_size=MAX_BODY)
-    app.router.add_post(urlsplit(url).path or "/", receive)
+    # aiohttp compares what is asked for without its percent signs, and would take braces for a pattern.
+    resource = PlainResource(URL.build(path=urlsplit(url).path or "/", encoded=True).path_safe)
+    resource.add_route("POST", receive)
+    app.router.register_resource(resource)
     add_health(app, health)
     return app
+
+
+async def _read_json(request: web.Request) -> object:
+    """What a body says, or None where it is no JSON. Raises web.HTTPException where the sender has to do better."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return json.loads(await request.read())
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except web.RequestPayloadError:  # its body is not packed as its headers say, which is not Telegram's doing
+        raise web.HTTPBadRequest from None
+    except web.HTTPRequestEntityTooLarge:
+        log.warning("an update of more than %d MB came", MAX_BODY // 1_000_000)
+    except (ValueError, RecursionError):
+        if request.headers.get("Content-Encoding"):  # packed by a proxy, and cut off
+            raise web.HTTPBadRequest from None
+    return None
 
 
 def _come_again(seconds: float = 1) -> web.Response:

@@ -15,6 +15,8 @@ REMEMBERED = 1000
 """Different lines."""
 BAD_REQUESTS = ("aiohttp.http_exceptions", "aiohttp.web_protocol")
 """Modules of the errors that mean a request's head and its body. Imported, they would cost memory while polling."""
+REQUEST_TASK = "RequestHandler.start"
+"""What asyncio calls the task in which aiohttp reads a connection's requests."""
 
 
 def set_up_logging(level: str, form: str, secret: str | None) -> None:
@@ -35,10 +37,20 @@ def set_up_logging(level: str, form: str, secret: str | None) -> None:
 def shorten_bad_request(record: logging.LogRecord) -> bool:
     """aiohttp shows a traceback for what strangers send that is not HTTP, though nothing is wrong here."""
     kind = record.exc_info[0] if record.exc_info else None
-    if kind and kind.__module__ in BAD_REQUESTS:
+    if kind and (why := _find_strangers_doing(record, kind)):
         record.exc_info, record.levelname = None, "WARNING"
-        record.msg, record.args = f"a request that is not HTTP was refused: {kind.__name__}", ()
+        record.msg, record.args = f"{why}: {kind.__name__}", ()  # without an address: the next one is the same line
     return True
+
+
+def _find_strangers_doing(record: logging.LogRecord, kind: type[BaseException]) -> str | None:
+    if kind.__module__ in BAD_REQUESTS:
+        return "a request that is not HTTP was refused"
+    if record.name == "aiohttp.server" and issubclass(kind, ConnectionError):  # Expect: 100-continue, and hung up
+        return "a request was broken off"
+    if record.name == "asyncio" and issubclass(kind, UnicodeError) and REQUEST_TASK in record.getMessage():
+        return "a request with a wrong host was refused"
+    return None
 
 
 class OnceAMinute:

@@ -35,8 +35,13 @@ HIDDEN_PICTURES = frozenset({"story", "paid_media"})
 """Fields for pictures that bots are not shown. What none of the three names is Telegram's own news, such as a pin."""
 MAX_NUMBER = 2**53
 """Telegram's own update numbers have 31 bits. Confirming a wild number would confirm every update before it."""
-MAX_CUTS = 60
-"""Parts that are cut out of one update before it is passed over."""
+RICH = "rich_message"
+"""Formatted text, of which the bot reads nothing. aiogram tries each of 25 types for each part within a part: six
+levels of bold take minutes, and Telegram lets anybody write sixteen."""
+MAX_PARTS = 20_000
+"""Objects, lists, texts and numbers of an update. A message with all that Telegram allows in it has some thousands."""
+MAX_CUTS, FINE_CUTS = 40, 20
+"""Parts that are cut out of one update before it is passed over, and those before they are whole fields."""
 HIDDEN = {"type": "hidden_user", "date": 0, "sender_user_name": ""}
 """Takes the place of a `forward_origin` that cannot be parsed: the message stays a forwarded one."""
 NAME = re.compile(r"[a-z_]{1,40}")
@@ -55,6 +60,9 @@ def parse(raw: object, bot: Bot, metrics: Metrics) -> Incoming | None:
     counted = kind if kind in KINDS else UNKNOWN
     try:
         raw = _replace_surrogates(raw)
+        if _empty_rich_text(raw) > MAX_PARTS:
+            _report(metrics, counted, f"an update of more than {MAX_PARTS:,} parts")
+            return Incoming(number, counted, None)
         update = Update.model_validate(raw, context={"bot": bot})
     except ValidationError as error:
         _report(metrics, counted, f"an update that cannot be parsed ({_name_fields(error)})")
@@ -87,6 +95,21 @@ def _replace_surrogates(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
+def _empty_rich_text(raw: dict[str, Any]) -> int:
+    """That there was some can still be seen. Returns of how many parts the rest is."""
+    parts, waiting = 0, [raw]
+    while waiting:
+        node: Any = waiting.pop()
+        parts += 1
+        if isinstance(node, dict):
+            if node.get(RICH):
+                node[RICH] = {"blocks": []}
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+    return parts
+
+
 def _report(metrics: Metrics, kind: str, what: str) -> None:
     """Names and kinds only: what stood in the update is nobody's business."""
     metrics.unreadable.labels(kind).inc()
@@ -110,11 +133,12 @@ def _repair(number: int, kind: str, raw: dict[str, Any], bot: Bot) -> Incoming:
     """Cut out what fails, one part at a time, until the rest can be parsed or nothing is left."""
     try:
         rest = copy.deepcopy(raw) | {"update_id": number}
-        for _ in range(MAX_CUTS):
+        for done in range(MAX_CUTS):
             try:
                 update = Update.model_validate(rest, context={"bot": bot})
             except ValidationError as error:
-                _cut(rest, error.errors(include_input=False, include_context=False, include_url=False)[0]["loc"])
+                first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+                _cut(rest, first["loc"], whole_field=done >= FINE_CUTS)
                 continue
             if not _has_event(update):
                 break
@@ -132,8 +156,11 @@ def _has_picture(message: object) -> bool:
     return isinstance(message, dict) and any(message.get(name) for name in PICTURES)
 
 
-def _cut(rest: dict[str, Any], place: tuple[int | str, ...]) -> None:
-    """Take out the innermost part at `place` (pydantic's `loc`), or put a stand-in where the type needs something."""
+def _cut(rest: dict[str, Any], place: tuple[int | str, ...], whole_field: bool) -> None:
+    """Take out the innermost part at `place` (pydantic's `loc`), or put a stand-in where the type needs something.
+
+    With `whole_field` it is the field of the event around it.
+    """
     path: list[tuple[Any, Any]] = []  # (container, its key) from the outside in
     node: Any = rest
     for part in place:  # a union's `loc` also names the type that was tried: that is no key
@@ -148,7 +175,7 @@ def _cut(rest: dict[str, Any], place: tuple[int | str, ...]) -> None:
         return
     if not path:
         raise LookupError("nothing can be cut out")
-    container, key = path[-1]
+    container, key = path[min(1, len(path) - 1) if whole_field else -1]
     if key == "forward_origin" and container[key] != HIDDEN:
         container[key] = dict(HIDDEN)
     else:

@@ -30,12 +30,21 @@ def photo(telegram: Telegram) -> list[dict[str, Any]]:
     return telegram.files.keep_photo(draw("red"))
 
 
+def make_rich_message(levels: int) -> dict[str, Any]:
+    """Bold within bold: aiogram would try so many types in so many levels that the bot stood still for years."""
+    rich: Any = "x"
+    for _ in range(levels):
+        rich = {"type": "bold", "text": rich}
+    return {"rich_message": {"blocks": [{"type": "paragraph", "text": rich}] * 100}}
+
+
 HINTED: dict[str, dict[str, Any]] = {
     "an old forward": message(text="x", **OLD_FORWARD),
     "a reply to a story": message(text="x", external_reply={"origin": {"type": "chat"}, "story": {}}),
     "a poll of another age": message(poll={"id": "1", "question": "q", "options": [{"text": "a"}]}),
     "an entity that is a number": message(text="x", entities=[5]),
     "a text that is an object": message(text={"a": 1}),
+    "rich text within rich text": message(**make_rich_message(16)),
     "half a surrogate": message(text="\ud800"),
     "a message without a date": {"message": {k: v for k, v in message(text="x")["message"].items() if k != "date"}},
     "a chat with a wrong field": {
@@ -61,6 +70,7 @@ PASSED: dict[str, Any] = {
     "a channel post that is odd": {"channel_post": {"message_id": 1, "date": 1, "chat": {"id": -1001, "type": "x"}}},
     "a poll answer of another shape": {"poll_answer": {"poll": 1}},
     "a chat member of tomorrow": {"chat_member": {"new_chat_member": {"status": "ghost"}}},
+    "no end of pictures": message(chat=GROUP, new_chat_photo=[{}] * 100_000),
     "nested deeply": message(text="x", reply_markup={"inline_keyboard": [[{"text": [[[[[[[]]]]]]]}]]}, chat=GROUP),
 }
 """Nobody is told anything."""
@@ -132,6 +142,15 @@ PHOTOS: dict[str, Callable[[Telegram], dict[str, Any]]] = {
         "photo": [size | {"file_unique_id": "\ud800"} for size in photo(telegram)],
         "caption": "\udfff",
         "caption_entities": [{"type": "mention", "offset": 0, "length": 1}],
+    },
+    "with many odd entities": lambda telegram: {
+        "photo": photo(telegram),
+        "caption": "x",
+        "caption_entities": [{"type": "bold", "offset": "a"}] * 100,
+    },
+    "in reply to rich text within rich text": lambda telegram: {
+        "photo": photo(telegram),
+        "reply_to_message": message(number=3, **make_rich_message(16))["message"],
     },
     "with an effect of tomorrow": lambda telegram: {"photo": photo(telegram), "quote": {"text": 1}, "story": {}},
     "in reply to an old forward": lambda telegram: {

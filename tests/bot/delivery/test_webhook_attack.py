@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -57,6 +58,12 @@ class Attack:
                 pass
         return answer
 
+    def break_off(self, said: bytes, address: str) -> None:
+        """Say it from one of this machine's addresses, and be gone."""
+        with socket.create_connection(("127.0.0.1", self._port), source_address=(address, 0)) as stranger:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            stranger.sendall(said)
+
     def post(self, body: bytes, headers: bytes = b"Content-Type: application/json\r\n") -> list[int]:
         length = b"" if b"chunked" in headers else b"Content-Length: %d\r\n" % len(body)
         return statuses(self.say(HEAD + headers + length + b"\r\n" + body))
@@ -99,7 +106,8 @@ def test_bodies_that_are_no_update_are_done_with(attack: Attack) -> None:
     numbers = [b'{"update_id":%s}' % number for number in (b"1e400", b"NaN", b"-Infinity", b"9" * 5000, b"1.0", b"-0")]
     broken = [b"", b" ", b"\xff\xfe", b"\x80abc", b"\0", plain[:-1], plain * 2, b'"\\ud800"', b"'a'", b"null", b"0"]
     twice = b'{"update_id":5,"update_id":"6","message":7,"message":{"message_id":1},"message":[]}'
-    for body in (*deep, *coded, *numbers, *broken, twice):
+    large = b'{"update_id":7,"message":{"text":"%s"}}' % (b"x" * 5_000_000)
+    for body in (*deep, *coded, *numbers, *broken, twice, large):
         assert attack.post(body) == [200], body[:60]
 
 
@@ -125,7 +133,14 @@ def test_bodies_are_taken_in_every_way_that_http_has(attack: Attack) -> None:
 
 def test_what_is_no_request_is_refused(attack: Attack) -> None:
     bomb = gzip.compress(bytes(300_000_000))
-    assert attack.post(bomb, b"Content-Encoding: gzip\r\n")[:1] in ([413], [400])
+    assert attack.post(bomb, b"Content-Encoding: gzip\r\n")[:1] in ([200], [400])
+    cut = gzip.compress(json.dumps(attack.make_update()).encode())[:-30]
+    assert attack.post(cut, b"Content-Encoding: gzip\r\n")[:1] == [400]
+    for number in range(300):
+        attack.break_off(
+            b"GET /hook HTTP/1.1\r\nHost: bot\r\nExpect: 100-continue\r\n\r\n", f"127.0.1.{number % 200 + 1}"
+        )
+    attack.say(b"GET http://xn--/ HTTP/1.1\r\nHost: x\r\n\r\n", hang_up=True)
     for coding in (b"gzip", b"deflate", b"br", b"zstd", b"x", b"gzip, gzip"):
         assert attack.post(b"not packed", b"Content-Encoding: " + coding + b"\r\n")[:1] in ([200], [400], [415]), coding
     for chunks in (

@@ -281,6 +281,8 @@ BROKEN_ADDRESSES = [
     "http://example.org/{token",
     "http://example.org/{token}",
     "http://two words.org",
+    "https://example.org/\udcff",
+    "https://example.org/\x7f",
 ]
 
 
