@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
+from types import FrameType
 
 from bot.commands.env_file import read_environment
 from bot.commands.options import parse
@@ -66,9 +68,15 @@ def _report(text: str) -> None:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
+    if options.command:  # so that what it has begun is put away; the bot on Telegram has a way of its own
+        signal.signal(signal.SIGTERM, _end)
     module, _, function = COMMANDS[options.command].partition(":")
     status: int = getattr(importlib.import_module(module), function)(options, settings)
     return status
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

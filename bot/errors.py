@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+NOISE = (
+    re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : "),
+    re.compile(r"^Load model from .*? failed: ?"),
+    re.compile(r"\S*onnxruntime_src\S*:\d+ [^()]*\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^]]*\])? ?"),
+)
+"""What onnxruntime writes before the reason."""
 OUR_PACKAGES = frozenset({"bot", "training", "export"})
 
 
@@ -23,6 +30,18 @@ def describe_os_error(error: OSError, place: object = "") -> str:
     """One line: the file that the system names, or else `place`, and why."""
     place = error.filename or place
     return f"{place}: {explain_os_error(error)}" if place else explain_os_error(error)
+
+
+def first_line(error: Exception) -> str:
+    """Of an error's text, at most 200 characters that can be printed: a model's own names are part of it.
+
+    onnxruntime begins with its number of the error, the file, and the C++ function with all its types: that is left
+    out, since the reason stands after it.
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    for noise in NOISE:
+        text = noise.sub("", text)
+    return "".join(character if character.isprintable() else "?" for character in text[:200])
 
 
 def explain_os_error(error: OSError) -> str:

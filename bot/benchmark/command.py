@@ -5,29 +5,34 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from bot.benchmark import machine
-from bot.benchmark.engines import BenchmarkError
+from bot.benchmark.engines import NAMELESS, BenchmarkError
 from bot.benchmark.matrix import Entry, list_entries
 from bot.benchmark.measure import FORWARD, TOTAL
-from bot.benchmark.results.compare import compare, read_results
+from bot.benchmark.results.compare import compare, find_rows, read_results
 from bot.benchmark.results.formats import make_csv, make_markdown
 from bot.benchmark.results.page import make_page
 from bot.benchmark.results.summary import Sample, score, summarise
 from bot.benchmark.results.table import make_table
 from bot.benchmark.worker_process import Worker, start
 from bot.benchmark.workloads import Labelled, Workload, draw_workloads, read_folder
+from bot.inference.names import show_path
 from bot.settings import Settings
 from bot.startup.cgroups import count_cpus
 
 THROUGHPUT_SECONDS = 0.4
 """How long many photos at once are classified in a round, for each workload and for the forward pass alone."""
+SHOWN_FOLDERS = 10
+"""Of folders that are no class of a model."""
 
 
 def benchmark(options: argparse.Namespace, settings: Settings) -> int:
@@ -38,8 +43,11 @@ def benchmark(options: argparse.Namespace, settings: Settings) -> int:
     before = read_results(options.compare) if options.compare else None
     models = list(dict.fromkeys(options.model or [settings.model]))
     threads = options.threads or sorted({1, settings.threads})
-    further = ("--size", str(options.size), "--provider", options.provider)
+    further = ("--size", str(options.size), f"--provider={options.provider}")
     entries = list_entries(models, threads, options.batch, options.against, options.learner, further)
+    _check_outputs(options, [entry.file for entry in entries])
+    if before:
+        find_rows(before, [entry.title for entry in entries])
     with tempfile.TemporaryDirectory() as folder:
         if options.images:
             workload, labelled = read_folder(options.images, options.photos)
@@ -47,8 +55,8 @@ def benchmark(options: argparse.Namespace, settings: Settings) -> int:
         else:
             workloads, labelled = draw_workloads(Path(folder)), []
         results = _measure(entries, workloads, labelled, options)
+    _write(results, options)  # first, since nobody may be reading what is printed
     print(make_table(results))
-    _write(results, options)
     if before is None:
         return 0
     lines, is_slower = compare(before, results)
@@ -63,13 +71,43 @@ def _write(results: dict[str, Any], options: argparse.Namespace) -> None:
         (options.markdown, make_markdown),
         (options.html, make_page),
     )
+    failed = []
     for file, make in makers:
         if file:
             content = make(results).encode()  # before the file is opened, which empties one that is there
             try:
-                file.write_bytes(content)
+                _replace(file, content)
             except OSError as error:
-                raise BenchmarkError(f"{file} cannot be written: {error.strerror}") from error
+                failed.append(f"{file} cannot be written: {error.strerror}")
+    if failed:
+        raise BenchmarkError(". ".join(failed))
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """Written beside it first: an earlier run's results are not lost to a full disk."""
+    file = Path(os.path.realpath(file))
+    part = file.with_name(f".{os.getpid()}.part")
+    if file.exists() and (not file.is_file() or not os.access(file.parent, os.W_OK)):  # a pipe, or a file alone
+        file.write_bytes(content)
+        return
+    try:
+        part.write_bytes(content)
+        part.replace(file)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _check_outputs(options: argparse.Namespace, read: Sequence[Path]) -> None:
+    """Raises BenchmarkError where a file would be written over what is read, or over another one."""
+    taken = {os.path.realpath(file) for file in read}
+    for file in (options.json, options.csv, options.markdown, options.html):
+        if file and file.exists() and not file.is_file():
+            continue  # such as /dev/null
+        if file and os.path.realpath(file) in taken:
+            raise BenchmarkError(f"{file} is named twice, as a file to write and as another one. Name a new file.")
+        if file:
+            taken.add(os.path.realpath(file))
 
 
 def _measure(
@@ -81,11 +119,16 @@ def _measure(
     for number in range(options.rounds):
         for entry in entries if number % 2 == 0 else reversed(entries):
             _tell(f"round {number + 1} of {options.rounds}: {entry.title}")
-            with start(entry.command) as worker:
-                samples[entry].append(_sample(worker, workloads, concurrency, options))
-                if entry not in facts:
-                    accuracy = _score(worker, labelled)
-                    facts[entry] = {"preprocessing": worker.ready["preprocessing"], "accuracy": accuracy}
+            try:
+                with start(entry.command) as worker:
+                    samples[entry].append(_sample(worker, workloads, concurrency, options))
+                    if entry not in facts:
+                        accuracy = _score(worker, labelled, entry.name)
+                        facts[entry] = {"preprocessing": worker.ready["preprocessing"], "accuracy": accuracy}
+            except BenchmarkError as error:
+                if str(entry.file) in str(error):
+                    raise
+                raise BenchmarkError(f"{entry.file}: {error}") from error
     _tell("")
     return {
         "machine": where,
@@ -130,8 +173,13 @@ def _sample(worker: Worker, workloads: Sequence[Workload], concurrency: int, opt
     )
 
 
-def _score(worker: Worker, labelled: Sequence[Labelled]) -> dict[str, Any] | None:
-    known = [photo for photo in labelled if photo.label in worker.ready["labels"]]
+def _score(worker: Worker, labelled: Sequence[Labelled], name: str) -> dict[str, Any] | None:
+    labels = worker.ready["labels"]
+    known = [photo for photo in labelled if photo.label in labels]
+    others = Counter(photo.label for photo in labelled if photo.label not in labels)
+    if others and not labels[0].startswith(NAMELESS):
+        folders = ", ".join(show_path(label) for label in sorted(others)[:SHOWN_FOLDERS])
+        print(f"{name} has no class {folders}: {others.total()} photos are not counted", file=sys.stderr)
     if not known:
         return None
     named = worker.ask(do="name", files=[str(photo.file) for photo in known])["labels"]

@@ -14,6 +14,9 @@ from bot.errors import LabelgramError
 from bot.inference.decoding import read
 
 Tensor = NDArray[Any]
+CPU = "CPUExecutionProvider"
+NAMELESS = "class "
+"""What the classes of a file without names are called, before their number."""
 
 
 class BenchmarkError(LabelgramError):

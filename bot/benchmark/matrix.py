@@ -58,9 +58,9 @@ def list_entries(  # noqa: PLR0913, PLR0917  # an axis of the matrix each
         python = (sys.executable, "-m")
         if engine == ONNXRUNTIME:
             settings = ("--threads", str(count), "--batch", str(batch), *options)
-            command = (*python, "bot.benchmark.worker", str(file), *settings)
+            command = (*python, "bot.benchmark.worker", *settings, "--", str(file))
             entries.append(Entry(engine, file, name, count, batch, command))
         elif batch == batches[0]:
-            command = (*python, "export.baseline_engines", engine, str(file), "--threads", str(count))
+            command = (*python, "export.baseline_engines", "--threads", str(count), engine, "--", str(file))
             entries.append(Entry(engine, file, name, count, 1, command))
     return entries

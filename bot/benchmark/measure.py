@@ -58,26 +58,34 @@ def measure_throughput(
         work: list[Callable[[], object]] = [partial(classifier.classify, data) for data in photos]
     elif stage == FORWARD:
         rows = [classifier.preprocess(read(data)) for data in photos]
-        work = [partial(classifier.name, np.stack([row] * batch)) for row in rows]
+        turns = itertools.cycle(rows)
+        work = [partial(classifier.name, np.stack([next(turns) for _ in range(batch)]))]  # no photo takes longer
     else:
-        turns = itertools.cycle(photos)
-        batches = [[next(turns) for _ in range(batch)] for _ in photos]
+        files_read = itertools.cycle(photos)
+        batches = [[next(files_read) for _ in range(batch)] for _ in photos]
         work = [partial(_name_batch, classifier, some) for some in batches]
     together = threading.Barrier(threads)
 
     def run(_: int) -> tuple[int, float]:
         turns = itertools.cycle(work)
-        next(turns)()
+        try:
+            next(turns)()
+        except BaseException:
+            together.abort()  # the others would wait for ever
+            raise
         together.wait()
-        start = now = time.perf_counter()
-        done = 0
-        while now < start + seconds:
+        start, done = time.perf_counter(), 0
+        while True:
             next(turns)()
             done, now = done + batch, time.perf_counter()
-        return done, now - start
+            if now >= start + seconds:
+                return done, now - start
 
     with ThreadPoolExecutor(threads) as pool, measure_energy() as energy:
-        counts = list(pool.map(run, range(threads)))
+        running = [pool.submit(run, number) for number in range(threads)]
+    for error in sorted(filter(None, (one.exception() for one in running)), key=_is_broken):
+        raise error  # the one that broke the barrier first
+    counts = [one.result() for one in running]
     joules = energy()
     photos_run = sum(done for done, _ in counts) + threads * batch
     return {
@@ -109,18 +117,26 @@ def _time_batch(classifier: Classifier, photos: Iterator[bytes]) -> dict[str, fl
     if isinstance(classifier, PhotoClassifier):
         classifier.classify(data[0])
         return {TOTAL: time.perf_counter() - start}
-    images = [read(some) for some in data]
-    decoded = time.perf_counter()
-    rows = np.stack([classifier.preprocess(image) for image in images])
+    decoding, rows = 0.0, []
+    for some in data:  # one by one: a batch of decoded photos may not fit into memory
+        before = time.perf_counter()
+        image = read(some)
+        decoding += time.perf_counter() - before
+        rows.append(classifier.preprocess(image))
+    pixels = np.stack(rows)
     ready = time.perf_counter()
-    classifier.name(rows)
+    classifier.name(pixels)
     end = time.perf_counter()
-    spans = {DECODE: decoded - start, PREPROCESS: ready - decoded, FORWARD: end - ready, TOTAL: end - start}
+    spans = {DECODE: decoding, PREPROCESS: ready - start - decoding, FORWARD: end - ready, TOTAL: end - start}
     return {stage: span / classifier.batch for stage, span in spans.items()}
 
 
 def _name_batch(classifier: PixelClassifier, data: Sequence[bytes]) -> None:
     classifier.name(np.stack([classifier.preprocess(read(some)) for some in data]))
+
+
+def _is_broken(error: BaseException) -> bool:
+    return isinstance(error, threading.BrokenBarrierError)
 
 
 def _read_all(files: Sequence[str]) -> list[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -12,9 +13,13 @@ import numpy as np
 import onnxruntime as ort
 from PIL import Image
 
-from bot.benchmark.engines import BenchmarkError, PixelClassifier, Tensor
+from bot.benchmark.engines import NAMELESS, BenchmarkError, PixelClassifier, Tensor
+from bot.errors import first_line
+from bot.inference.contract import SHOWN, ModelError
 from bot.inference.names import show_path
-from bot.inference.onnx_session import first_line, session_options
+from bot.inference.onnx_file import read_metadata_names
+from bot.inference.onnx_session import LOAD_SECONDS, RUN_SECONDS, deadline, limit_memory, session_options
+from bot.startup.cgroups import find_memory
 
 DTYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
@@ -25,10 +30,15 @@ DTYPES: dict[str, Any] = {
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 """Of ImageNet's pixels in RGB, 0 to 1: what nearly all classifiers with float inputs are trained with (torchvision)."""
-CONTRACT_ENTRY = b"\x0a\x08contract\x12"
-"""How protobuf writes an entry with that key: field 1, 8 bytes, field 2 (onnx.proto3, StringStringEntryProto)."""
-MAX_INPUT_BYTES = 1_000_000_000
-"""Of one batch: larger ones fill the memory of a small machine before they are run."""
+SCORES = frozenset({"tensor(float)", "tensor(float16)", "tensor(double)"})
+INTEGERS = frozenset({"tensor(uint8)", "tensor(int8)", "tensor(int32)", "tensor(int64)"})
+CONTRACT_FIELDS = frozenset({b"contract", b"labels", b"preprocess"})
+"""Of the metadata of a file that follows our contract, of any version: others may have a field `contract` too."""
+MAX_INPUT_BYTES = 250_000_000
+"""Of one batch: larger ones fill the memory of a small machine before they are run. 256 photos of 224 pixels have 154
+MB in float32."""
+MAX_ROOM = 2**62
+"""Bytes, where the system does not tell what memory there is."""
 CHANNELS = {1: "grey", 3: "RGB"}
 
 
@@ -52,7 +62,11 @@ class ImageInput:
             names = ", ".join(show_path(node.name) for node in inputs)
             raise BenchmarkError(f"the model has {len(inputs)} inputs ({names}). The benchmark runs models with one.")
         (node,) = inputs
-        name = show_path(node.name)  # the file's author chose it, and it is shown on a terminal
+        try:
+            _ = node.name, node.shape
+        except UnicodeDecodeError as error:  # which shows as they are read
+            raise BenchmarkError("a name in the model is no UTF-8. Export it again.") from error
+        name = show_path(node.name[:SHOWN])  # the file's author chose it, and it is shown on a terminal
         if node.type not in DTYPES or len(node.shape) != 4:
             raise BenchmarkError(
                 f"the model's input {name} is {node.type} {node.shape}. An image is float, float16, double or "
@@ -91,14 +105,23 @@ class ImageInput:
 
 
 def follows_contract(model: Path) -> bool:
-    """Whether the file has the metadata field `contract`, of which the bytes are looked for. False if unreadable."""
+    """Whether the file's metadata has the fields of the contract. False if it is unreadable or damaged."""
     try:
         if not model.is_file():  # a FIFO would wait for its writer
             return False
         with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            return data.find(CONTRACT_ENTRY) >= 0
-    except (OSError, ValueError):  # the latter for an empty file
+            return read_metadata_names(data) >= CONTRACT_FIELDS
+    except (OSError, ValueError, ModelError):  # the second for an empty file
         return False
+
+
+def check_batch(model: Path, size: int) -> None:
+    """Raises BenchmarkError if a batch's input of so many bytes is too large to be tried."""
+    if size > MAX_INPUT_BYTES:
+        raise BenchmarkError(
+            f"{model}: a batch of its input takes {size / 1e6:,.0f} MB. "
+            f"At most {MAX_INPUT_BYTES // 10**6} are tried: name a smaller --batch or --size."
+        )
 
 
 def open_graph(model: Path, threads: int, batch: int, size: int, provider: str) -> PixelClassifier:
@@ -106,42 +129,85 @@ def open_graph(model: Path, threads: int, batch: int, size: int, provider: str) 
     if provider not in ort.get_available_providers():
         installed = ", ".join(ort.get_available_providers())
         raise BenchmarkError(f"--provider {provider} is not in the installed onnxruntime, which has {installed}.")
+    with limit_memory(_find_room()):
+        session = _load(model, threads, provider)
+        image = ImageInput.from_session(session)
+        if image.batch not in (None, batch):
+            raise BenchmarkError(f"{model} takes batches of {image.batch}. Measure it with --batch {image.batch}.")
+        height, width = image.height or size, image.width or size
+        check_batch(model, batch * image.channels * height * width * image.dtype().itemsize)
+        output = _find_scores(session)
+
+        def name(rows: Tensor) -> list[int]:
+            scores = np.asarray(session.run([output], {image.name: rows})[0])
+            return [int(best) for best in scores.reshape(len(rows), -1).argmax(axis=1)]
+
+        row = image.convert(Image.new("RGB", (8, 8)), size)
+        scores = _try(model, session, output, {image.name: np.stack([row] * batch)})
+    if scores.ndim == 0 or len(scores) != batch or not scores[0].size:
+        raise BenchmarkError(
+            f"{model} gives {list(scores.shape)} numbers for a batch of {batch}, not a row of scores a photo."
+        )
+    if np.isnan(scores).any():
+        raise BenchmarkError(f"{model} gives scores that are no numbers (NaN) for a black photo. Export it again.")
+    labels = tuple(f"{NAMELESS}{number}" for number in range(scores[0].size))
+    return PixelClassifier(labels, lambda photo: image.convert(photo, size), name, image.describe(size), batch)
+
+
+def _find_room() -> int:
+    """Bytes of memory that a graph may take: what the machine has, so that it kills no other process."""
+    return int(min(find_memory(), MAX_ROOM))
+
+
+def _load(model: Path, threads: int, provider: str) -> ort.InferenceSession:
     try:
         if not stat.S_ISREG(model.stat().st_mode):
             raise BenchmarkError(f"{model} is not a file. --model names an ONNX file.")
-        model.open("rb").close()  # where that fails, the system says why
-        # By its path, since weights may lie in files beside it.
-        session = ort.InferenceSession(model, session_options(threads), providers=[provider])
+        with model.open("rb") as file:  # where that fails, the system says why
+            # By its path, since weights may lie in files beside it; onnxruntime takes none that is no UTF-8.
+            source = str(model) if str(model).isascii() or _is_utf8(str(model)) else file.read()
+        options = session_options(threads)
+        with deadline(LOAD_SECONDS, lambda: options.set_load_cancellation_flag(True)):
+            return ort.InferenceSession(source, options, providers=[provider])
     except BenchmarkError:
         raise
     except OSError as error:
         raise BenchmarkError(f"{model}: {error.strerror}") from error
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
         raise BenchmarkError(f"{model} is not an ONNX file that onnxruntime can run: {first_line(error)}") from error
-    image = ImageInput.from_session(session)
-    if image.batch not in (None, batch):
-        raise BenchmarkError(f"{model} takes batches of {image.batch}. Measure it with --batch {image.batch}.")
-    bytes_needed = batch * image.channels * (image.height or size) * (image.width or size) * image.dtype().itemsize
-    if bytes_needed > MAX_INPUT_BYTES:
-        raise BenchmarkError(
-            f"{model}: a batch of its input takes {bytes_needed / 1e9:.1f} GB, and at most 1 is tried."
-        )
-    output = session.get_outputs()[0].name
 
-    def name(rows: Tensor) -> list[int]:
-        scores = np.asarray(session.run([output], {image.name: rows})[0])
-        return [int(best) for best in scores.reshape(len(rows), -1).argmax(axis=1)]
 
+def _is_utf8(text: str) -> bool:
     try:
-        row = image.convert(Image.new("RGB", (size, size)), size)
-        scores = np.asarray(session.run([output], {image.name: np.stack([row] * batch)})[0])
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return sys.getfilesystemencoding() == "utf-8"
+
+
+def _find_scores(session: ort.InferenceSession) -> str:
+    """The output with a row of scores a photo: the first of numbers with a point, else the first with rows.
+
+    scikit-learn's models give labels before it. Raises BenchmarkError without such an output.
+    """
+    try:
+        outputs = [(output.name, output.type, output.shape) for output in session.get_outputs()]
+    except UnicodeDecodeError as error:
+        raise BenchmarkError("a name in the model is no UTF-8. Export it again.") from error
+    scores = [name for name, kind, _ in outputs if kind in SCORES]
+    rows = [name for name, kind, shape in outputs if kind in INTEGERS and len(shape) > 1]
+    for name in (*scores, *rows):
+        return str(name)
+    given = ", ".join(f"{show_path(name)} {kind}" for name, kind, _ in outputs) or "nothing"
+    raise BenchmarkError(f"the model gives {given}. A classifier gives a tensor of scores.")
+
+
+def _try(model: Path, session: ort.InferenceSession, output: str, inputs: dict[str, Tensor]) -> Tensor:
+    """The scores of one batch. Raises BenchmarkError if that fails or takes too long."""
+    options, batch = ort.RunOptions(), len(next(iter(inputs.values())))
+    try:
+        with deadline(RUN_SECONDS * batch, lambda: setattr(options, "terminate", True)):
+            return np.asarray(session.run([output], inputs, options)[0])
     except Exception as error:
-        raise BenchmarkError(f"{model} cannot run a photo: {first_line(error)}") from error
-    if scores.ndim == 0 or len(scores) != batch:
-        raise BenchmarkError(
-            f"{model} gives {list(scores.shape)} numbers for a batch of {batch}, not a row of scores a photo."
-        )
-    if np.isnan(scores).any():
-        raise BenchmarkError(f"{model} gives scores that are no numbers (NaN) for a black photo. Export it again.")
-    labels = tuple(f"class {number}" for number in range(scores[0].size))
-    return PixelClassifier(labels, lambda photo: image.convert(photo, size), name, image.describe(size), batch)
+        why = f"takes more than {RUN_SECONDS * batch:.0f} s" if options.terminate else first_line(error)
+        raise BenchmarkError(f"{model} cannot run a photo: {why}") from error

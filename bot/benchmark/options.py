@@ -9,6 +9,8 @@ from pathlib import Path
 from bot.inference.names import is_folder
 from bot.startup.cgroups import MAX_THREADS
 
+MOST, SHOWN = 1_000_000, 40
+"""The largest number that an option takes, and characters of a wrong one that a message shows."""
 BASELINES = ("fastai", "torch", "openvino")
 """What `export.baseline_engines` knows to run."""
 
@@ -45,10 +47,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _counts(text: str) -> tuple[int, ...]:
-    parts = text.split(",")
-    if not all(part.isdecimal() and int(part) for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers above 0, as in 1,2")
-    return tuple(dict.fromkeys(map(int, parts)))
+    counts = [_read_number(part) for part in text.split(",")]
+    if not all(count and count <= MOST for count in counts):
+        raise argparse.ArgumentTypeError(f"{text[:SHOWN]!r} is not a list of whole numbers from 1 to {MOST}, as in 1,2")
+    return tuple(dict.fromkeys(count for count in counts if count))
+
+
+def _read_number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) <= SHOWN else None
 
 
 def _threads(text: str) -> tuple[int, ...]:
@@ -60,9 +66,10 @@ def _threads(text: str) -> tuple[int, ...]:
 
 def _at_least(least: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-        return int(text)
+        number = _read_number(text)
+        if number is None or not least <= number <= MOST:
+            raise argparse.ArgumentTypeError(f"{text[:SHOWN]!r} is not a whole number from {least} to {MOST}")
+        return number
 
     return read
 

@@ -1,7 +1,8 @@
 """A worker's own process: `python -m bot.benchmark.worker MODEL --threads N` runs a file as the bot does.
 
 It speaks JSON, one object a line. First it says `{"labels", "preprocessing", "load_seconds", "ready_bytes"}`, or
-`{"error"}` and ends with exit status 2. Then it answers requests on standard input until that ends; `do` is of WORK:
+`{"error"}` and ends with exit status 2. Then it answers requests on standard input until that ends, also by
+`{"error"}`; `do` is of WORK:
 
     {"do": "time", "files", "count", "warm", "seconds"}           -> {"seconds": {stage: [a photo's]}, "cpu_seconds"}
     {"do": "throughput", "stage", "files", "seconds", "threads"}  -> {"per_second", "joules"}
@@ -15,18 +16,20 @@ import argparse
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bot.benchmark import measure
-from bot.benchmark.engines import Classifier, PixelClassifier
+from bot.benchmark.engines import CPU, Classifier, PixelClassifier
 from bot.benchmark.resources import read_memory
-from bot.errors import LabelgramError
+from bot.errors import LabelgramError, first_line
 
 Load = Callable[[], Classifier]
-CPU = "CPUExecutionProvider"
+PAUSE = 1.0
+"""Seconds between two looks at who started this process."""
 WORK: dict[str, Callable[..., dict[str, Any]]] = {
     "time": measure.time_photos,
     "throughput": measure.measure_throughput,
@@ -40,6 +43,7 @@ def serve(prepare: Callable[[], Load]) -> int:
 
     Returns the exit status. A LabelgramError of either is told to the process that started this one.
     """
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries print, too
 
@@ -58,8 +62,18 @@ def serve(prepare: Callable[[], Load]) -> int:
     say({**facts, "load_seconds": seconds, "ready_bytes": read_memory("VmRSS")})
     for line in sys.stdin:
         request = json.loads(line)
-        say(WORK[request.pop("do")](classifier, **request))
+        try:
+            say(WORK[request.pop("do")](classifier, **request))
+        except Exception as error:  # a graph may run one photo and fail on the next; engines share no base class
+            say({"error": f"it ran a photo, and failed later: {first_line(error)}"})
     return 0
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the one that started it is gone: by a kill -9 it cannot end its workers."""
+    while os.getppid() == parent:
+        time.sleep(PAUSE)
+    os._exit(1)
 
 
 def prepare_onnxruntime(model: Path, threads: int, batch: int, size: int, provider: str) -> Load:
@@ -72,9 +86,12 @@ def prepare_onnxruntime(model: Path, threads: int, batch: int, size: int, provid
 
 
 def _open_contract(model: Path, threads: int, batch: int) -> PixelClassifier:
+    from bot.benchmark.onnx_graph import check_batch
     from bot.inference.classifier import Classifier
+    from bot.inference.contract import SIZE
     from bot.inference.decoding import fit
 
+    check_batch(model, batch * 3 * SIZE * SIZE)
     classifier = Classifier(model, threads)
     labels, preprocess = classifier.contract.labels, classifier.contract.preprocess
 

@@ -50,7 +50,7 @@ class Worker:
 def start(command: Sequence[str]) -> Iterator[Worker]:
     """Run a worker for as long as the block lasts. Raises BenchmarkError with what it says is wrong.
 
-    Where even the kill at the end is missed, as by a kill -9 of this process, it ends with its standard input.
+    Where even the kill at the end is missed, as by a kill -9 of this process, it sees that its parent is gone.
     """
     now, pipe = time.perf_counter(), subprocess.PIPE
     with (

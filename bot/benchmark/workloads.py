@@ -88,8 +88,9 @@ def read_folder(folder: Path, count: int) -> tuple[Workload, list[Labelled]]:
         files = find_photos(folder)
     except OSError as error:
         raise BenchmarkError(f"--images: {describe_os_error(error)}") from error
-    spread = [files[index * len(files) // count] for index in range(min(count, len(files) * count))]
-    readable = list(islice(filter(_is_readable, dict.fromkeys((*spread, *files))), min(count, len(files))))
+    count = min(count, len(files))
+    spread = [files[index * len(files) // count] for index in range(count)]
+    readable = list(islice(filter(_is_readable, dict.fromkeys((*spread, *files))), count))
     if not readable:
         raise BenchmarkError(f"there is no photo that can be read in {folder} ({' '.join(sorted(SUFFIXES))})")
     return Workload(show_path(folder.name or folder), readable), _label(folder, files)

@@ -23,7 +23,7 @@ from bot.inference.contract import (
     ModelError,
     UnsureBecause,
 )
-from bot.inference.onnx_session import Session, limit_memory
+from bot.inference.onnx_session import Session, limit_memory, room_for
 
 SUM_TOLERANCE = 1e-3
 """By how much a photo's probabilities may miss 1, and those that follow from the evidence the probabilities."""
@@ -108,7 +108,7 @@ class Classifier:
         planes = np.linspace(0, 255, 3 * SIZE * SIZE).reshape(1, 3, SIZE, SIZE)  # little red, more green, most blue
         shades = np.ascontiguousarray(planes.transpose(0, 2, 3, 1), np.uint8)
         evidence = [EVIDENCE] if self.explains else []
-        with limit_memory(self._session.bytes):
+        with limit_memory(room_for(self._session.bytes)):
             outputs = self._session.run([*self._outputs, *evidence], shades, on_trial=True)
         shapes = [
             node.shape[1:]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from mmap import mmap
 
 from bot.inference.contract import ModelError
 
@@ -80,7 +81,18 @@ def inspect(data: bytes) -> OnnxFacts:
     return OnnxFacts(nodes, loops)
 
 
-def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def read_metadata_names(data: bytes | mmap) -> set[bytes]:
+    """The names of the file's metadata, its graph's and nodes' not among them. Raises ModelError if it is damaged."""
+    names = set()
+    for number, wire, start, end in _fields(data, 0, len(data)):
+        if number == METADATA and wire == BYTES:
+            names |= {
+                data[first:last] for key, kind, first, last in _fields(data, start, end) if (key, kind) == (1, BYTES)
+            }
+    return names
+
+
+def _fields(data: bytes | mmap, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Of each field of the message in data[at:end]: its number, its wire type, and where its value starts and ends."""
     while at < end:
         tag, at = _varint(data, at, end)
@@ -100,7 +112,7 @@ def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int
         yield tag >> 3, wire, start, at
 
 
-def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+def _varint(data: bytes | mmap, at: int, end: int) -> tuple[int, int]:
     """A number of base 128, lowest digits first, and where it ends."""
     value = 0
     for shift in range(0, 70, 7):

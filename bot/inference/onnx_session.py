@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from bot.errors import first_line
 from bot.inference.contract import INPUT, ModelError
 from bot.inference.onnx_file import inspect
 
@@ -40,7 +41,10 @@ class Session:
             raise ModelError(f"{model}: {error}") from error
         options = session_options(threads)
         try:
-            with _deadline(LOAD_SECONDS, lambda: options.set_load_cancellation_flag(True)), limit_memory(len(data)):
+            with (
+                deadline(LOAD_SECONDS, lambda: options.set_load_cancellation_flag(True)),
+                limit_memory(room_for(len(data))),
+            ):
                 # Without a fallback: it prints on standard output, and loads a damaged file a second time.
                 self._session = ort.InferenceSession(
                     data, options, providers=["CPUExecutionProvider"], enable_fallback=False
@@ -63,7 +67,7 @@ class Session:
         A net without loops takes the same time for every photo, so it is timed `on_trial` alone.
         """
         options = ort.RunOptions()
-        timed = _deadline(RUN_SECONDS * len(pixels), lambda: setattr(options, "terminate", True))
+        timed = deadline(RUN_SECONDS * len(pixels), lambda: setattr(options, "terminate", True))
         try:
             with timed if on_trial or self._loops else nullcontext():
                 rows: list[NDArray[np.float32]] = self._session.run(outputs, {INPUT: pixels}, options)
@@ -73,9 +77,14 @@ class Session:
         return rows
 
 
+def room_for(file_bytes: int) -> int:
+    """Bytes of memory that a model file of this size may take while it is loaded and tried."""
+    return ROOM_BYTES + ROOM_FACTOR * file_bytes
+
+
 @contextmanager
-def limit_memory(file_bytes: int) -> Iterator[None]:
-    """Allocations fail when the process takes more than ROOM for a file of this size. On Linux alone.
+def limit_memory(room: int) -> Iterator[None]:
+    """Allocations fail when the process takes more than `room` bytes beside what it has. On Linux alone.
 
     Otherwise a small file that asks for 40 GB would have the kernel kill this process or another one.
     """
@@ -83,7 +92,7 @@ def limit_memory(file_bytes: int) -> Iterator[None]:
         import resource
 
         before = resource.getrlimit(resource.RLIMIT_DATA)
-        allowed = _data_bytes() + ROOM_BYTES + ROOM_FACTOR * file_bytes
+        allowed = _data_bytes() + room
         hard = before[1]
         limits = [limit for limit in (allowed, *before) if limit != resource.RLIM_INFINITY]
         resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
@@ -116,7 +125,7 @@ def _read(model: Path) -> bytes:
 
 
 @contextmanager
-def _deadline(seconds: float, give_up: Callable[[], None]) -> Iterator[None]:
+def deadline(seconds: float, give_up: Callable[[], None]) -> Iterator[None]:
     """Call `give_up` if the block takes longer than `seconds`."""
     timer = Timer(seconds, give_up)
     timer.daemon = True
@@ -136,9 +145,3 @@ def session_options(threads: int) -> ort.SessionOptions:
     # Spinning saves 1 ms a photo and burns as much CPU again waiting for the next.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
-
-
-def first_line(error: Exception) -> str:
-    """Of an error's text, at most 200 characters that can be printed: a model's own names are part of it."""
-    line = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    return "".join(character if character.isprintable() else "?" for character in line)

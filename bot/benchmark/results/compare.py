@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeGuard
 
-from bot.benchmark.engines import BenchmarkError
+from bot.benchmark.engines import CPU, BenchmarkError
 from bot.benchmark.measure import TOTAL
 from bot.benchmark.results.table import align, show_ratio
 from bot.benchmark.statistics import Ratio, ratio_of_runs
+from bot.inference.names import show_path
+
+SHORTEST, LONGEST = 1e-9, 1e6
+"""Seconds that a photo may have taken."""
+ALIKE = 1.05
+"""By what factor the photos of two runs may differ in size: another version of Pillow draws ours slightly otherwise."""
 
 Figures = dict[tuple[str, str], list[float]]
 """Seconds a photo in each round, by row and workload."""
@@ -35,20 +40,66 @@ def read_results(file: Path) -> dict[str, Any]:
 def compare(before: dict[str, Any], now: dict[str, Any]) -> tuple[list[str], bool]:
     """A table of total times, this run's as a multiple of the earlier one's; and whether a row is surely slower.
 
-    A row is slower when the whole 95 % interval of its ratio is above 1. Raises BenchmarkError if no row is in both.
+    A row is slower when the whole 95 % interval of its ratio is above 1. What cannot be compared is told.
     """
     rows = [["", "workload", "times the earlier run", ""]]
-    is_slower = False
+    is_slower, notes = False, list(_list_differences(before, now))
     for (title, workload), ratio in _find_ratios(before, now):
+        if why := _find_unlike(before, now, title, workload):
+            notes.append(f"{title}, {workload} is not compared: {why}.")
+            continue
         is_slower = is_slower or ratio.low > 1
         verdict = "slower" if ratio.low > 1 else "quicker" if ratio.high < 1 else "no difference shown"
         rows.append([title, workload, show_ratio(ratio), verdict])
-    if len(rows) == 1:
+    return [*(align(rows) if len(rows) > 1 else ()), *notes], is_slower
+
+
+def find_rows(before: dict[str, Any], titles: Collection[str]) -> None:
+    """Raises BenchmarkError if none of these rows was in the earlier run."""
+    if not {row["title"] for row in before["rows"]} & set(titles):
         raise BenchmarkError("--compare: no row of the earlier run is in this one. Name the same models and threads.")
-    lines = list(align(rows))
-    if before["machine"]["cpu"] != now["machine"]["cpu"]:
-        lines.append(f"The earlier run was on another processor: {before['machine']['cpu']}.")
-    return lines, is_slower
+
+
+def _list_differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """What else than the models may have changed the times."""
+    where, here = before["machine"], now["machine"]
+    if where["cpu"] != here["cpu"]:
+        yield f"The earlier run was on another processor: {show_path(where['cpu'])}."
+    cores = [_get(machine, "cores", "usable") for machine in (where, here)]
+    if cores[0] != cores[1]:
+        yield f"The earlier run had {show_path(str(cores[0]))} cores, this one {cores[1]}."
+    versions = [_get(machine, "versions", "onnxruntime") for machine in (where, here)]
+    if versions[0] != versions[1]:
+        yield f"The earlier run was by onnxruntime {show_path(str(versions[0]))}, this one by {versions[1]}."
+    files = {row["title"]: row.get("file") for row in before["rows"]}
+    for row in now["rows"]:
+        if row["title"] in files and files[row["title"]] != row["file"]:
+            yield f"{row['title']}: the earlier run's file was {show_path(str(files[row['title']]))}."
+
+
+def _find_unlike(before: dict[str, Any], now: dict[str, Any], title: str, workload: str) -> str | None:
+    """Why a row of both runs tells nothing of the model; None: it does."""
+    if before.get("provider", CPU) != now["provider"]:
+        return "the provider is another one"
+    stated = [next(row for row in run["rows"] if row["title"] == title).get("preprocessing") for run in (before, now)]
+    if stated[0] != stated[1]:
+        return "the preprocessing is another one"
+    sizes = [
+        next((work.get("mean_bytes") for work in run.get("workloads", ()) if work.get("name") == workload), None)
+        for run in (before, now)
+    ]
+    known = [size for size in sizes if _is_number(size)]
+    return "the photos are others" if len(known) < 2 or max(known) > ALIKE * min(known) else None
+
+
+def _get(values: Any, *names: str) -> Any:
+    for name in names:
+        values = values.get(name) if isinstance(values, dict) else None
+    return values
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _find_ratios(before: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[tuple[str, str], Ratio]]:
@@ -61,10 +112,16 @@ def _find_ratios(before: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[
 def _read_figures(results: dict[str, Any]) -> Figures:
     """Raises ValueError, or what json's types raise, where there are not two positive figures at least."""
     figures = {
-        (row["title"], workload): [float(median(sample["seconds"][workload][TOTAL])) for sample in row["samples"]]
+        (row["title"], workload): [_find_median(sample["seconds"][workload][TOTAL]) for sample in row["samples"]]
         for row in results["rows"]
         for workload in row["workloads"]
     }
-    if any(len(seconds) < 2 or not all(0 < some < math.inf for some in seconds) for seconds in figures.values()):
+    if any(len(seconds) < 2 for seconds in figures.values()):
         raise ValueError
     return figures
+
+
+def _find_median(seconds: list[float]) -> float:
+    if not all(_is_number(some) and SHORTEST <= some <= LONGEST for some in seconds):
+        raise ValueError
+    return float(median(seconds))

@@ -13,8 +13,11 @@ COLUMNS = (
     *("file", "engine", "threads", "batch", "workload"),
     *(f"{stage}_{quantile}_ms" for stage in STAGES for quantile in ("p50", "p95", "p99")),
     *("ratio", "ratio_low", "ratio_high", "cpu_ms", "photos_per_second", "joules_per_photo"),
-    *("start_s", "load_s", "first_photo_ms", "ready_mb", "peak_mb", "file_mb", "accuracy", "preprocessing"),
+    *("start_s", "load_s", "first_photo_ms", "ready_mb", "peak_mb", "file_mb", "accuracy", "preprocessing", "provider"),
 )
+
+HEAD = ("p50 ms", "p95 ms", "times the first", "CPU ms", "photos/s", "peak MB", "accuracy")
+"""Of a table in Markdown, after the row's name."""
 
 
 def make_csv(results: dict[str, Any]) -> str:
@@ -24,7 +27,7 @@ def make_csv(results: dict[str, Any]) -> str:
     table.writeheader()
     for row in results["rows"]:
         for name, figures in row["workloads"].items():
-            table.writerow(_cells(row, name, figures))
+            table.writerow(_cells(row, name, figures) | {"provider": results["provider"]})
     return text.getvalue()
 
 
@@ -33,14 +36,14 @@ def make_markdown(results: dict[str, Any]) -> str:
     lines = [*(f"- {line}" for line in describe_machine(results)), ""]
     for workload in results["workloads"]:
         lines += [
-            f"| {workload['name']} | p50 ms | p95 ms | times the first | CPU ms | photos/s | peak MB | accuracy |",
+            f"| {_escape(workload['name'])} | {' | '.join(HEAD)} |",
             "| --- | --- | --- | --- | --- | --- | --- | --- |",
         ]
         for row in results["rows"]:
             figures = row["workloads"][workload["name"]]
             total = figures["seconds"][TOTAL]
             cells = (
-                row["title"].replace("|", "\\|"),
+                _escape(row["title"]),
                 f"{1000 * total['p50']:.1f}",
                 f"{1000 * total['p95']:.1f}",
                 show_ratio(figures["ratio"][TOTAL]),
@@ -52,6 +55,10 @@ def make_markdown(results: dict[str, Any]) -> str:
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _cells(row: dict[str, Any], workload: str, figures: dict[str, Any]) -> dict[str, object]:

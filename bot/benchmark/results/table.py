@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from bot.benchmark.engines import CPU
 from bot.benchmark.measure import STAGES, TOTAL
 from bot.benchmark.statistics import Ratio
 
@@ -23,14 +24,20 @@ def describe_machine(results: dict[str, Any]) -> list[str]:
     rounds, concurrency = results["rounds"], results["concurrency"]
     seconds = results["seconds_a_round"]
     photos = f"photos for {seconds:g} s" if seconds else f"{results['photos']} photos"
-    stated = {row["preprocessing"]: row["file"] for row in results["rows"]}
+    stated: dict[str, list[str]] = {}
+    for row in results["rows"]:
+        files = stated.setdefault(row["preprocessing"], [])
+        if row["file"] not in files:
+            files.append(row["file"])
+    provider = [] if results["provider"] == CPU else [f"by {results['provider']}, and by the CPU what that leaves"]
     return [
         f"{where['cpu']} ({' '.join(where['instruction_sets']) or 'instruction sets unknown'}), {where['system']}",
         f"{cores['usable']:g} of {cores['machine']} cores usable, by affinity and control group{busy}",
         ", ".join(f"{package} {version or 'missing'}" for package, version in where["versions"].items()),
         f"{rounds} rounds, a new process for each row in each; {photos} of each workload a round, one batch at a time, "
         f"then {concurrency} at once; {results['seconds']:.0f} s in all",
-        *(f"preprocessing of {file}: {text}" for text, file in stated.items()),
+        *provider,
+        *(f"preprocessing of {', '.join(files)}: {text}" for text, files in stated.items()),
     ]
 
 

@@ -10,15 +10,13 @@ from pathlib import Path
 
 from bot.commands.classify.output import Answer, Output, open_output
 from bot.commands.classify.progress import Progress
-from bot.commands.classify.sorting import Sorter
+from bot.commands.classify.sorting import STDIN, Sorter
 from bot.commands.classify.watching import watch
 from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError, Reason
 from bot.inference.names import is_folder
 from bot.inference.photo_files import SUFFIXES, find_photos, read_photo, read_stream
 from bot.settings import Settings
-
-STDIN = "-"
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
@@ -28,7 +26,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     """
     classifier = Classifier(options.model or settings.model, settings.threads)
     sources = [*options.paths, *([str(options.watch)] if options.watch else [])]
-    sorter = Sorter(options.sort_into, sources) if options.sort_into else None
+    sorter = Sorter(options.sort_into, sources, classifier.contract.labels) if options.sort_into else None
     output = open_output(options.format, min(options.top, len(classifier.contract.labels)))
     arrivals = watch(options.watch) if options.watch else None  # from here on: none arrives unseen
     paths = list(_list_photos(options.paths))
@@ -40,18 +38,20 @@ def classify(paths: Iterable[str], classifier: Classifier, output: Output, sorte
     """Print each photo's answer as soon as it is there. Returns 0, or 1 if a photo could not be read."""
     status = 0
     for path in paths:
-        answer = _answer(path, classifier)
-        if sorter and answer.error is None and path != STDIN:
-            answer = sorter.copy(answer)
+        if sorter and sorter.holds(path):  # a copy, which a link below a folder that is read leads to
+            continue
+        answer = _answer(path, classifier, sorter)
         if answer.error is not None:
             status = 1
         output.write(answer)
     return status
 
 
-def _answer(path: str, classifier: Classifier) -> Answer:
+def _answer(path: str, classifier: Classifier, sorter: Sorter | None) -> Answer:
     try:
-        return Answer(path, classifier.classify(_read(path)))
+        data = _read(path)
+        answer = Answer(path, classifier.classify(data))
+        return sorter.copy(answer, data) if sorter else answer
     except PhotoError as error:
         return Answer(path, error=str(error))
     except OSError as error:

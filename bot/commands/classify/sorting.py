@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from io import BufferedWriter
 from pathlib import Path
-from typing import BinaryIO
 
 from bot.commands.classify.output import Answer
 from bot.errors import LabelgramError, explain_os_error
-from bot.inference.names import is_folder
+from bot.inference.names import is_folder, show_path
 
 UNSURE = "unsure"
 """The folder of photos that get no label."""
+MAX_NAME = 255
+"""Bytes of a file's or folder's name (man 2 statfs, nearly everywhere)."""
+STDIN = "-"
 
 
 class SortError(LabelgramError):
@@ -25,9 +25,14 @@ class SortError(LabelgramError):
 
 
 class Sorter:
-    def __init__(self, target: Path, sources: Sequence[str]) -> None:
-        """`sources` are the files and folders that are read. Raises SortError if `target` is in one, or no folder."""
+    def __init__(self, target: Path, sources: Sequence[str], labels: Iterable[str]) -> None:
+        """`sources` are the files and folders that are read.
+
+        Raises SortError if `target` is in one, or no folder, or a source has no name to copy it under.
+        """
         for source in sources:
+            if source == STDIN:
+                raise SortError("--sort-into copies files, not standard input. Name the photo's file.")
             if is_folder(source) and _resolve(target).is_relative_to(_resolve(source)):
                 raise SortError(f"--sort-into {target} is inside of {source}, which is read. Name a folder elsewhere.")
         try:
@@ -37,18 +42,38 @@ class Sorter:
                 f"--sort-into {target}: {explain_os_error(error)}. Name a folder that can be written."
             ) from error
         self._target = target
+        self._resolved = _resolve(target)
+        self._folders = name_folders(labels)
 
-    def copy(self, answer: Answer) -> Answer:
-        """The same answer; with an error if the photo could not be copied."""
+    def holds(self, path: str) -> bool:
+        """Whether `path` leads into the folder of the copies."""
+        return _resolve(path).is_relative_to(self._resolved)
+
+    def copy(self, answer: Answer, data: bytes) -> Answer:
+        """The same answer; with an error if the photo, whose file's bytes are `data`, could not be copied."""
         assert answer.prediction
-        label = UNSURE if answer.prediction.unsure else answer.prediction.label
-        folder = self._target / (label.replace(os.sep, "_").replace("\0", "_").lstrip(".") or "_")
+        folder = self._target / (UNSURE if answer.prediction.unsure else self._folders[answer.prediction.label])
         try:
             folder.mkdir(exist_ok=True)
-            _copy(Path(answer.path), folder)
+            _copy(Path(answer.path), data, folder)
         except OSError as error:
-            return replace(answer, prediction=None, error=f"it could not be copied to {folder}: {error.strerror}")
+            why = f"it could not be copied to {show_path(folder)}: {error.strerror}"
+            return replace(answer, prediction=None, error=why)
         return answer
+
+
+def name_folders(labels: Iterable[str]) -> dict[str, str]:
+    """A folder for each label, its own name where that is one. No two are the same, also where case does not count."""
+    folders, taken = dict[str, str](), {UNSURE}
+    for label in labels:
+        name = label.replace(os.sep, "_").replace("\0", "_").lstrip(".") or "_"
+        number, folder = 1, _shorten(name, "")
+        while folder.casefold() in taken:
+            number += 1
+            folder = _shorten(name, f"-{number}")
+        folders[label] = folder
+        taken.add(folder.casefold())
+    return folders
 
 
 def _resolve(path: str | Path) -> Path:
@@ -56,28 +81,45 @@ def _resolve(path: str | Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _copy(photo: Path, folder: Path) -> None:
-    """Under its own name; where another photo has it, as `name-2.jpg`. The same photo again is not copied again."""
-    number = 1
-    while True:
-        name = photo.name if number == 1 else f"{photo.stem}-{number}{photo.suffix}"
-        try:
-            with photo.open("rb") as source, (folder / name).open("xb") as copy:
-                _fill(copy, source)
-            with suppress(OSError):  # some file systems keep no modes
-                shutil.copystat(photo, folder / name)
-            return
-        except FileExistsError:
-            if filecmp.cmp(photo, folder / name, shallow=False):
-                return
-            number += 1
+def _shorten(stem: str, end: str) -> str:
+    """A name that a file system takes: of a long one, what fits before `end`."""
+    room = MAX_NAME - len(os.fsencode(end))
+    return os.fsencode(stem)[:room].decode(errors="ignore") + end if len(os.fsencode(stem)) > room else stem + end
 
 
-def _fill(copy: BufferedWriter, source: BinaryIO) -> None:
-    """A copy that cannot be finished, as on a full disk, is deleted."""
+def _copy(photo: Path, data: bytes, folder: Path) -> None:
+    """Under its own name; where another photo has it, as `name-2.jpg`. The same photo again is not copied again.
+
+    What is killed half way leaves a hidden file at most, that the next copy of such a process writes over.
+    """
+    part = folder / f".{os.getpid()}.part"
     try:
-        shutil.copyfileobj(source, copy)
-        copy.flush()
-    except BaseException:
-        Path(copy.name).unlink()
+        part.unlink(missing_ok=True)
+        with part.open("xb") as file:  # follows no link
+            file.write(data)
+        with suppress(OSError):  # some file systems keep no modes
+            shutil.copystat(photo, part)
+        number = 0
+        while True:
+            number += 1
+            copy = folder / (photo.name if number == 1 else _shorten(photo.stem, f"-{number}{photo.suffix}"))
+            if not os.path.lexists(copy):
+                try:
+                    _link(part, copy)
+                except FileExistsError:  # since now
+                    continue
+                return
+            if copy.is_file() and copy.stat().st_size == len(data) and copy.read_bytes() == data:
+                return
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _link(part: Path, copy: Path) -> None:
+    """Give the whole file its name, over no other one. Raises FileExistsError if there is one."""
+    try:
+        copy.hardlink_to(part)
+    except FileExistsError:
         raise
+    except OSError:  # a file system without links, such as a memory card's
+        part.rename(copy)

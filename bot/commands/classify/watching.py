@@ -39,6 +39,7 @@ def _wait_for_photos(folder: Path, known: States) -> Iterator[str]:
                 known[photo] = state
                 yield str(photo)
         growing = seen
+        known = {photo: state for photo, state in known.items() if photo in seen}  # what comes back is new
 
 
 def _look(folder: Path) -> States:

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import onnx
 import pytest
 
 from bot.benchmark.resources import measure_energy
+from bot.benchmark.results.table import make_table
 from bot.benchmark.statistics import ratio_of_runs
-from tests.support.bot_process import RunBot
+from tests.support.bot_process import BOT_PYTHON, RunBot, environment
 from tests.support.graphs import write_graph
+from tests.support.paths import ROOT
 from tests.support.photos import COLORS, draw, encode
 
 SHORT = ("benchmark", "--rounds", "2", "--photos", "2", "--warmup", "0", "--threads", "1")
@@ -145,7 +148,7 @@ def test_what_is_no_image_classifier_gets_one_clear_line(tmp_path: Path, run_bot
         "is not an ONNX file": text,
         "scores that are no numbers (NaN)": write_graph(tmp_path / "nan.onnx", ["b", 3, 32, 32], scale=math.nan),
         "not a row of scores a photo": write_graph(tmp_path / "mean.onnx", ["b", 3, 32, 32], per_photo=False),
-        "takes 30.0 GB": write_graph(tmp_path / "vast.onnx", ["b", 3, 50_000, 50_000]),
+        "takes 30,000 MB": write_graph(tmp_path / "vast.onnx", ["b", 3, 50_000, 50_000]),
         "is not a file": tmp_path / "pipe.onnx",
     }
     os.mkfifo(tmp_path / "pipe.onnx")
@@ -163,7 +166,7 @@ def test_a_slower_run_than_before_ends_with_status_1(tmp_path: Path, run_bot: Ru
     old, out = tmp_path / "old.json", tmp_path / "out.json"
     assert run_bot(*SHORT, "--model", str(color_model), "--json", str(old)).returncode == 0
     results = json.loads(old.read_text())
-    for factor, status, verdict in ((1e-30, 1, "slower"), (1e30, 0, "quicker")):
+    for factor, status, verdict in ((1e-8, 1, "slower"), (1e5, 0, "quicker")):
         changed = json.loads(json.dumps(results))
         for sample in (sample for row in changed["rows"] for sample in row["samples"]):
             for workload in sample["seconds"].values():
@@ -175,12 +178,100 @@ def test_a_slower_run_than_before_ends_with_status_1(tmp_path: Path, run_bot: Ru
     for row in results["rows"]:
         row["samples"] = row["samples"][:1]  # of which no interval can be told
     anonymous = {name: value for name, value in json.loads(old.read_text()).items() if name != "machine"}
-    huge = json.dumps(changed).replace("1e+30", "9" * 400)
-    for text in ("{}", "[]", "no JSON", "[" * 100_000, huge, json.dumps(results), json.dumps(anonymous)):
+    huge = json.dumps(changed).replace("100000.0", "9" * 400)
+    odd = [json.dumps(changed).replace("100000.0", text) for text in ("5e-324", "1e300", "true", '"0.1"', "NaN")]
+    for text in (*odd, "{}", "[]", "no JSON", "[" * 100_000, huge, json.dumps(results), json.dumps(anonymous)):
         out.write_text(text)
         done = run_bot(*SHORT, "--model", str(color_model), "--compare", str(out))
         assert done.returncode == 2
         assert "is not a file that `--json` of this version wrote" in done.stderr
+
+
+def test_what_is_unlike_is_not_compared(tmp_path: Path, run_bot: RunBot) -> None:
+    model = write_graph(tmp_path / "open.onnx", ["batch", 3, "H", "W"])
+    photos = {name: tmp_path / name / "photos" for name in ("small", "large")}
+    for size, folder in zip(((64, 64), (640, 640)), photos.values(), strict=True):
+        folder.mkdir(parents=True)
+        (folder / "a.bmp").write_bytes(encode(draw("red", size), "BMP"))
+    old = tmp_path / "old.json"
+    options = ("--model", str(model), "--size", "32")
+    assert run_bot(*SHORT, *options, "--images", str(photos["small"]), "--json", str(old)).returncode == 0
+    results = json.loads(old.read_text())
+    for sample in results["rows"][0]["samples"]:
+        sample["seconds"]["photos"]["total"] = [1e-8]  # whatever is compared is slower
+    results["machine"]["cpu"] = "odd \x1b[2J"
+    old.write_text(json.dumps(results))
+    for images, side, why in (
+        ("large", "32", "the photos are others"),
+        ("small", "64", "the preprocessing is another"),
+    ):
+        changed = ("--model", str(model), "--size", side, "--images", str(photos[images]), "--compare", str(old))
+        done = run_bot(*SHORT, *changed)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert why in done.stdout
+        assert r"odd \x1b[2J" in done.stdout
+    done = run_bot(*SHORT, "--model", str(model), "--batch", "2", "--compare", str(old))
+    assert (done.returncode, done.stdout) == (2, "")  # told before anything is measured
+    assert "no row of the earlier run is in this one" in done.stderr
+
+
+def test_results_go_over_no_other_file_and_are_lost_to_no_screen(tmp_path: Path, run_bot: RunBot) -> None:
+    model = write_graph(tmp_path / "-dash.onnx", ["batch", 3, 24, 24])
+    twice = write_graph(tmp_path / "twice.onnx", ["batch", 3, 24, 24])
+    before = model.read_bytes()
+    out = tmp_path / "out.json"
+    for outputs in (("--json", str(model)), ("--json", str(out), "--csv", str(out))):
+        done = run_bot(*SHORT, "--model", str(model), *outputs)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "is named twice" in done.stderr
+    assert model.read_bytes() == before
+    command = [
+        BOT_PYTHON,
+        "-m",
+        "bot",
+        *SHORT,
+        "--model",
+        f"./{model.name}",
+        "--model",
+        twice.name,
+        "--json",
+        "out.json",
+    ]
+    with Path("/dev/full").open("w") as full:
+        variables = environment(PYTHONPATH=str(ROOT))
+        done = subprocess.run(command, cwd=tmp_path, env=variables, stdout=full, stderr=-1, text=True, check=False)
+    assert done.returncode == 1
+    results = json.loads(out.read_text())
+    assert [row["file"] for row in results["rows"]] == ["-dash.onnx", "twice.onnx"]
+    stated = [line for line in make_table(results).splitlines() if line.startswith("preprocessing of ")]
+    assert [line.partition(": ")[0] for line in stated] == ["preprocessing of -dash.onnx, twice.onnx"]
+
+
+def test_files_of_other_makers_are_run_or_refused_with_the_reason(tmp_path: Path, run_bot: RunBot) -> None:
+    foreign = write_graph(tmp_path / "foreign.onnx", ["batch", 3, 24, 24])
+    graph = onnx.load(foreign)
+    onnx.helper.set_model_props(graph, {"contract": "acme-7"})
+    onnx.save(graph, foreign)
+    wide = write_graph(tmp_path / "wide.onnx", ["batch", 3, 24, 24])  # a side of its own: --size is not drawn
+    for model, options in ((foreign, ()), (wide, ("--size", "1000000"))):
+        done = run_bot(*SHORT, "--model", str(model), *options)
+        assert (done.returncode, done.stderr) == (0, ""), model
+    future = onnx.load(wide)
+    future.ir_version = 99
+    onnx.save(future, tmp_path / "future.onnx")
+    done = run_bot(*SHORT, "--model", str(tmp_path / "future.onnx"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Unsupported model IR version: 99" in done.stderr
+    labels = onnx.load(wide)  # as scikit-learn's converter gives them: a label, then probabilities
+    labels.graph.node.append(onnx.helper.make_node("ArgMax", ["output"], ["label"], axis=1, keepdims=0))
+    outputs = [onnx.helper.make_tensor_value_info("label", onnx.TensorProto.INT64, ["batch"]), *labels.graph.output]
+    for count, status in ((2, 0), (1, 2)):
+        del labels.graph.output[:]
+        labels.graph.output.extend(outputs[:count])
+        onnx.save(labels, tmp_path / "labels.onnx")
+        done = run_bot(*SHORT, "--model", str(tmp_path / "labels.onnx"))
+        assert done.returncode == status, done.stderr
+    assert "labels.onnx: the model gives label tensor(int64). A classifier gives a tensor of scores." in done.stderr
 
 
 def test_runs_that_are_not_paired_are_compared_by_welch() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
@@ -9,9 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from bot.benchmark.engines import PixelClassifier, Tensor
 from bot.benchmark.machine import read_processor
+from bot.benchmark.measure import measure_throughput
 from bot.benchmark.statistics import quantiles, ratio, student, wilson
 from tests.support.bot_process import BOT_PYTHON, RunBot, environment
 from tests.support.models import write_color_model
@@ -201,11 +205,13 @@ def test_what_cannot_be_measured_is_told(tmp_path: Path, run_bot: RunBot, color_
         "nowhere: No such file or directory": ("--images", str(tmp_path / "nowhere")),
         "gone.onnx: No such file": ("--model", str(tmp_path / "gone.onnx")),
         "contract '9'": ("--model", str(wrong)),
-        "'0' is not a list of whole numbers above 0": ("--threads", "0"),
-        "'1,x' is not a list of whole numbers above 0": ("--threads", "1,x"),
+        "'0' is not a list of whole numbers from 1 to 1000000": ("--threads", "0"),
+        "'1,x' is not a list of whole numbers from 1": ("--threads", "1,x"),
+        f"'{'9' * 40}' is not a list of whole numbers": ("--batch", "9" * 5000),
+        "colors.onnx: a batch of its input takes 3,011 MB": ("--batch", "20000"),
         "'1,99' has more than 32 threads": ("--threads", "1,99"),
-        "'1' is not a whole number of at least 2": ("--rounds", "1"),
-        "'0' is not a whole number of at least 1": ("--photos", "0"),
+        "'1' is not a whole number from 2 to 1000000": ("--rounds", "1"),
+        "'0' is not a whole number from 1 to 1000000": ("--photos", "0"),
         "out.json is not a file in a folder": ("--json", str(tmp_path / "nowhere" / "out.json")),
         f"{'long' * 80}.csv is not a file in a folder": ("--csv", f"{'long' * 80}/{'long' * 80}.csv"),
         "'caffe' is not a list of fastai, torch, openvino": ("--against", "caffe"),
@@ -234,6 +240,48 @@ def test_ctrl_c_ends_it_and_its_children(color_model: Path) -> None:
     while any(Path(f"/proc/{child}").exists() for child in found):  # one that was just being started ends by itself
         assert time.monotonic() < deadline, "a worker lives on"
         time.sleep(0.02)
+
+
+def test_a_worker_whose_starter_was_killed_ends_too(color_model: Path, tmp_path: Path) -> None:
+    command = [BOT_PYTHON, "-m", "bot", "benchmark", "--seconds", "600", "--threads", "1", "--model", str(color_model)]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(TMPDIR=str(tmp_path)), stderr=subprocess.PIPE) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        deadline = time.monotonic() + 60
+        while not (found := children.read_text().split()):
+            assert time.monotonic() < deadline, "no worker was started"
+            time.sleep(0.02)
+        time.sleep(1)
+        process.kill()
+    while Path(f"/proc/{found[0]}").exists():
+        assert time.monotonic() < deadline, "a worker lives on"
+        time.sleep(0.1)
+
+
+def test_sigterm_leaves_no_drawn_photos(color_model: Path, tmp_path: Path) -> None:
+    command = [BOT_PYTHON, "-m", "bot", "benchmark", "--seconds", "600", "--model", str(color_model)]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(TMPDIR=str(tmp_path)), stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("tmp*/*.jpg")):
+            assert time.monotonic() < deadline, "nothing was drawn"
+            time.sleep(0.02)
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert not list(tmp_path.glob("tmp*"))
+
+
+@pytest.mark.parametrize("fails", [1, 2, 5])
+def test_a_thread_that_fails_keeps_no_other_waiting(fails: int, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encode(draw("red"), "PNG"))
+    calls = itertools.count(1)
+
+    def name(rows: Tensor) -> list[int]:
+        if next(calls) == fails:
+            raise RuntimeError("no more")
+        return [0] * len(rows)
+
+    classifier = PixelClassifier(("red",), np.asarray, name, "none")
+    with pytest.raises(RuntimeError, match="no more"):
+        measure_throughput(classifier, "total", [str(tmp_path / "a.png")], 0.2, 3)
 
 
 def test_neither_end_imports_aiogram(color_model: Path) -> None:

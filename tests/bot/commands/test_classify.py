@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from bot.commands.classify.sorting import name_folders
 from tests.support.bot_process import BOT_PYTHON, RunBot, environment
 from tests.support.models import write_color_model
 from tests.support.paths import ROOT
@@ -154,6 +155,43 @@ def test_sorting_copies_each_photo_to_its_label_and_overwrites_nothing(
     assert done.returncode == 2
     assert "is inside of" in done.stderr
     assert not (folder / "out").exists()
+
+
+def test_a_folder_of_copies_is_told_from_others_whatever_the_labels(tmp_path: Path, run_bot: RunBot) -> None:
+    labels = ["unsure", ".x", "x", "字" * 100]
+    assert len(set(name_folders(labels).values()) | {"unsure"}) == 5
+    assert all(len(os.fsencode(name)) <= 255 for name in name_folders(labels).values())
+    model = write_color_model(tmp_path / "colors.onnx", labels=("unsure", "RED", "red"))
+    (tmp_path / "in").mkdir()
+    for color in COLORS:
+        (tmp_path / "in" / f"{color}{'x' * (251 - len(color))}.png").write_bytes(encode(draw(color), "PNG"))
+    out = tmp_path / "out"
+    done = run_bot("classify", "--sort-into", str(out), str(tmp_path / "in"), MODEL_PATH=str(model))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(folder.name for folder in out.iterdir()) == ["RED", "red-2", "unsure-2"]
+
+
+def test_what_stands_under_a_copys_name_stays_as_it_is(tmp_path: Path, run_bot: RunBot, color_model: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    (out / "red").mkdir(parents=True)
+    source.mkdir()
+    for name in ("link", "pipe", "other", "long" * 62):
+        (source / f"{name}.png").write_bytes(encode(draw("red"), "PNG"))
+    (out / "red" / "link.png").symlink_to("nowhere")
+    os.mkfifo(out / "red" / "pipe.png")
+    for name in ("other", "long" * 62):
+        (out / "red" / f"{name}.png").write_text("another")
+    (source / "copies").symlink_to(out)
+    for _ in range(2):
+        done = run_bot("classify", "--sort-into", str(out), str(source), MODEL_PATH=str(color_model))
+        assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 4)
+    assert len(list((out / "red").iterdir())) == 8
+    assert not (out / "nowhere").exists()
+    assert (out / "red" / "other.png").read_text() == "another"
+    assert (out / "red" / "other-2.png").read_bytes() == (source / "other.png").read_bytes()
+    done = run_bot("classify", "--sort-into", str(out), "-", MODEL_PATH=str(color_model))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "not standard input" in done.stderr
 
 
 def test_odd_files_and_names_are_told_and_nothing_hangs(tmp_path: Path, run_bot: RunBot, color_model: Path) -> None:
