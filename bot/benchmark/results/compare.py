@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeGuard
 
-from bot.benchmark.engines import CPU, BenchmarkError
+from bot.benchmark.engines import BenchmarkError
 from bot.benchmark.measure import TOTAL
 from bot.benchmark.results.table import align, show_ratio
 from bot.benchmark.statistics import Ratio, ratio_of_runs
@@ -29,7 +29,9 @@ def read_results(file: Path) -> dict[str, Any]:
         results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(results["machine"]["cpu"], str):
             raise TypeError
-        _read_figures(results)
+        for title, workload in _read_figures(results):  # what is read of it later is read now
+            _find_unlike(results, results, title, workload)
+        list(_list_differences(results, results))
     except OSError as error:
         raise BenchmarkError(f"--compare {file}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # of any JSON
@@ -79,7 +81,7 @@ def _list_differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[s
 
 def _find_unlike(before: dict[str, Any], now: dict[str, Any], title: str, workload: str) -> str | None:
     """Why a row of both runs tells nothing of the model; None: it does."""
-    if before.get("provider", CPU) != now["provider"]:
+    if before["provider"] != now["provider"]:
         return "the provider is another one"
     stated = [next(row for row in run["rows"] if row["title"] == title).get("preprocessing") for run in (before, now)]
     if stated[0] != stated[1]:

@@ -180,6 +180,7 @@ def test_a_slower_run_than_before_ends_with_status_1(tmp_path: Path, run_bot: Ru
     anonymous = {name: value for name, value in json.loads(old.read_text()).items() if name != "machine"}
     huge = json.dumps(changed).replace("100000.0", "9" * 400)
     odd = [json.dumps(changed).replace("100000.0", text) for text in ("5e-324", "1e300", "true", '"0.1"', "NaN")]
+    odd += [json.dumps(changed | other) for other in ({"workloads": {"a": 1}}, {"workloads": ["a"]})]
     for text in (*odd, "{}", "[]", "no JSON", "[" * 100_000, huge, json.dumps(results), json.dumps(anonymous)):
         out.write_text(text)
         done = run_bot(*SHORT, "--model", str(color_model), "--compare", str(out))
