@@ -9,12 +9,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-NOISE = (
-    re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : "),
-    re.compile(r"^Load model from .*? failed: ?"),
-    re.compile(r"\S*onnxruntime_src\S*:\d+ [^()]*\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^]]*\])? ?"),
-)
-"""What onnxruntime writes before the reason."""
+READ, SHOWN = 4000, 200
+"""Characters of a library's error that are looked at, and that a message shows."""
+NOISE = (re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : "), re.compile(r"^Load model from .*? failed: ?"))
+CPP_PLACE = re.compile(r"\S{1,300}\.(?:cc|h):\d{1,6} ")
 OUR_PACKAGES = frozenset({"bot", "training", "export"})
 
 
@@ -32,16 +30,27 @@ def describe_os_error(error: OSError, place: object = "") -> str:
     return f"{place}: {explain_os_error(error)}" if place else explain_os_error(error)
 
 
-def first_line(error: Exception) -> str:
-    """Of an error's text, at most 200 characters that can be printed: a model's own names are part of it.
+def describe_error(error: Exception) -> str:
+    """Of a library's error, at most 200 characters that can be printed: a model's own names are part of it.
 
-    onnxruntime begins with its number of the error, the file, and the C++ function with all its types: that is left
-    out, since the reason stands after it.
+    What onnxruntime writes before the reason is left out: its number, the file, and the C++ function.
     """
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error)[:READ].split()) or type(error).__name__
     for noise in NOISE:
         text = noise.sub("", text)
-    return "".join(character if character.isprintable() else "?" for character in text[:200])
+    return "".join(character if character.isprintable() else "?" for character in _drop_function(text)[:SHOWN])
+
+
+def _drop_function(text: str) -> str:
+    """Without a C++ file and the head of a function after it, whose brackets may hold others."""
+    place = CPP_PLACE.search(text)
+    depth = 0
+    for at in range(place.end() if place else len(text), len(text)):
+        depth += (text[at] == "(") - (text[at] == ")")
+        if place and depth == 0 and text[at] == ")":
+            rest = text[at + 1 :].removeprefix(" const").lstrip()
+            return text[: place.start()] + (rest.partition("]")[2].lstrip() if rest.startswith("[with ") else rest)
+    return text
 
 
 def explain_os_error(error: OSError) -> str:

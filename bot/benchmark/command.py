@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import math
 import os
+import secrets
 import sys
 import tempfile
 import time
@@ -18,7 +20,7 @@ from bot.benchmark import machine
 from bot.benchmark.engines import NAMELESS, BenchmarkError
 from bot.benchmark.matrix import Entry, list_entries
 from bot.benchmark.measure import FORWARD, TOTAL
-from bot.benchmark.results.compare import compare, find_rows, read_results
+from bot.benchmark.results.compare import check_rows, compare, read_results
 from bot.benchmark.results.formats import make_csv, make_markdown
 from bot.benchmark.results.page import make_page
 from bot.benchmark.results.summary import Sample, score, summarise
@@ -47,7 +49,7 @@ def benchmark(options: argparse.Namespace, settings: Settings) -> int:
     entries = list_entries(models, threads, options.batch, options.against, options.learner, further)
     _check_outputs(options, [entry.file for entry in entries])
     if before:
-        find_rows(before, [entry.title for entry in entries])
+        check_rows(before, [entry.title for entry in entries], options.provider)
     with tempfile.TemporaryDirectory() as folder:
         if options.images:
             workload, labelled = read_folder(options.images, options.photos)
@@ -55,12 +57,16 @@ def benchmark(options: argparse.Namespace, settings: Settings) -> int:
         else:
             workloads, labelled = draw_workloads(Path(folder)), []
         results = _measure(entries, workloads, labelled, options)
-    _write(results, options)  # first, since nobody may be reading what is printed
-    print(make_table(results))
+    try:
+        _write(results, options)  # first, since nobody may be reading what is printed
+    finally:
+        print(make_table(results))
     if before is None:
         return 0
     lines, is_slower = compare(before, results)
     print("", *lines, sep="\n")
+    if is_slower is None:
+        raise BenchmarkError("--compare: nothing in both runs is alike enough to be compared.")
     return 1 if is_slower else 0
 
 
@@ -86,16 +92,23 @@ def _write(results: dict[str, Any], options: argparse.Namespace) -> None:
 def _replace(file: Path, content: bytes) -> None:
     """Written beside it first: an earlier run's results are not lost to a full disk."""
     file = Path(os.path.realpath(file))
-    part = file.with_name(f".{os.getpid()}.part")
-    if file.exists() and (not file.is_file() or not os.access(file.parent, os.W_OK)):  # a pipe, or a file alone
+    is_there = file.exists()
+    if is_there and not os.access(file, os.W_OK):  # its owner has locked it
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if is_there and (not file.is_file() or not os.access(file.parent, os.W_OK)):  # a pipe, or a file alone
         file.write_bytes(content)
         return
+    part = file.with_name(f".{secrets.token_hex(8)}.part")
     try:
         part.write_bytes(content)
-        part.replace(file)
-    except OSError:
+        try:
+            part.replace(file)
+        except OSError:  # a file that is mounted by itself, as containers have it
+            if not is_there:
+                raise
+            file.write_bytes(content)
+    finally:
         part.unlink(missing_ok=True)
-        raise
 
 
 def _check_outputs(options: argparse.Namespace, read: Sequence[Path]) -> None:
@@ -177,8 +190,9 @@ def _score(worker: Worker, labelled: Sequence[Labelled], name: str) -> dict[str,
     labels = worker.ready["labels"]
     known = [photo for photo in labelled if photo.label in labels]
     others = Counter(photo.label for photo in labelled if photo.label not in labels)
-    if others and not labels[0].startswith(NAMELESS):
+    if others and labels[0] != f"{NAMELESS}0":
         folders = ", ".join(show_path(label) for label in sorted(others)[:SHOWN_FOLDERS])
+        _tell("")
         print(f"{name} has no class {folders}: {others.total()} photos are not counted", file=sys.stderr)
     if not known:
         return None

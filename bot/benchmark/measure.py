@@ -57,9 +57,9 @@ def measure_throughput(
         threads = 1
         work: list[Callable[[], object]] = [partial(classifier.classify, data) for data in photos]
     elif stage == FORWARD:
-        rows = [classifier.preprocess(read(data)) for data in photos]
-        turns = itertools.cycle(rows)
-        work = [partial(classifier.name, np.stack([next(turns) for _ in range(batch)]))]  # no photo takes longer
+        first = itertools.islice(itertools.cycle(photos), batch)
+        pixels = np.stack([classifier.preprocess(read(data)) for data in first])
+        work = [partial(classifier.name, pixels)]  # no photo takes longer than another
     else:
         files_read = itertools.cycle(photos)
         batches = [[next(files_read) for _ in range(batch)] for _ in photos]
@@ -82,7 +82,11 @@ def measure_throughput(
                 return done, now - start
 
     with ThreadPoolExecutor(threads) as pool, measure_energy() as energy:
-        running = [pool.submit(run, number) for number in range(threads)]
+        try:
+            running = [pool.submit(run, number) for number in range(threads)]
+        except BaseException:  # a container that has no thread left
+            together.abort()
+            raise
     for error in sorted(filter(None, (one.exception() for one in running)), key=_is_broken):
         raise error  # the one that broke the barrier first
     counts = [one.result() for one in running]

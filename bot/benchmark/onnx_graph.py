@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -14,10 +15,10 @@ import onnxruntime as ort
 from PIL import Image
 
 from bot.benchmark.engines import NAMELESS, BenchmarkError, PixelClassifier, Tensor
-from bot.errors import first_line
+from bot.errors import describe_error
 from bot.inference.contract import SHOWN, ModelError
 from bot.inference.names import show_path
-from bot.inference.onnx_file import read_metadata_names
+from bot.inference.onnx_file import LOOPS, read_metadata_names
 from bot.inference.onnx_session import LOAD_SECONDS, RUN_SECONDS, deadline, limit_memory, session_options
 from bot.startup.cgroups import find_memory
 
@@ -58,24 +59,23 @@ class ImageInput:
     def from_session(cls, session: ort.InferenceSession) -> ImageInput:
         """Raises BenchmarkError if the graph takes something else than one batch of images."""
         inputs = session.get_inputs()
-        if len(inputs) != 1:
-            names = ", ".join(show_path(node.name) for node in inputs)
-            raise BenchmarkError(f"the model has {len(inputs)} inputs ({names}). The benchmark runs models with one.")
-        (node,) = inputs
         try:
-            _ = node.name, node.shape
+            names = ", ".join(show_path(node.name[:SHOWN]) for node in inputs)
+            _ = [node.shape for node in inputs]
         except UnicodeDecodeError as error:  # which shows as they are read
             raise BenchmarkError("a name in the model is no UTF-8. Export it again.") from error
-        name = show_path(node.name[:SHOWN])  # the file's author chose it, and it is shown on a terminal
+        if len(inputs) != 1:
+            raise BenchmarkError(f"the model has {len(inputs)} inputs ({names}). The benchmark runs models with one.")
+        (node,) = inputs
         if node.type not in DTYPES or len(node.shape) != 4:
             raise BenchmarkError(
-                f"the model's input {name} is {node.type} {node.shape}. An image is float, float16, double or "
+                f"the model's input {names} is {node.type} {node.shape}. An image is float, float16, double or "
                 "uint8, [batch, channels, height, width] or [batch, height, width, channels]."
             )
         sizes = [size if isinstance(size, int) and size > 0 else None for size in node.shape]
         channels_first = sizes[1] in CHANNELS
         if not channels_first and sizes[3] not in CHANNELS:
-            raise BenchmarkError(f"the model's input {name} {node.shape} has no axis of 1 or 3 channels.")
+            raise BenchmarkError(f"the model's input {names} {node.shape} has no axis of 1 or 3 channels.")
         batch, channels, height, width = sizes if channels_first else (sizes[0], sizes[3], sizes[1], sizes[2])
         assert channels
         return cls(node.name, DTYPES[node.type], channels_first, batch, channels, height, width)
@@ -138,12 +138,14 @@ def open_graph(model: Path, threads: int, batch: int, size: int, provider: str) 
         check_batch(model, batch * image.channels * height * width * image.dtype().itemsize)
         output = _find_scores(session)
 
+        loops = _names_loops(model)
+
         def name(rows: Tensor) -> list[int]:
-            scores = np.asarray(session.run([output], {image.name: rows})[0])
+            scores = _run(model, session, output, {image.name: rows}, timed=loops)
             return [int(best) for best in scores.reshape(len(rows), -1).argmax(axis=1)]
 
         row = image.convert(Image.new("RGB", (8, 8)), size)
-        scores = _try(model, session, output, {image.name: np.stack([row] * batch)})
+        scores = _run(model, session, output, {image.name: np.stack([row] * batch)}, timed=True)
     if scores.ndim == 0 or len(scores) != batch or not scores[0].size:
         raise BenchmarkError(
             f"{model} gives {list(scores.shape)} numbers for a batch of {batch}, not a row of scores a photo."
@@ -168,13 +170,19 @@ def _load(model: Path, threads: int, provider: str) -> ort.InferenceSession:
             source = str(model) if str(model).isascii() or _is_utf8(str(model)) else file.read()
         options = session_options(threads)
         with deadline(LOAD_SECONDS, lambda: options.set_load_cancellation_flag(True)):
-            return ort.InferenceSession(source, options, providers=[provider])
+            # Without a fallback: it loads a damaged file twice, and runs on the CPU under the provider's name.
+            session = ort.InferenceSession(source, options, providers=[provider], enable_fallback=False)
+        if provider not in session.get_providers():
+            raise BenchmarkError(f"--provider {provider} could not be started.")
+        return session
     except BenchmarkError:
         raise
     except OSError as error:
         raise BenchmarkError(f"{model}: {error.strerror}") from error
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
-        raise BenchmarkError(f"{model} is not an ONNX file that onnxruntime can run: {first_line(error)}") from error
+        raise BenchmarkError(
+            f"{model} is not an ONNX file that onnxruntime can run: {describe_error(error)}"
+        ) from error
 
 
 def _is_utf8(text: str) -> bool:
@@ -202,12 +210,18 @@ def _find_scores(session: ort.InferenceSession) -> str:
     raise BenchmarkError(f"the model gives {given}. A classifier gives a tensor of scores.")
 
 
-def _try(model: Path, session: ort.InferenceSession, output: str, inputs: dict[str, Tensor]) -> Tensor:
-    """The scores of one batch. Raises BenchmarkError if that fails or takes too long."""
-    options, batch = ort.RunOptions(), len(next(iter(inputs.values())))
+def _names_loops(model: Path) -> bool:
+    """Whether some operator may run without end, depending on the photo. A name alone is enough."""
+    with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        return any(data.find(name) >= 0 for name in LOOPS)
+
+
+def _run(model: Path, session: ort.InferenceSession, output: str, inputs: dict[str, Tensor], *, timed: bool) -> Tensor:
+    """The scores of one batch. Raises BenchmarkError if that fails or takes too long, which is looked at if `timed`."""
+    options, seconds = ort.RunOptions(), RUN_SECONDS * len(next(iter(inputs.values())))
     try:
-        with deadline(RUN_SECONDS * batch, lambda: setattr(options, "terminate", True)):
+        with deadline(seconds, lambda: setattr(options, "terminate", True)) if timed else nullcontext():
             return np.asarray(session.run([output], inputs, options)[0])
     except Exception as error:
-        why = f"takes more than {RUN_SECONDS * batch:.0f} s" if options.terminate else first_line(error)
+        why = f"takes more than {seconds:.0f} s" if options.terminate else describe_error(error)
         raise BenchmarkError(f"{model} cannot run a photo: {why}") from error

@@ -25,7 +25,7 @@ from typing import Any
 from bot.benchmark import measure
 from bot.benchmark.engines import CPU, Classifier, PixelClassifier
 from bot.benchmark.resources import read_memory
-from bot.errors import LabelgramError, first_line
+from bot.errors import LabelgramError, describe_error, describe_os_error
 
 Load = Callable[[], Classifier]
 PAUSE = 1.0
@@ -64,8 +64,12 @@ def serve(prepare: Callable[[], Load]) -> int:
         request = json.loads(line)
         try:
             say(WORK[request.pop("do")](classifier, **request))
+        except LabelgramError as error:
+            say({"error": str(error)})
+        except OSError as error:
+            say({"error": describe_os_error(error)})
         except Exception as error:  # a graph may run one photo and fail on the next; engines share no base class
-            say({"error": f"it ran a photo, and failed later: {first_line(error)}"})
+            say({"error": f"it failed while it was measured: {describe_error(error)}"})
     return 0
 
 

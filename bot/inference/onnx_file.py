@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from mmap import mmap
 
 from bot.inference.contract import ModelError
@@ -84,7 +85,7 @@ def inspect(data: bytes) -> OnnxFacts:
 def read_metadata_names(data: bytes | mmap) -> set[bytes]:
     """The names of the file's metadata, its graph's and nodes' not among them. Raises ModelError if it is damaged."""
     names = set()
-    for number, wire, start, end in _fields(data, 0, len(data)):
+    for number, wire, start, end in islice(_fields(data, 0, len(data)), MAX_FIELDS):
         if number == METADATA and wire == BYTES:
             names |= {
                 data[first:last] for key, kind, first, last in _fields(data, start, end) if (key, kind) == (1, BYTES)

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from bot.errors import first_line
+from bot.errors import describe_error
 from bot.inference.contract import INPUT, ModelError
 from bot.inference.onnx_file import inspect
 
@@ -54,7 +54,9 @@ class Session:
             for tensor in (*self.inputs, *self.outputs):
                 _ = tensor.name, tensor.shape  # these, too, may be no UTF-8, which shows as they are read
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
-            raise ModelError(f"{model} is not an ONNX file that onnxruntime can run: {first_line(error)}") from error
+            raise ModelError(
+                f"{model} is not an ONNX file that onnxruntime can run: {describe_error(error)}"
+            ) from error
         # onnxruntime keeps the bytes for a change of providers: as large as the model.
         self._session._model_bytes = None  # noqa: SLF001
         self.bytes = len(data)
@@ -72,7 +74,7 @@ class Session:
             with timed if on_trial or self._loops else nullcontext():
                 rows: list[NDArray[np.float32]] = self._session.run(outputs, {INPUT: pixels}, options)
         except Exception as error:
-            why = f"takes more than {RUN_SECONDS:.0f} s" if options.terminate else f"fails: {first_line(error)}"
+            why = f"takes more than {RUN_SECONDS:.0f} s" if options.terminate else f"fails: {describe_error(error)}"
             raise ModelError(f"the model {why} for a photo. Make the file with `python -m export`.") from error
         return rows
 

@@ -15,6 +15,7 @@ REMEMBERED = 1000
 """Different lines."""
 BAD_REQUESTS = ("aiohttp.http_exceptions", "aiohttp.web_protocol")
 """Modules of the errors that mean a request's head and its body. Imported, they would cost memory while polling."""
+BROKEN_OFF = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 REQUEST_TASK = "RequestHandler.start"
 """What asyncio calls the task in which aiohttp reads a connection's requests."""
 
@@ -46,7 +47,7 @@ def shorten_bad_request(record: logging.LogRecord) -> bool:
 def _find_strangers_doing(record: logging.LogRecord, kind: type[BaseException]) -> str | None:
     if kind.__module__ in BAD_REQUESTS:
         return "a request that is not HTTP was refused"
-    if record.name == "aiohttp.server" and issubclass(kind, ConnectionError):  # Expect: 100-continue, and hung up
+    if record.name == "aiohttp.server" and issubclass(kind, BROKEN_OFF):  # Expect: 100-continue, and hung up
         return "a request was broken off"
     if record.name == "asyncio" and issubclass(kind, UnicodeError) and REQUEST_TASK in record.getMessage():
         return "a request with a wrong host was refused"

@@ -32,17 +32,19 @@ def read_results(file: Path) -> dict[str, Any]:
         for title, workload in _read_figures(results):  # what is read of it later is read now
             _find_unlike(results, results, title, workload)
         list(_list_differences(results, results))
+        check_rows(results, [results["rows"][0]["title"]], results["provider"])
     except OSError as error:
         raise BenchmarkError(f"--compare {file}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # of any JSON
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # of any JSON
         raise BenchmarkError(f"--compare {file} is not a file that `--json` of this version wrote.") from error
     return results
 
 
-def compare(before: dict[str, Any], now: dict[str, Any]) -> tuple[list[str], bool]:
+def compare(before: dict[str, Any], now: dict[str, Any]) -> tuple[list[str], bool | None]:
     """A table of total times, this run's as a multiple of the earlier one's; and whether a row is surely slower.
 
-    A row is slower when the whole 95 % interval of its ratio is above 1. What cannot be compared is told.
+    A row is slower when the whole 95 % interval of its ratio is above 1. What cannot be compared is told; None: nothing
+    could be.
     """
     rows = [["", "workload", "times the earlier run", ""]]
     is_slower, notes = False, list(_list_differences(before, now))
@@ -53,11 +55,15 @@ def compare(before: dict[str, Any], now: dict[str, Any]) -> tuple[list[str], boo
         is_slower = is_slower or ratio.low > 1
         verdict = "slower" if ratio.low > 1 else "quicker" if ratio.high < 1 else "no difference shown"
         rows.append([title, workload, show_ratio(ratio), verdict])
-    return [*(align(rows) if len(rows) > 1 else ()), *notes], is_slower
+    missing = _read_figures(now).keys() - _read_figures(before).keys()
+    notes += [f"{title}, {workload} was not in the earlier run." for title, workload in sorted(missing)]
+    return ([*align(rows), *notes], is_slower) if len(rows) > 1 else (notes, None)
 
 
-def find_rows(before: dict[str, Any], titles: Collection[str]) -> None:
-    """Raises BenchmarkError if none of these rows was in the earlier run."""
+def check_rows(before: dict[str, Any], titles: Collection[str], provider: str) -> None:
+    """Before anything is measured. Raises BenchmarkError if none of these rows can be compared to the earlier run."""
+    if before["provider"] != provider:
+        raise BenchmarkError(f"--compare: the earlier run was by --provider {show_path(str(before['provider']))}.")
     if not {row["title"] for row in before["rows"]} & set(titles):
         raise BenchmarkError("--compare: no row of the earlier run is in this one. Name the same models and threads.")
 
@@ -80,9 +86,7 @@ def _list_differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[s
 
 
 def _find_unlike(before: dict[str, Any], now: dict[str, Any], title: str, workload: str) -> str | None:
-    """Why a row of both runs tells nothing of the model; None: it does."""
-    if before["provider"] != now["provider"]:
-        return "the provider is another one"
+    """Why a row of both runs tells nothing of the model, as `check_rows` does of all; None: it does."""
     stated = [next(row for row in run["rows"] if row["title"] == title).get("preprocessing") for run in (before, now)]
     if stated[0] != stated[1]:
         return "the preprocessing is another one"

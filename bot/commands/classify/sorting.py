@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
+import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +19,8 @@ UNSURE = "unsure"
 """The folder of photos that get no label."""
 MAX_NAME = 255
 """Bytes of a file's or folder's name (man 2 statfs, nearly everywhere)."""
+MAX_SUFFIX = 20
+"""Bytes of what a numbered copy's name ends in."""
 STDIN = "-"
 
 
@@ -28,11 +32,13 @@ class Sorter:
     def __init__(self, target: Path, sources: Sequence[str], labels: Iterable[str]) -> None:
         """`sources` are the files and folders that are read.
 
-        Raises SortError if `target` is in one, or no folder, or a source has no name to copy it under.
+        Raises SortError if `target` is in one or holds one, is no folder, or if a source has no name to copy it under.
         """
         for source in sources:
             if source == STDIN:
                 raise SortError("--sort-into copies files, not standard input. Name the photo's file.")
+            if _resolve(source).is_relative_to(_resolve(target)):
+                raise SortError(f"--sort-into {target} holds {source}, which is read. Name a folder elsewhere.")
             if is_folder(source) and _resolve(target).is_relative_to(_resolve(source)):
                 raise SortError(f"--sort-into {target} is inside of {source}, which is read. Name a folder elsewhere.")
         try:
@@ -64,16 +70,21 @@ class Sorter:
 
 def name_folders(labels: Iterable[str]) -> dict[str, str]:
     """A folder for each label, its own name where that is one. No two are the same, also where case does not count."""
+    names = {label: label.replace(os.sep, "_").replace("\0", "_").lstrip(".") or "_" for label in labels}
     folders, taken = dict[str, str](), {UNSURE}
-    for label in labels:
-        name = label.replace(os.sep, "_").replace("\0", "_").lstrip(".") or "_"
+    for label, name in sorted(names.items(), key=lambda pair: pair[0] != pair[1]):  # those that are a name come first
         number, folder = 1, _shorten(name, "")
-        while folder.casefold() in taken:
+        while _fold(folder) in taken:
             number += 1
             folder = _shorten(name, f"-{number}")
         folders[label] = folder
-        taken.add(folder.casefold())
+        taken.add(_fold(folder))
     return folders
+
+
+def _fold(name: str) -> str:
+    """The same for names that are one folder on some systems."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _resolve(path: str | Path) -> Path:
@@ -90,19 +101,22 @@ def _shorten(stem: str, end: str) -> str:
 def _copy(photo: Path, data: bytes, folder: Path) -> None:
     """Under its own name; where another photo has it, as `name-2.jpg`. The same photo again is not copied again.
 
-    What is killed half way leaves a hidden file at most, that the next copy of such a process writes over.
+    What is killed half way leaves a hidden file at most.
     """
-    part = folder / f".{os.getpid()}.part"
+    part = folder / f".{secrets.token_hex(8)}.part"
+    suffix = photo.suffix if len(os.fsencode(photo.suffix)) <= MAX_SUFFIX else ""
+    stem = photo.name.removesuffix(suffix)
     try:
-        part.unlink(missing_ok=True)
-        with part.open("xb") as file:  # follows no link
+        with part.open("xb") as file:
             file.write(data)
-        with suppress(OSError):  # some file systems keep no modes
-            shutil.copystat(photo, part)
+        with suppress(OSError):  # some file systems keep neither
+            status = photo.stat()
+            shutil.copymode(photo, part)
+            os.utime(part, ns=(status.st_atime_ns, status.st_mtime_ns))
         number = 0
         while True:
             number += 1
-            copy = folder / (photo.name if number == 1 else _shorten(photo.stem, f"-{number}{photo.suffix}"))
+            copy = folder / (photo.name if number == 1 else _shorten(stem, f"-{number}{suffix}"))
             if not os.path.lexists(copy):
                 try:
                     _link(part, copy)
@@ -122,4 +136,5 @@ def _link(part: Path, copy: Path) -> None:
     except FileExistsError:
         raise
     except OSError:  # a file system without links, such as a memory card's
-        part.rename(copy)
+        copy.open("xb").close()  # the name is ours now
+        part.replace(copy)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bot.errors import LabelgramError
+from bot.inference.names import is_folder
 from bot.inference.photo_files import find_photos
 
 PAUSE = 1.0
@@ -39,7 +40,12 @@ def _wait_for_photos(folder: Path, known: States) -> Iterator[str]:
                 known[photo] = state
                 yield str(photo)
         growing = seen
-        known = {photo: state for photo, state in known.items() if photo in seen}  # what comes back is new
+        known = {photo: state for photo, state in known.items() if photo in seen or not _is_gone(photo)}
+
+
+def _is_gone(photo: Path) -> bool:
+    """Whether it was deleted, so that it is new when it comes back: not if its folder cannot be seen for a moment."""
+    return is_folder(photo.parent) and not os.path.lexists(photo)
 
 
 def _look(folder: Path) -> States:

@@ -16,6 +16,7 @@ import pytest
 from bot.benchmark.resources import measure_energy
 from bot.benchmark.results.table import make_table
 from bot.benchmark.statistics import ratio_of_runs
+from bot.errors import describe_error
 from tests.support.bot_process import BOT_PYTHON, RunBot, environment
 from tests.support.graphs import write_graph
 from tests.support.paths import ROOT
@@ -208,12 +209,29 @@ def test_what_is_unlike_is_not_compared(tmp_path: Path, run_bot: RunBot) -> None
     ):
         changed = ("--model", str(model), "--size", side, "--images", str(photos[images]), "--compare", str(old))
         done = run_bot(*SHORT, *changed)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert done.returncode == 2
+        assert done.stderr == "bot: --compare: nothing in both runs is alike enough to be compared.\n"
         assert why in done.stdout
         assert r"odd \x1b[2J" in done.stdout
-    done = run_bot(*SHORT, "--model", str(model), "--batch", "2", "--compare", str(old))
-    assert (done.returncode, done.stdout) == (2, "")  # told before anything is measured
-    assert "no row of the earlier run is in this one" in done.stderr
+    done = run_bot(*SHORT, *options, "--compare", str(old))
+    assert done.returncode == 2
+    assert "phone 1280x960 was not in the earlier run" in done.stdout
+    for change, message in (
+        (("--batch", "2"), "no row of the earlier run is in this one"),
+        (("--provider", "AzureExecutionProvider"), "the earlier run was by --provider CPUExecutionProvider"),
+    ):
+        done = run_bot(*SHORT, "--model", str(model), *change, "--compare", str(old))
+        assert (done.returncode, done.stdout) == (2, "")  # told before anything is measured
+        assert message in done.stderr
+
+
+def test_a_models_own_names_keep_nobody_waiting_in_an_error() -> None:
+    for name in ("/onnxruntime_src/", "x", "(", "a.cc:1 ", "a.cc:1 f("):
+        assert len(describe_error(RuntimeError(f"[ONNXRuntimeError] : 1 : FAIL : {name * 200_000}"))) <= 200
+    head = "/home/x/onnxruntime/core/graph/model.cc:181 void onnxruntime::f(const std::function<int(int)>&, T) const"
+    assert describe_error(RuntimeError(f"[ONNXRuntimeError] : 1 : FAIL : {head} [with T = int] too new")) == "too new"
+    assert describe_error(ValueError("a\n b")) == "a b"
+    assert describe_error(ValueError()) == "ValueError"
 
 
 def test_results_go_over_no_other_file_and_are_lost_to_no_screen(tmp_path: Path, run_bot: RunBot) -> None:

@@ -6,6 +6,7 @@ import itertools
 import json
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -252,7 +253,7 @@ def test_a_worker_whose_starter_was_killed_ends_too(color_model: Path, tmp_path:
             time.sleep(0.02)
         time.sleep(1)
         process.kill()
-    while Path(f"/proc/{found[0]}").exists():
+    while (stat := Path(f"/proc/{found[0]}/stat")).exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < deadline, "a worker lives on"
         time.sleep(0.1)
 
@@ -280,8 +281,19 @@ def test_a_thread_that_fails_keeps_no_other_waiting(fails: int, tmp_path: Path) 
         return [0] * len(rows)
 
     classifier = PixelClassifier(("red",), np.asarray, name, "none")
-    with pytest.raises(RuntimeError, match="no more"):
-        measure_throughput(classifier, "total", [str(tmp_path / "a.png")], 0.2, 3)
+    raised: list[str] = []
+
+    def measure() -> None:
+        with pytest.raises(RuntimeError) as error:
+            measure_throughput(classifier, "total", [str(tmp_path / "a.png")], 0.2, 3)
+        raised.append(str(error.value))
+
+    threading.Thread(target=measure, daemon=True).start()
+    end = time.monotonic() + 20
+    while not raised:
+        assert time.monotonic() < end, "the other threads wait"
+        time.sleep(0.05)
+    assert raised == ["no more"]
 
 
 def test_neither_end_imports_aiogram(color_model: Path) -> None:

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -158,8 +159,10 @@ def test_sorting_copies_each_photo_to_its_label_and_overwrites_nothing(
 
 
 def test_a_folder_of_copies_is_told_from_others_whatever_the_labels(tmp_path: Path, run_bot: RunBot) -> None:
-    labels = ["unsure", ".x", "x", "字" * 100]
-    assert len(set(name_folders(labels).values()) | {"unsure"}) == 5
+    labels = ["unsure", ".x", "x", "a/b", "a_b", "é", "e\u0301", "字" * 100]
+    folders = name_folders(labels)
+    assert len({unicodedata.normalize("NFC", name) for name in folders.values()} | {"unsure"}) == 9
+    assert [folders[label] for label in ("x", "a_b", ".x", "a/b")] == ["x", "a_b", "x-2", "a_b-2"]
     assert all(len(os.fsencode(name)) <= 255 for name in name_folders(labels).values())
     model = write_color_model(tmp_path / "colors.onnx", labels=("unsure", "RED", "red"))
     (tmp_path / "in").mkdir()
@@ -189,6 +192,9 @@ def test_what_stands_under_a_copys_name_stays_as_it_is(tmp_path: Path, run_bot: 
     assert not (out / "nowhere").exists()
     assert (out / "red" / "other.png").read_text() == "another"
     assert (out / "red" / "other-2.png").read_bytes() == (source / "other.png").read_bytes()
+    done = run_bot("classify", "--sort-into", str(out), str(out / "red"), MODEL_PATH=str(color_model))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"holds {out / 'red'}, which is read" in done.stderr
     done = run_bot("classify", "--sort-into", str(out), "-", MODEL_PATH=str(color_model))
     assert (done.returncode, done.stdout) == (2, "")
     assert "not standard input" in done.stderr
