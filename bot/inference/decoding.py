@@ -18,6 +18,7 @@ from bot.errors import LabelgramError
 from bot.inference.contract import Preprocess
 from bot.inference.flattening import LARGE, digest_pixels, load_flat
 from bot.inference.photo_parts import (
+    ARITHMETIC_JPEG,
     END,
     PACKED,
     UNPACKED,
@@ -26,6 +27,7 @@ from bot.inference.photo_parts import (
     has_all_scans,
     has_end,
     has_signature,
+    is_arithmetic,
     make_fillings,
 )
 
@@ -137,14 +139,18 @@ def read(data: bytes, enough: int = ENOUGH_JPEG, whole: int = 0) -> Image.Image:
 def _explain(data: bytes, error: Exception) -> PhotoError:
     kind = find_unread_kind(data) or (str(error) if "Unsupported" in str(error) else None)  # of BMP Pillow says it
     if kind:
-        return PhotoError(
-            Reason.UNSUPPORTED, f"this kind of photo cannot be read ({kind}): save it as an ordinary JPEG or PNG"
-        )
+        return _make_unsupported(kind)
     if not isinstance(error, UnidentifiedImageError):
         return PhotoError(Reason.DAMAGED, f"the photo is damaged: {error}")
     if has_signature(data):
         return PhotoError(Reason.DAMAGED, "the photo is damaged: its header cannot be read")
     return PhotoError(Reason.UNREADABLE, f"not a photo in {', '.join(FORMATS)}")
+
+
+def _make_unsupported(kind: str) -> PhotoError:
+    return PhotoError(
+        Reason.UNSUPPORTED, f"this kind of photo cannot be read ({kind}): save it as an ordinary JPEG or PNG"
+    )
 
 
 def _load(data: bytes, enough: int, whole: int) -> Image.Image:
@@ -212,6 +218,8 @@ def _open(data: bytes) -> ImageFile:
         heif.options.DECODE_THREADS = 1
         file: ImageFile = heif.HeifImageFile(io.BytesIO(data))
         return file
+    if is_arithmetic(data):
+        raise _make_unsupported(ARITHMETIC_JPEG)
     if excess := find_excess(data):
         raise PhotoError(Reason.DAMAGED, f"the file has {excess}")
     photo = Image.open(_Pieces(data), formats=FORMATS)

@@ -7,6 +7,7 @@ The model says it itself: its logit is a sum over the cells of its last feature 
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image, ImageChops, ImageFilter
 
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.contract import GRID, Preprocess
-from bot.inference.decoding import fit, read
+from bot.inference.decoding import PhotoError, fit, read
 
 SHORT_SIDE, LONG_SIDE = 480, 1280
 """Pixels of the picture: the shorter side has at least so many, unless the longer one would have more than these."""
@@ -50,7 +51,8 @@ def explain(data: bytes, classifier: Classifier) -> Explanation:
     if strongest == 0 or (heat >= LEVEL * strongest).mean() > WIDEST:
         return Explanation(prediction, None)
     if min(photo.size) < SHORT_SIDE and max(photo.size) < SLIM * min(photo.size):
-        photo = read(data, enough=SHORT_SIDE)  # more of a JPEG than the net sees
+        with suppress(PhotoError):  # a large one may be too large for that
+            photo = read(data, enough=SHORT_SIDE)  # more of a JPEG than the net sees
     buffer = io.BytesIO()
     draw_heat(photo, heat / strongest, preprocess).save(buffer, "JPEG", quality=85)
     return Explanation(prediction, buffer.getvalue())

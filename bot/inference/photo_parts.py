@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
@@ -15,12 +16,20 @@ MAX_PACKED, UNPACKED = 12, 4_000_000
 """Packed texts and profiles of a PNG: each takes a kilobyte, and so many bytes of memory when unpacked."""
 
 PACKED = frozenset({b"iCCP", b"iTXt", b"zTXt"})
-SOI, EOI, SOS = b"\xd8", b"\xd9", b"\xda"
-"""JPEG's markers for its start, its end and a scan (ITU T.81, table B.1)."""
+MAX_EXIF = 400
+"""Blocks of EXIF in a JPEG: ordinary photos have one, and 20 MB take 320 of the largest. Pillow copies all that came
+before for each, which makes a minute of many small ones."""
+SOI, EOI, SOS, APP1 = b"\xd8", b"\xd9", b"\xda", b"\xe1"
+"""JPEG's markers for its start, its end, a scan and metadata (ITU T.81, table B.1)."""
+EXIF = b"Exif\0\0"
 FRAMES = frozenset(bytes([kind]) for kind in range(0xC0, 0xD0)) - {b"\xc4", b"\xc8", b"\xcc"}
 """JPEG's markers for the list of the components, one for each way of coding."""
 LOSSLESS = FRAMES - {b"\xc0", b"\xc1", b"\xc2", b"\xc9", b"\xca"} | {b"\xf7"}
 """Of these the ways of coding that no usual decoder reads: lossless, in steps of size, JPEG-LS (ITU T.87, C.1)."""
+ARITHMETIC = frozenset(bytes([kind]) for kind in (0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
+"""Ways of coding that libjpeg reads and nobody writes. Where such a scan's data end, it makes up the rest: 200 bytes
+keep it busy for three seconds."""
+ARITHMETIC_JPEG = "a JPEG of arithmetic coding"
 END = b"\xff" + EOI
 COEFFICIENTS = range(64)
 """Of a block of a JPEG."""
@@ -42,19 +51,27 @@ fifteen times as slowly, and was half of decoding: re looks for one certain byte
 def find_excess(data: bytes) -> str | None:
     """What a JPEG or PNG file has too much of; None: nothing. What comes after its end does not count."""
     if data.startswith(b"\xff\xd8"):
-        kinds, costly, most, name = _walk_jpeg(data), frozenset({SOS}), MAX_SCANS, "scans"
+        kinds, limits = _walk_costs(data), {SOS: (MAX_SCANS, "scans"), EXIF: (MAX_EXIF, "blocks of EXIF")}
     elif data.startswith(b"\x89PNG\r\n\x1a\n"):
-        kinds, costly, most, name = _walk_png(data), PACKED, MAX_PACKED, "packed texts and profiles"
+        kinds, limits = _walk_png(data), dict.fromkeys(PACKED, (MAX_PACKED, "packed texts and profiles"))
     else:
         return None
-    count = 0
+    counts = Counter[str]()
     for number, kind in enumerate(kinds):
-        count += kind in costly
-        if count > most:
-            return f"more than {most} {name}"
+        if kind in limits:
+            most, name = limits[kind]
+            counts[name] += 1
+            if counts[name] > most:
+                return f"more than {most} {name}"
         if number > MAX_PARTS:
             return f"more than {MAX_PARTS:,} parts"
     return None
+
+
+def is_arithmetic(data: bytes) -> bool:
+    """Whether a JPEG is coded in one of the ways of ARITHMETIC: its first frame says it, before any scan."""
+    kinds = islice(_walk_jpeg(data), MAX_PARTS)
+    return data.startswith(b"\xff\xd8") and next((kind for kind in kinds if kind in FRAMES), None) in ARITHMETIC
 
 
 def has_signature(data: bytes) -> bool:
@@ -69,8 +86,8 @@ def find_unread_kind(data: bytes) -> str | None:
     for kind, at in islice(_walk_segments(data), MAX_PARTS):
         if kind in FRAMES or kind in LOSSLESS:
             bits, height, components = data[at + 2 : at + 3], data[at + 3 : at + 5], data[at + 7 : at + 8]
-            if kind in LOSSLESS:
-                return "a lossless or hierarchical JPEG"
+            if kind in ARITHMETIC or kind in LOSSLESS:
+                return ARITHMETIC_JPEG if kind in ARITHMETIC else "a lossless or hierarchical JPEG"
             if bits not in (b"\x08", b""):
                 return f"a JPEG with {bits[0]} bits a sample"
             if height == b"\0\0":
@@ -112,6 +129,11 @@ def make_fillings(data: bytes) -> list[bytes]:
 def _walk_jpeg(data: bytes) -> Iterator[bytes]:
     """Each marker's second byte."""
     return (kind for kind, _ in _walk_segments(data))
+
+
+def _walk_costs(data: bytes) -> Iterator[bytes]:
+    """The same, but EXIF for metadata that is that."""
+    return (EXIF if kind == APP1 and data.startswith(EXIF, at + 2) else kind for kind, at in _walk_segments(data))
 
 
 def _walk_segments(data: bytes) -> Iterator[tuple[bytes, int]]:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from bot.inference import decoding as photo_module
 from bot.inference.contract import Preprocess
-from bot.inference.decoding import HEIC, MAX_PIXELS, PhotoError, Reason, decode, read
+from bot.inference.decoding import HEIC, MAX_PIXELS, PhotoError, Reason, decode, estimate_memory, read
 from bot.inference.photo_files import SUFFIXES
 from tests.support.photos import chunk, draw, encode, encode_heic, png
 
@@ -245,3 +245,21 @@ def test_heic_with_its_library_is_read_upright(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(PhotoError) as caught:
             read(damaged)
         assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize("frame", [0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF])
+def test_a_jpeg_of_arithmetic_coding_is_refused_before_it_is_decoded(frame: int) -> None:
+    """Of 200 bytes libjpeg would make up a large picture for seconds, scan by scan."""
+    data = encode(draw("red")).replace(b"\xff\xc0", bytes([0xFF, frame]))
+    with pytest.raises(PhotoError, match="a JPEG of arithmetic coding") as error:
+        read(data)
+    assert error.value.reason is Reason.UNSUPPORTED
+    assert estimate_memory(data) == 0
+
+
+def test_blocks_of_exif_without_end_are_refused() -> None:
+    plain = encode(draw("red"))
+    block = b"\xff\xe1\0\x10Exif\0\0" + bytes(8)
+    assert read(plain[:2] + 300 * block + plain[2:]).size == read(plain).size
+    with pytest.raises(PhotoError, match="more than 400 blocks of EXIF"):
+        read(plain[:2] + 60_000 * block + plain[2:])
