@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import re
 import sys
@@ -10,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 READ, SHOWN = 4000, 200
-"""Characters of a library's error that are looked at, and that a message shows."""
-NOISE = (re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : "), re.compile(r"^Load model from .*? failed: ?"))
-CPP_PLACE = re.compile(r"\S{1,300}\.(?:cc|h):\d{1,6} ")
+"""Characters of another's text that are looked at, and that a message shows."""
+NOISE = (r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", r"^Load model from .*? failed: ?")
+CPP_PLACE = r"\S{1,300}\.(?:cc|h):\d{1,6} "
+"""Patterns of what onnxruntime writes before the reason, compiled when they are asked for: the start is not slower."""
 OUR_PACKAGES = frozenset({"bot", "training", "export"})
 
 
@@ -37,17 +37,19 @@ def describe_error(error: Exception) -> str:
     """
     text = " ".join(str(error)[:READ].split()) or type(error).__name__
     for noise in NOISE:
-        text = noise.sub("", text)
+        text = re.sub(noise, "", text)
     return "".join(character if character.isprintable() else "?" for character in _drop_function(text)[:SHOWN])
 
 
 def _drop_function(text: str) -> str:
     """Without a C++ file and the head of a function after it, whose brackets may hold others."""
-    place = CPP_PLACE.search(text)
+    place = re.search(CPP_PLACE, text)
+    if not place:
+        return text
     depth = 0
-    for at in range(place.end() if place else len(text), len(text)):
+    for at in range(place.end(), len(text)):
         depth += (text[at] == "(") - (text[at] == ")")
-        if place and depth == 0 and text[at] == ")":
+        if depth == 0 and text[at] == ")":
             rest = text[at + 1 :].removeprefix(" const").lstrip()
             return text[: place.start()] + (rest.partition("]")[2].lstrip() if rest.startswith("[with ") else rest)
     return text
@@ -65,8 +67,11 @@ def explain_missing_packages(requirements: str, needs: str = "") -> Iterator[Non
     `needs` is a package that has to be there before anything else is done; looking for it does not import it.
     """
     try:
-        if needs and importlib.util.find_spec(needs) is None:
-            raise ModuleNotFoundError(name=needs)
+        if needs:
+            from importlib.util import find_spec  # the bot's start does without it
+
+            if find_spec(needs) is None:
+                raise ModuleNotFoundError(name=needs)
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

@@ -114,13 +114,12 @@ def _replace(file: Path, content: bytes) -> None:
 def _check_outputs(options: argparse.Namespace, read: Sequence[Path]) -> None:
     """Raises BenchmarkError where a file would be written over what is read, or over another one."""
     taken = {os.path.realpath(file) for file in read}
-    for file in (options.json, options.csv, options.markdown, options.html):
-        if file and file.exists() and not file.is_file():
+    for file in filter(None, (options.json, options.csv, options.markdown, options.html)):
+        if file.exists() and not file.is_file():
             continue  # such as /dev/null
-        if file and os.path.realpath(file) in taken:
+        if os.path.realpath(file) in taken:
             raise BenchmarkError(f"{file} is named twice, as a file to write and as another one. Name a new file.")
-        if file:
-            taken.add(os.path.realpath(file))
+        taken.add(os.path.realpath(file))
 
 
 def _measure(

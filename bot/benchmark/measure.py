@@ -61,8 +61,8 @@ def measure_throughput(
         pixels = np.stack([classifier.preprocess(read(data)) for data in first])
         work = [partial(classifier.name, pixels)]  # no photo takes longer than another
     else:
-        files_read = itertools.cycle(photos)
-        batches = [[next(files_read) for _ in range(batch)] for _ in photos]
+        turns = itertools.cycle(photos)
+        batches = [[next(turns) for _ in range(batch)] for _ in photos]
         work = [partial(_name_batch, classifier, some) for some in batches]
     together = threading.Barrier(threads)
 
@@ -87,8 +87,8 @@ def measure_throughput(
         except BaseException:  # a container that has no thread left
             together.abort()
             raise
-    for error in sorted(filter(None, (one.exception() for one in running)), key=_is_broken):
-        raise error  # the one that broke the barrier first
+    if errors := [error for one in running if (error := one.exception())]:
+        raise min(errors, key=_is_broken)  # not of those that waited for it
     counts = [one.result() for one in running]
     joules = energy()
     photos_run = sum(done for done, _ in counts) + threads * batch

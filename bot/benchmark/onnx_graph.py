@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import stat
-import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
@@ -15,8 +15,8 @@ import onnxruntime as ort
 from PIL import Image
 
 from bot.benchmark.engines import NAMELESS, BenchmarkError, PixelClassifier, Tensor
-from bot.errors import describe_error
-from bot.inference.contract import SHOWN, ModelError
+from bot.errors import SHOWN, describe_error
+from bot.inference.contract import ModelError
 from bot.inference.names import show_path
 from bot.inference.onnx_file import LOOPS, read_metadata_names
 from bot.inference.onnx_session import LOAD_SECONDS, RUN_SECONDS, deadline, limit_memory, session_options
@@ -59,11 +59,7 @@ class ImageInput:
     def from_session(cls, session: ort.InferenceSession) -> ImageInput:
         """Raises BenchmarkError if the graph takes something else than one batch of images."""
         inputs = session.get_inputs()
-        try:
-            names = ", ".join(show_path(node.name[:SHOWN]) for node in inputs)
-            _ = [node.shape for node in inputs]
-        except UnicodeDecodeError as error:  # which shows as they are read
-            raise BenchmarkError("a name in the model is no UTF-8. Export it again.") from error
+        names = ", ".join(show_path(node.name[:SHOWN]) for node in inputs)  # the file's author chose them
         if len(inputs) != 1:
             raise BenchmarkError(f"the model has {len(inputs)} inputs ({names}). The benchmark runs models with one.")
         (node,) = inputs
@@ -131,13 +127,14 @@ def open_graph(model: Path, threads: int, batch: int, size: int, provider: str) 
         raise BenchmarkError(f"--provider {provider} is not in the installed onnxruntime, which has {installed}.")
     with limit_memory(_find_room()):
         session = _load(model, threads, provider)
-        image = ImageInput.from_session(session)
+        try:
+            image, output = ImageInput.from_session(session), _find_scores(session)
+        except UnicodeDecodeError as error:  # which shows as a name is read
+            raise BenchmarkError("a name in the model is no UTF-8. Export it again.") from error
         if image.batch not in (None, batch):
             raise BenchmarkError(f"{model} takes batches of {image.batch}. Measure it with --batch {image.batch}.")
         height, width = image.height or size, image.width or size
         check_batch(model, batch * image.channels * height * width * image.dtype().itemsize)
-        output = _find_scores(session)
-
         loops = _names_loops(model)
 
         def name(rows: Tensor) -> list[int]:
@@ -167,7 +164,8 @@ def _load(model: Path, threads: int, provider: str) -> ort.InferenceSession:
             raise BenchmarkError(f"{model} is not a file. --model names an ONNX file.")
         with model.open("rb") as file:  # where that fails, the system says why
             # By its path, since weights may lie in files beside it; onnxruntime takes none that is no UTF-8.
-            source = str(model) if str(model).isascii() or _is_utf8(str(model)) else file.read()
+            is_utf8 = os.fsencode(model) == str(model).encode(errors="replace")
+            source = str(model) if is_utf8 else file.read()
         options = session_options(threads)
         with deadline(LOAD_SECONDS, lambda: options.set_load_cancellation_flag(True)):
             # Without a fallback: it loads a damaged file twice, and runs on the CPU under the provider's name.
@@ -185,33 +183,25 @@ def _load(model: Path, threads: int, provider: str) -> ort.InferenceSession:
         ) from error
 
 
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return sys.getfilesystemencoding() == "utf-8"
-
-
 def _find_scores(session: ort.InferenceSession) -> str:
     """The output with a row of scores a photo: the first of numbers with a point, else the first with rows.
 
     scikit-learn's models give labels before it. Raises BenchmarkError without such an output.
     """
-    try:
-        outputs = [(output.name, output.type, output.shape) for output in session.get_outputs()]
-    except UnicodeDecodeError as error:
-        raise BenchmarkError("a name in the model is no UTF-8. Export it again.") from error
+    outputs = [(output.name, output.type, output.shape) for output in session.get_outputs()]
     scores = [name for name, kind, _ in outputs if kind in SCORES]
     rows = [name for name, kind, shape in outputs if kind in INTEGERS and len(shape) > 1]
-    for name in (*scores, *rows):
-        return str(name)
+    if scores or rows:
+        return str((*scores, *rows)[0])
     given = ", ".join(f"{show_path(name)} {kind}" for name, kind, _ in outputs) or "nothing"
     raise BenchmarkError(f"the model gives {given}. A classifier gives a tensor of scores.")
 
 
 def _names_loops(model: Path) -> bool:
-    """Whether some operator may run without end, depending on the photo. A name alone is enough."""
+    """Whether some operator may run without end, depending on the photo. A name alone is enough.
+
+    Not by `onnx_file.inspect`, which refuses weights in other files.
+    """
     with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
         return any(data.find(name) >= 0 for name in LOOPS)
 

@@ -8,11 +8,9 @@ import json
 import logging
 import math
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramRetryAfter
 from aiohttp import web
-from aiohttp.web_urldispatcher import PlainResource
 from yarl import URL
 
 from bot.backoff import backoff
@@ -99,7 +97,7 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
 
     app = web.Application(client_max_size=MAX_BODY)
     # aiohttp compares what is asked for without its percent signs, and would take braces for a pattern.
-    resource = PlainResource(URL.build(path=urlsplit(url).path or "/", encoded=True).path_safe)
+    resource = web.PlainResource(URL(url, encoded=True).path_safe)
     resource.add_route("POST", receive)
     app.router.register_resource(resource)
     add_health(app, health)

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from bot.donations.store import PROBE, StoreError
 from bot.errors import describe_os_error
+from bot.whole_files import name_whole
 
 READS, PAUSE = 20, 0.05
 """How often, and after how many seconds, a file is read again that another process has just made."""
@@ -59,12 +60,9 @@ def _create(file: Path, data: bytes) -> bytes:
         _write_part(part, data)
         try:
             with suppress(FileExistsError):  # another process was first
-                os.link(part, file)
-        except OSError:  # a file system without links
-            with suppress(FileExistsError), file.open("xb") as made:
-                made.write(data)
+                name_whole(part, file)
         finally:
-            part.unlink()
+            part.unlink(missing_ok=True)
     for _ in range(READS):
         if content := file.read_bytes():
             return content

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.errors import LabelgramError
+from bot.errors import SHOWN, LabelgramError
 
 CONTRACT = "1"
 INPUT = "image"
@@ -37,8 +37,6 @@ MAX_CLASSES = 25_000
 """ImageNet-21k has 21,841."""
 MAX_LABEL = 100
 """Characters of a class's name, which buttons and file names hold."""
-SHOWN = 200
-"""Characters of a wrong field that a message shows."""
 DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of the text around a label."""
 

@@ -130,7 +130,7 @@ class Interrupt(Callback):
 
     @property
     def agreed(self) -> bool:
-        """Whether it came in any process: all end with the same batch, or one that went on would wait for the rest."""
+        """Whether it came in any process. All end with the same batch: one that went on would wait for the others."""
         if num_distrib() <= 1:
             return self.asked
         votes = torch.tensor(float(self.asked), device=self.learn.dls.device)

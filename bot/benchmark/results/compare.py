@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 from bot.benchmark.engines import BenchmarkError
 from bot.benchmark.measure import TOTAL
 from bot.benchmark.results.table import align, show_ratio
-from bot.benchmark.statistics import Ratio, ratio_of_runs
+from bot.benchmark.statistics import ratio_of_runs
 from bot.inference.names import show_path
 
 SHORTEST, LONGEST = 1e-9, 1e6
@@ -27,15 +27,14 @@ def read_results(file: Path) -> dict[str, Any]:
     """What `--json` wrote. Raises BenchmarkError if it is something else."""
     try:
         results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(results["machine"]["cpu"], str):
+        if not (isinstance(results["machine"]["cpu"], str) and isinstance(results["provider"], str)):
             raise TypeError
         for title, workload in _read_figures(results):  # what is read of it later is read now
             _find_unlike(results, results, title, workload)
         list(_list_differences(results, results))
-        check_rows(results, [results["rows"][0]["title"]], results["provider"])
     except OSError as error:
         raise BenchmarkError(f"--compare {file}: {error.strerror}") from error
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # of any JSON
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:  # of any JSON
         raise BenchmarkError(f"--compare {file} is not a file that `--json` of this version wrote.") from error
     return results
 
@@ -47,23 +46,25 @@ def compare(before: dict[str, Any], now: dict[str, Any]) -> tuple[list[str], boo
     could be.
     """
     rows = [["", "workload", "times the earlier run", ""]]
-    is_slower, notes = False, list(_list_differences(before, now))
-    for (title, workload), ratio in _find_ratios(before, now):
+    is_slower, notes, earlier = False, list(_list_differences(before, now)), _read_figures(before)
+    for (title, workload), seconds in _read_figures(now).items():
+        if (title, workload) not in earlier:
+            notes.append(f"{title}, {workload} was not in the earlier run.")
+            continue
         if why := _find_unlike(before, now, title, workload):
             notes.append(f"{title}, {workload} is not compared: {why}.")
             continue
+        ratio = ratio_of_runs(seconds, earlier[title, workload])
         is_slower = is_slower or ratio.low > 1
         verdict = "slower" if ratio.low > 1 else "quicker" if ratio.high < 1 else "no difference shown"
         rows.append([title, workload, show_ratio(ratio), verdict])
-    missing = _read_figures(now).keys() - _read_figures(before).keys()
-    notes += [f"{title}, {workload} was not in the earlier run." for title, workload in sorted(missing)]
     return ([*align(rows), *notes], is_slower) if len(rows) > 1 else (notes, None)
 
 
 def check_rows(before: dict[str, Any], titles: Collection[str], provider: str) -> None:
     """Before anything is measured. Raises BenchmarkError if none of these rows can be compared to the earlier run."""
     if before["provider"] != provider:
-        raise BenchmarkError(f"--compare: the earlier run was by --provider {show_path(str(before['provider']))}.")
+        raise BenchmarkError(f"--compare: the earlier run was by --provider {show_path(before['provider'])}.")
     if not {row["title"] for row in before["rows"]} & set(titles):
         raise BenchmarkError("--compare: no row of the earlier run is in this one. Name the same models and threads.")
 
@@ -106,13 +107,6 @@ def _get(values: Any, *names: str) -> Any:
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _find_ratios(before: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[tuple[str, str], Ratio]]:
-    earlier = _read_figures(before)
-    for key, seconds in _read_figures(now).items():
-        if key in earlier:
-            yield key, ratio_of_runs(seconds, earlier[key])
 
 
 def _read_figures(results: dict[str, Any]) -> Figures:

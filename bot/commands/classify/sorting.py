@@ -14,6 +14,7 @@ from pathlib import Path
 from bot.commands.classify.output import Answer
 from bot.errors import LabelgramError, explain_os_error
 from bot.inference.names import is_folder, show_path
+from bot.whole_files import name_whole
 
 UNSURE = "unsure"
 """The folder of photos that get no label."""
@@ -119,7 +120,7 @@ def _copy(photo: Path, data: bytes, folder: Path) -> None:
             copy = folder / (photo.name if number == 1 else _shorten(stem, f"-{number}{suffix}"))
             if not os.path.lexists(copy):
                 try:
-                    _link(part, copy)
+                    name_whole(part, copy)
                 except FileExistsError:  # since now
                     continue
                 return
@@ -127,14 +128,3 @@ def _copy(photo: Path, data: bytes, folder: Path) -> None:
                 return
     finally:
         part.unlink(missing_ok=True)
-
-
-def _link(part: Path, copy: Path) -> None:
-    """Give the whole file its name, over no other one. Raises FileExistsError if there is one."""
-    try:
-        copy.hardlink_to(part)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links, such as a memory card's
-        copy.open("xb").close()  # the name is ours now
-        part.replace(copy)

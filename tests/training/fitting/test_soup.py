@@ -125,12 +125,9 @@ def test_ctrl_c_while_the_last_epoch_of_a_net_is_saved_is_not_lost(
     assert len(resumed.history) == 2 * EPOCHS
 
 
+@pytest.mark.usefixtures("photos")
 def test_a_second_ctrl_c_within_a_batch_ends_the_program_and_keeps_what_was_saved(
-    photos: tuple[LabelledPhoto, ...],
-    recipe: Recipe,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def press_twice(self: Checkpoint) -> None:
         if self.learn.epoch == 1:
