@@ -21,8 +21,8 @@ S3 = "s3://"
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 ENDPOINT = re.compile(r"https?://[\w.-]+(:[1-6]?\d{1,4})?(/[\w./-]*)?", re.ASCII)
 """An address without a password, so that it can be shown."""
-WRONG_IN_URL = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff{}<>\"\\^`|]")
-"""What a URL writes as %7B and the like (RFC 3986, 2), and bytes that are no UTF-8."""
+WRONG_IN_URL = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff{}<>\"\\^`|]|%(?![0-9A-Fa-f]{2})|/\.\.?(?=[/?#]|$)")
+"""What a URL writes as %7B and the like (RFC 3986, 2), bytes that are no UTF-8, and steps that clients leave out."""
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 """What Telegram takes for a webhook's secret token."""
 COUNT = re.compile(r"[0-9]{1,9}")

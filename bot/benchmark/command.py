@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import math
 import os
-import secrets
 import sys
 import tempfile
 import time
@@ -28,8 +26,10 @@ from bot.benchmark.results.table import make_table
 from bot.benchmark.worker_process import Worker, start
 from bot.benchmark.workloads import Labelled, Workload, draw_workloads, read_folder
 from bot.inference.names import show_path
+from bot.inference.onnx_file import holds_any
 from bot.settings import Settings
 from bot.startup.cgroups import count_cpus
+from bot.whole_files import write_whole
 
 THROUGHPUT_SECONDS = 0.4
 """How long many photos at once are classified in a round, for each workload and for the forward pass alone."""
@@ -47,7 +47,7 @@ def benchmark(options: argparse.Namespace, settings: Settings) -> int:
     threads = options.threads or sorted({1, settings.threads})
     further = ("--size", str(options.size), f"--provider={options.provider}")
     entries = list_entries(models, threads, options.batch, options.against, options.learner, further)
-    _check_outputs(options, [entry.file for entry in entries])
+    _check_outputs(options, list(dict.fromkeys(entry.file for entry in entries)))
     if before:
         check_rows(before, [entry.title for entry in entries], options.provider)
     with tempfile.TemporaryDirectory() as folder:
@@ -82,43 +82,25 @@ def _write(results: dict[str, Any], options: argparse.Namespace) -> None:
         if file:
             content = make(results).encode()  # before the file is opened, which empties one that is there
             try:
-                _replace(file, content)
+                write_whole(file, content)
             except OSError as error:
                 failed.append(f"{file} cannot be written: {error.strerror}")
     if failed:
         raise BenchmarkError(". ".join(failed))
 
 
-def _replace(file: Path, content: bytes) -> None:
-    """Written beside it first: an earlier run's results are not lost to a full disk."""
-    file = Path(os.path.realpath(file))
-    is_there = file.exists()
-    if is_there and not os.access(file, os.W_OK):  # its owner has locked it
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    if is_there and (not file.is_file() or not os.access(file.parent, os.W_OK)):  # a pipe, or a file alone
-        file.write_bytes(content)
-        return
-    part = file.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        part.write_bytes(content)
-        try:
-            part.replace(file)
-        except OSError:  # a file that is mounted by itself, as containers have it
-            if not is_there:
-                raise
-            file.write_bytes(content)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _check_outputs(options: argparse.Namespace, read: Sequence[Path]) -> None:
+def _check_outputs(options: argparse.Namespace, models: Sequence[Path]) -> None:
     """Raises BenchmarkError where a file would be written over what is read, or over another one."""
-    taken = {os.path.realpath(file) for file in read}
+    taken = {os.path.realpath(file) for file in models}
     for file in filter(None, (options.json, options.csv, options.markdown, options.html)):
         if file.exists() and not file.is_file():
             continue  # such as /dev/null
         if os.path.realpath(file) in taken:
             raise BenchmarkError(f"{file} is named twice, as a file to write and as another one. Name a new file.")
+        if options.images and Path(os.path.realpath(file)).is_relative_to(os.path.realpath(options.images)):
+            raise BenchmarkError(f"{file} is in the folder of --images. Name a file elsewhere.")
+        if file.exists() and any(holds_any(model, [os.fsencode(file.name)]) for model in models):
+            raise BenchmarkError(f"{file} may hold weights of a model, which names such a file. Name a new file.")
         taken.add(os.path.realpath(file))
 
 
@@ -151,7 +133,12 @@ def _measure(
         "concurrency": concurrency,
         "seconds": time.perf_counter() - begun,
         "workloads": [
-            {"name": workload.name, "files": len(workload.files), "mean_bytes": workload.mean_bytes}
+            {
+                "name": workload.name,
+                "files": len(workload.files),
+                "mean_bytes": workload.mean_bytes,
+                "digest": workload.digest if options.images else None,
+            }
             for workload in workloads
         ],
         "rows": summarise(samples, facts),

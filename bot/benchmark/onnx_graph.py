@@ -18,7 +18,7 @@ from bot.benchmark.engines import NAMELESS, BenchmarkError, PixelClassifier, Ten
 from bot.errors import SHOWN, describe_error
 from bot.inference.contract import ModelError
 from bot.inference.names import show_path
-from bot.inference.onnx_file import LOOPS, read_metadata_names
+from bot.inference.onnx_file import LOOPS, holds_any, read_metadata_names
 from bot.inference.onnx_session import LOAD_SECONDS, RUN_SECONDS, deadline, limit_memory, session_options
 from bot.startup.cgroups import find_memory
 
@@ -135,7 +135,7 @@ def open_graph(model: Path, threads: int, batch: int, size: int, provider: str) 
             raise BenchmarkError(f"{model} takes batches of {image.batch}. Measure it with --batch {image.batch}.")
         height, width = image.height or size, image.width or size
         check_batch(model, batch * image.channels * height * width * image.dtype().itemsize)
-        loops = _names_loops(model)
+        loops = holds_any(model, LOOPS)  # not by `inspect`, which refuses weights in other files
 
         def name(rows: Tensor) -> list[int]:
             scores = _run(model, session, output, {image.name: rows}, timed=loops)
@@ -195,15 +195,6 @@ def _find_scores(session: ort.InferenceSession) -> str:
         return str((*scores, *rows)[0])
     given = ", ".join(f"{show_path(name)} {kind}" for name, kind, _ in outputs) or "nothing"
     raise BenchmarkError(f"the model gives {given}. A classifier gives a tensor of scores.")
-
-
-def _names_loops(model: Path) -> bool:
-    """Whether some operator may run without end, depending on the photo. A name alone is enough.
-
-    Not by `onnx_file.inspect`, which refuses weights in other files.
-    """
-    with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-        return any(data.find(name) >= 0 for name in LOOPS)
 
 
 def _run(model: Path, session: ort.InferenceSession, output: str, inputs: dict[str, Tensor], *, timed: bool) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import sys
 from dataclasses import dataclass
@@ -36,6 +37,14 @@ class Workload:
     @property
     def mean_bytes(self) -> float:
         return sum(file.stat().st_size for file in self.files) / len(self.files)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the files hold, one after the other."""
+        whole = hashlib.sha256()
+        for file in self.files:
+            whole.update(hashlib.sha256(read_photo(file)).digest())
+        return whole.hexdigest()
 
 
 @dataclass(frozen=True)

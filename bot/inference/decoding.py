@@ -27,7 +27,6 @@ from bot.inference.photo_parts import (
     has_all_scans,
     has_end,
     has_signature,
-    is_arithmetic,
     make_fillings,
 )
 
@@ -218,7 +217,7 @@ def _open(data: bytes) -> ImageFile:
         heif.options.DECODE_THREADS = 1
         file: ImageFile = heif.HeifImageFile(io.BytesIO(data))
         return file
-    if is_arithmetic(data):
+    if find_unread_kind(data) == ARITHMETIC_JPEG:
         raise _make_unsupported(ARITHMETIC_JPEG)
     if excess := find_excess(data):
         raise PhotoError(Reason.DAMAGED, f"the file has {excess}")

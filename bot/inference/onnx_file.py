@@ -7,10 +7,11 @@ https://protobuf.dev/programming-guides/encoding the encoding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from mmap import mmap
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
 
 from bot.inference.contract import ModelError
 
@@ -80,6 +81,17 @@ def inspect(data: bytes) -> OnnxFacts:
             if wire == BYTES and number in PARTS[kind]:
                 waiting.append((PARTS[kind][number], first, last))
     return OnnxFacts(nodes, loops)
+
+
+def holds_any(model: Path, names: Iterable[bytes]) -> bool:
+    """Whether one of these stands anywhere in a model file's bytes. False if there is no such file."""
+    try:
+        if not model.is_file():  # a FIFO would wait for its writer
+            return False
+        with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            return any(data.find(name) >= 0 for name in names)
+    except (OSError, ValueError):  # the latter for an empty file
+        return False
 
 
 def read_metadata_names(data: bytes | mmap) -> set[bytes]:

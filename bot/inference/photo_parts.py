@@ -22,6 +22,8 @@ before for each, which makes a minute of many small ones."""
 SOI, EOI, SOS, APP1 = b"\xd8", b"\xd9", b"\xda", b"\xe1"
 """JPEG's markers for its start, its end, a scan and metadata (ITU T.81, table B.1)."""
 EXIF = b"Exif\0\0"
+LENGTHLESS = frozenset({SOI, b"\xc8", *(bytes([kind]) for kind in range(0xF0, 0xFE))})
+"""Markers that readers take for one without a segment: the start, and those kept for extensions."""
 FRAMES = frozenset(bytes([kind]) for kind in range(0xC0, 0xD0)) - {b"\xc4", b"\xc8", b"\xcc"}
 """JPEG's markers for the list of the components, one for each way of coding."""
 LOSSLESS = FRAMES - {b"\xc0", b"\xc1", b"\xc2", b"\xc9", b"\xca"} | {b"\xf7"}
@@ -66,12 +68,6 @@ def find_excess(data: bytes) -> str | None:
         if number > MAX_PARTS:
             return f"more than {MAX_PARTS:,} parts"
     return None
-
-
-def is_arithmetic(data: bytes) -> bool:
-    """Whether a JPEG is coded in one of the ways of ARITHMETIC: its first frame says it, before any scan."""
-    kinds = islice(_walk_jpeg(data), MAX_PARTS)
-    return data.startswith(b"\xff\xd8") and next((kind for kind in kinds if kind in FRAMES), None) in ARITHMETIC
 
 
 def has_signature(data: bytes) -> bool:
@@ -138,13 +134,16 @@ def _walk_costs(data: bytes) -> Iterator[bytes]:
 
 def _walk_segments(data: bytes) -> Iterator[tuple[bytes, int]]:
     """Each marker's second byte, and where its segment is, up to the file's end. A camera may put a video behind it."""
-    at = 2
+    at, is_framed = 2, False
     while found := MARKER.search(data, at):
         kind, at = found[1], found.end()
+        is_framed = is_framed or kind in FRAMES or kind in LOSSLESS
+        if kind == EOI and not is_framed:  # of tables alone: readers go on to the next picture
+            continue
         yield kind, at
         if kind == EOI:
             return
-        if kind != SOI:
+        if kind not in LENGTHLESS:
             at += max(2, int.from_bytes(data[at : at + 2], "big"))
 
 

@@ -91,12 +91,13 @@ def _find_unlike(before: dict[str, Any], now: dict[str, Any], title: str, worklo
     stated = [next(row for row in run["rows"] if row["title"] == title).get("preprocessing") for run in (before, now)]
     if stated[0] != stated[1]:
         return "the preprocessing is another one"
-    sizes = [
-        next((work.get("mean_bytes") for work in run.get("workloads", ()) if work.get("name") == workload), None)
-        for run in (before, now)
+    photos: list[dict[str, Any]] = [
+        next((work for work in run.get("workloads", ()) if work.get("name") == workload), {}) for run in (before, now)
     ]
-    known = [size for size in sizes if _is_number(size)]
-    return "the photos are others" if len(known) < 2 or max(known) > ALIKE * min(known) else None
+    digests = {work["digest"] for work in photos if work.get("digest")}
+    sizes = [work["mean_bytes"] for work in photos if _is_number(work.get("mean_bytes"))]
+    is_other = len(digests) > 1 or len(sizes) < 2 or max(sizes) > ALIKE * min(sizes)
+    return "the photos are others" if is_other else None
 
 
 def _get(values: Any, *names: str) -> Any:

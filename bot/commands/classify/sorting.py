@@ -102,7 +102,7 @@ def _shorten(stem: str, end: str) -> str:
 def _copy(photo: Path, data: bytes, folder: Path) -> None:
     """Under its own name; where another photo has it, as `name-2.jpg`. The same photo again is not copied again.
 
-    What is killed half way leaves a hidden file at most.
+    What is killed half way leaves a hidden file at most, or an empty one, whose place is taken the next time.
     """
     part = folder / f".{secrets.token_hex(8)}.part"
     suffix = photo.suffix if len(os.fsencode(photo.suffix)) <= MAX_SUFFIX else ""
@@ -124,7 +124,11 @@ def _copy(photo: Path, data: bytes, folder: Path) -> None:
                 except FileExistsError:  # since now
                     continue
                 return
-            if copy.is_file() and copy.stat().st_size == len(data) and copy.read_bytes() == data:
+            size = copy.stat().st_size if copy.is_file() else -1
+            if size == 0:  # of a process that was killed where there are no links: see `name_whole`
+                part.replace(copy)
+                return
+            if size == len(data) and copy.read_bytes() == data:
                 return
     finally:
         part.unlink(missing_ok=True)

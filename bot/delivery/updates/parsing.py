@@ -38,10 +38,16 @@ MAX_NUMBER = 2**53
 RICH = "rich_message"
 """Formatted text, of which the bot reads nothing. aiogram tries each of 25 types for each part within a part: six
 levels of bold take minutes, and Telegram lets anybody write sixteen."""
-MAX_PARTS = 20_000
-"""Objects, lists, texts and numbers of an update. A message with all that Telegram allows in it has some thousands."""
-MAX_CUTS, FINE_CUTS = 40, 20
-"""Parts that are cut out of one update before it is passed over, and those before they are whole fields."""
+MAX_PARTS, MAX_DEPTH = 10_000, 16
+"""Objects, lists, texts and numbers of an update, and how deep they lie in one another. A message with all that
+Telegram allows in it has some thousands, six deep."""
+MAX_CUTS, FINE_CUTS, FEW_ERRORS = 40, 20, 100
+"""Parts that are cut out of one update, and those before they are whole fields. Where there are more errors than these
+the fields are cut at once: pydantic takes a second to write down some thousands."""
+CORE = ("message_id", "date", "chat", "from", "sender_chat", "message_thread_id", "is_topic_message", "media_group_id")
+"""What a message is answered by, beside its picture."""
+CORE_BYTES = 50_000
+"""Of one field of those, as JSON: a picture in all its sizes has a few thousand."""
 HIDDEN = {"type": "hidden_user", "date": 0, "sender_user_name": ""}
 """Takes the place of a `forward_origin` that cannot be parsed: the message stays a forwarded one."""
 NAME = re.compile(r"[a-z_]{1,40}")
@@ -60,9 +66,9 @@ def parse(raw: object, bot: Bot, metrics: Metrics) -> Incoming | None:
     counted = kind if kind in KINDS else UNKNOWN
     try:
         raw = _replace_surrogates(raw)
-        if _empty_rich_text(raw) > MAX_PARTS:
-            _report(metrics, counted, f"an update of more than {MAX_PARTS:,} parts")
-            return Incoming(number, counted, None)
+        if _empty_rich_text(raw):
+            _report(metrics, counted, f"an update of more than {MAX_PARTS:,} parts, or {MAX_DEPTH} deep,")
+            return _repair(number, counted, raw, bot, only_core=True)
         update = Update.model_validate(raw, context={"bot": bot})
     except ValidationError as error:
         _report(metrics, counted, f"an update that cannot be parsed ({_name_fields(error)})")
@@ -95,19 +101,22 @@ def _replace_surrogates(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
-def _empty_rich_text(raw: dict[str, Any]) -> int:
-    """That there was some can still be seen. Returns of how many parts the rest is."""
-    parts, waiting = 0, [raw]
+def _empty_rich_text(raw: dict[str, Any]) -> bool:
+    """That there was some can still be seen. Returns whether the rest is more than any message has."""
+    parts, waiting = 0, [(raw, 1)]
+    is_too_deep = False
     while waiting:
-        node: Any = waiting.pop()
+        node: Any
+        node, depth = waiting.pop()
         parts += 1
+        is_too_deep = is_too_deep or depth > MAX_DEPTH
         if isinstance(node, dict):
             if node.get(RICH):
                 node[RICH] = {"blocks": []}
-            waiting += node.values()
+            waiting += ((value, depth + 1) for value in node.values())
         elif isinstance(node, list):
-            waiting += node
-    return parts
+            waiting += ((value, depth + 1) for value in node)
+    return is_too_deep or parts > MAX_PARTS
 
 
 def _report(metrics: Metrics, kind: str, what: str) -> None:
@@ -129,27 +138,45 @@ def _has_event(update: Update) -> bool:
         return False
 
 
-def _repair(number: int, kind: str, raw: dict[str, Any], bot: Bot) -> Incoming:
-    """Cut out what fails, one part at a time, until the rest can be parsed or nothing is left."""
+def _repair(number: int, kind: str, raw: dict[str, Any], bot: Bot, *, only_core: bool = False) -> Incoming:
+    """Cut out what fails until the rest can be parsed. If that is too much, only a message's CORE and picture stay."""
     try:
-        rest = copy.deepcopy(raw) | {"update_id": number}
-        for done in range(MAX_CUTS):
-            try:
-                update = Update.model_validate(rest, context={"bot": bot})
-            except ValidationError as error:
-                first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-                _cut(rest, first["loc"], whole_field=done >= FINE_CUTS)
-                continue
-            if not _has_event(update):
-                break
-            if kind not in MESSAGES:
-                return Incoming(number, kind, update)
+        rest = {} if only_core else copy.deepcopy(raw) | {"update_id": number}
+        update = None if only_core else _parse_without_faults(rest, bot)
+        if update is None and kind in MESSAGES and isinstance(raw[kind], dict):
+            rest = {"update_id": number, kind: _pick_core(raw[kind])}
+            update = _parse_without_faults(rest, bot)
+        if update and kind not in MESSAGES:
+            return Incoming(number, kind, update)
+        if update:
             lost = _has_picture(raw[kind]) and not _has_picture(rest[kind])
             is_said = bool(raw[kind].keys() & SPOKEN.union(HIDDEN_PICTURES, PICTURES))  # and no news of Telegram's own
             return Incoming(number, kind, update, is_cut=is_said, lost_picture=lost)
     except Exception as error:  # a stranger's input ends here
         log.warning("an update could not be repaired: %s", type(error).__name__)
     return Incoming(number, kind, None)
+
+
+def _parse_without_faults(rest: dict[str, Any], bot: Bot) -> Update | None:
+    """What can be parsed of `rest`, from which the faults are taken out. None: nothing is left, or there are many."""
+    for done in range(MAX_CUTS):
+        try:
+            update = Update.model_validate(rest, context={"bot": bot})
+        except ValidationError as error:
+            is_coarse = done >= FINE_CUTS or error.error_count() > FEW_ERRORS
+            first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+            try:
+                _cut(rest, first["loc"], whole_field=is_coarse)
+            except LookupError:
+                return None
+            continue
+        return update if _has_event(update) else None
+    return None
+
+
+def _pick_core(message: dict[str, Any]) -> dict[str, Any]:
+    core = {name: message[name] for name in (*CORE, *PICTURES) if name in message}
+    return {name: copy.deepcopy(value) for name, value in core.items() if len(json.dumps(value)) <= CORE_BYTES}
 
 
 def _has_picture(message: object) -> bool:

@@ -194,7 +194,8 @@ def test_what_is_unlike_is_not_compared(tmp_path: Path, run_bot: RunBot) -> None
     photos = {name: tmp_path / name / "photos" for name in ("small", "large")}
     for size, folder in zip(((64, 64), (640, 640)), photos.values(), strict=True):
         folder.mkdir(parents=True)
-        (folder / "a.bmp").write_bytes(encode(draw("red", size), "BMP"))
+        picture = encode(draw("red", size), "BMP")
+        (folder / "a.bmp").write_bytes(picture + bytes(1_300_000 - len(picture)))  # as large as the other
     old = tmp_path / "old.json"
     options = ("--model", str(model), "--size", "32")
     assert run_bot(*SHORT, *options, "--images", str(photos["small"]), "--json", str(old)).returncode == 0
@@ -244,6 +245,17 @@ def test_results_go_over_no_other_file_and_are_lost_to_no_screen(tmp_path: Path,
         assert (done.returncode, done.stdout) == (2, "")
         assert "is named twice" in done.stderr
     assert model.read_bytes() == before
+    beside = write_graph(tmp_path / "beside.onnx", ["batch", 3, 24, 24], weights_beside=True)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(encode(draw("red"), "PNG"))
+    read = [tmp_path / "beside.onnx.data", tmp_path / "photos" / "a.png"]
+    held = [file.read_bytes() for file in read]
+    for file, why in zip(read, ("may hold weights", "is in the folder of --images"), strict=True):
+        options = ("--model", str(beside), "--images", str(tmp_path / "photos"), "--csv", str(file))
+        done = run_bot(*SHORT, *options)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert why in done.stderr
+    assert [file.read_bytes() for file in read] == held
     command = [
         BOT_PYTHON,
         "-m",

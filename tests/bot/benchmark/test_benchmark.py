@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import signal
@@ -18,6 +19,7 @@ from bot.benchmark.engines import PixelClassifier, Tensor
 from bot.benchmark.machine import read_processor
 from bot.benchmark.measure import measure_throughput
 from bot.benchmark.statistics import quantiles, ratio, student, wilson
+from bot.whole_files import write_whole
 from tests.support.bot_process import BOT_PYTHON, RunBot, environment
 from tests.support.models import write_color_model
 from tests.support.paths import ROOT
@@ -256,6 +258,33 @@ def test_a_worker_whose_starter_was_killed_ends_too(color_model: Path, tmp_path:
     while (stat := Path(f"/proc/{found[0]}/stat")).exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < deadline, "a worker lives on"
         time.sleep(0.1)
+
+
+def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is mounted by itself can only be written in its place."""
+    file, write = tmp_path / "old.json", Path.write_bytes
+    file.write_text("of an earlier run")
+    file.chmod(0o600)
+
+    def fill(self: Path, data: bytes) -> int:
+        if self == file and data != b"of an earlier run":
+            write(self, data[:5])
+            raise OSError(errno.ENOSPC, "full")
+        return write(self, data)
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise OSError(errno.EBUSY, "busy")
+
+    with monkeypatch.context() as patches:
+        patches.setattr(Path, "write_bytes", fill)
+        patches.setattr(Path, "replace", refuse)
+        with pytest.raises(OSError, match="full"):
+            write_whole(file, b"of this run")
+    assert file.read_text() == "of an earlier run"
+    write_whole(file, b"of this run")
+    assert file.read_text() == "of this run"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
 
 
 def test_sigterm_leaves_no_drawn_photos(color_model: Path, tmp_path: Path) -> None:

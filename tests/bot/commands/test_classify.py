@@ -178,7 +178,8 @@ def test_what_stands_under_a_copys_name_stays_as_it_is(tmp_path: Path, run_bot: 
     source, out = tmp_path / "in", tmp_path / "out"
     (out / "red").mkdir(parents=True)
     source.mkdir()
-    for name in ("link", "pipe", "other", "long" * 62):
+    (out / "red" / "empty.png").touch()  # what a kill may leave where there are no links
+    for name in ("link", "pipe", "other", "empty", "long" * 62):
         (source / f"{name}.png").write_bytes(encode(draw("red"), "PNG"))
     (out / "red" / "link.png").symlink_to("nowhere")
     os.mkfifo(out / "red" / "pipe.png")
@@ -187,8 +188,9 @@ def test_what_stands_under_a_copys_name_stays_as_it_is(tmp_path: Path, run_bot: 
     (source / "copies").symlink_to(out)
     for _ in range(2):
         done = run_bot("classify", "--sort-into", str(out), str(source), MODEL_PATH=str(color_model))
-        assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 4)
-    assert len(list((out / "red").iterdir())) == 8
+        assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 5)
+    assert len(list((out / "red").iterdir())) == 9
+    assert (out / "red" / "empty.png").read_bytes() == (source / "empty.png").read_bytes()
     assert not (out / "nowhere").exists()
     assert (out / "red" / "other.png").read_text() == "another"
     assert (out / "red" / "other-2.png").read_bytes() == (source / "other.png").read_bytes()

@@ -261,5 +261,21 @@ def test_blocks_of_exif_without_end_are_refused() -> None:
     plain = encode(draw("red"))
     block = b"\xff\xe1\0\x10Exif\0\0" + bytes(8)
     assert read(plain[:2] + 300 * block + plain[2:]).size == read(plain).size
-    with pytest.raises(PhotoError, match="more than 400 blocks of EXIF"):
-        read(plain[:2] + 60_000 * block + plain[2:])
+    many = plain[:2] + 60_000 * block + plain[2:]
+    hidden = plain[:2] + 60 * (b"\xff\xf0" + 1000 * block) + plain[2:]  # as its length a reader takes none
+    for data in (many, hidden, b"\xff\xd8\xff\xd9" + many):
+        with pytest.raises(PhotoError, match="more than 400 blocks of EXIF"):
+            read(data)
+
+
+@pytest.mark.parametrize("head", [b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\0\xff\xd9", b"\xff\xd8\xff\xc8\xff\xd9"])
+def test_an_end_before_the_picture_hides_nothing_of_it(head: bytes) -> None:
+    """Readers take what comes before for tables, and go on."""
+    plain = encode(draw("red"))
+    with pytest.raises(PhotoError, match="a JPEG of arithmetic coding"):
+        read(head + plain.replace(b"\xff\xc0", b"\xff\xca"))
+    scan = plain[plain.index(b"\xff\xda") : -2]
+    with pytest.raises(PhotoError, match="more than 40 scans"):
+        read(head + plain[:-2] + 50 * scan + plain[-2:])
+    with pytest.raises(PhotoError):
+        read(head + plain[: len(plain) // 2])

@@ -283,6 +283,9 @@ BROKEN_ADDRESSES = [
     "http://two words.org",
     "https://example.org/\udcff",
     "https://example.org/\x7f",
+    "https://example.org/%zz",
+    "https://example.org/a/../b",
+    "https://example.org/.?x",
 ]
 
 
