@@ -44,6 +44,8 @@ class TrainedOn:
     """Markdown about the photos' origin and licence, by the person who trained."""
     weights: str = ""
     """Source and licence of the weights that the training started from."""
+    kept: str = ""
+    """Which net it is, of `recipe.KEEPS`; empty: the file is of a version that did not say."""
     learned: str = ""
     """The photos that it learned from: `list_photos` of their files."""
     held_out: str = ""

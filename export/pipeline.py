@@ -25,7 +25,6 @@ from export.metadata import FileMetrics, Int8Loss, TrainedOn, describe_file, wri
 from export.training_run import CHECKED_PHOTOS, ExportError, TrainingRun, load
 from training.data.photos import draw_evenly
 from training.evaluation.answers import Answers, read_logits
-from training.evaluation.calibration import choose_unsure, fit_temperature
 from training.evaluation.evaluate import judge
 from training.fitting.learner import compute_logits
 from training.report.figures import PREPROCESS
@@ -84,7 +83,7 @@ def export(order: Order) -> FileMetrics:
     candidate = build(run, checks)
     if order.int8:
         candidate = quantise(candidate, run, checks)
-    rule = choose_rule(candidate, run)
+    rule = run.limits.rule
     metrics = measure(candidate, run, rule)
     write(candidate.graph, describe(run, rule, trained_on, metrics), order.out)
     return metrics
@@ -102,7 +101,7 @@ def gather_checks(run: TrainingRun, more: Path | None) -> Checks:
 
 def build(run: TrainingRun, checks: Checks) -> Candidate:
     """The float32 graph, asked about the checked photos. Raises ExportError if it differs from the learner."""
-    temperature = choose_temperature(run, checks)
+    temperature = run.limits.temperature
     candidate = _ask(build_graph(run.learner, temperature), temperature, run, checks)
     expected = read_logits(checks.logits, len(run.labels), temperature)
     agreement = parity.compare(expected, candidate.answers, checks.names, run.labels)
@@ -132,22 +131,6 @@ def quantise(full: Candidate, run: TrainingRun, checks: Checks) -> Candidate:
         print(f"int8 evidence: {apart:.1%} away from float32's, the same strongest cell on {peaks:.1%}")
     loss = Int8Loss(float(before.mean()), agreement.labels, agreement.difference, apart, peaks)
     return replace(candidate, int8=loss)
-
-
-def choose_temperature(run: TrainingRun, checks: Checks) -> float:
-    """By answers to photos that the net had never seen: of left-out collections, of folds, or held out."""
-    if run.limits:
-        return run.limits.temperature
-    if not run.held_out:
-        return run.metrics.evaluation.calibration.temperature
-    return fit_temperature(checks.logits[: len(run.held_out), : len(run.labels)], run.targets)
-
-
-def choose_rule(candidate: Candidate, run: TrainingRun) -> Unsure:
-    """The limits of "not sure", by the same answers as the temperature."""
-    if run.limits:
-        return run.limits.rule
-    return choose_unsure(candidate.answers[: len(run.held_out)]) if run.held_out else run.metrics.rule
 
 
 def measure(candidate: Candidate, run: TrainingRun, rule: Unsure) -> FileMetrics:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bot.errors import LabelgramError
 from export.metadata import TrainedOn, list_photos
 from training.data.photos import DataError, LabelledPhoto, draw_evenly
+from training.evaluation.calibration import Limits
 from training.evaluation.left_out import LeftOut
 from training.fitting.batches.dataloaders import get_labels
 from training.recipe import name_weights
@@ -68,9 +69,11 @@ class TrainingRun(Run):
         return np.array([self.labels.index(photo.label) for photo in self.checked], np.int64)
 
     @property
-    def limits(self) -> LeftOut | None:
-        """The left-out collections whose temperature and limits of "not sure" are this net's too."""
-        return self.left_out if self.left_out and self.left_out.transfers(self.facts.recipe) else None
+    def limits(self) -> Limits:
+        """By answers to photos that no net had seen: of left-out collections where they tell, else the report's."""
+        if self.left_out and self.left_out.transfers(self.facts.recipe):
+            return Limits(self.left_out.temperature, self.left_out.rule)
+        return self.metrics.limits
 
     def describe(self, about: str = "", weights: str = "") -> TrainedOn:
         """What the file is to say of it; the texts are for people, in Markdown."""
@@ -82,6 +85,7 @@ class TrainingRun(Run):
             recipe=name_weights(self.facts.recipe),
             breakdown=self.facts.breakdown,
             about=about,
+            kept=self.facts.kept,
             weights=weights or WEIGHTS.get(self.recipe.weights, Path(self.recipe.weights).name),
             learned=list_photos(photo.path.read_bytes() for photo in self.learned),
             held_out=list_photos(photo.path.read_bytes() for photo in self.held_out),

@@ -162,8 +162,8 @@ def _describe(photos: PhotoSet) -> None:
     if not any(held_out.values()):
         print("so few are all trained on; in folds, each is judged by a net that has not seen it")
     print(
-        f"{photos.near_duplicates} photos are near-duplicates of another, by {photos.grouped_by}; "
-        "this split parts none of them.\n"
+        f"{photos.near_duplicates} photos share a group with others, by {photos.grouped_by}; "
+        "this split parts no group.\n"
         f"A naive random split would have tested on {photos.naive_twins} of {photos.naive_held_out} held-out photos "
-        f"({photos.naive_twins / photos.naive_held_out:.0%}) whose near-duplicate it had trained on."
+        f"({photos.naive_twins / photos.naive_held_out:.0%}) of whose group it had trained on others."
     )

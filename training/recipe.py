@@ -7,7 +7,7 @@ import math
 import shlex
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -155,14 +155,15 @@ def parse_number(kind: Callable[[str], float], least: float, below: float = floa
     return number
 
 
-def write_command(name: str, recipe: Mapping[str, Any], data: str | None, leave_out: str | None = None) -> str:
-    """The command that trains by a recipe as `metrics.json` holds it: what differs from the defaults."""
+def write_command(name: str, recipe: Mapping[str, Any], data: str | None, **others: str | None) -> str:
+    """The command that trains by a recipe as a file holds it: what differs from the defaults, and always the size,
+    whose default is the computer's. `others` are further options of the command; None: not given.
+    """
     words = ["python", "-m", "training", "--data", data or "DIR", "--out", f"artifacts/{name}"]
-    words += ["--leave-out", leave_out] if leave_out else []
-    default = Recipe()
-    given = {field: tuple(value) if isinstance(value, list) else value for field, value in recipe.items()}
-    words += write_options({field: value for field, value in given.items() if value != getattr(default, field, None)})
-    return shlex.join(words)
+    words += write_options({option: value for option, value in others.items() if value})
+    default, given = asdict(Recipe()), asdict(read_fields(recipe))
+    differs = {field: value for field, value in given.items() if value != default[field] or field == "size"}
+    return shlex.join(words + write_options(differs))
 
 
 def write_options(recipe: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from fastai.learner import Learner, load_learner
 from bot.inference.contract import Unsure
 from training.data.photos import DataError, LabelledPhoto
 from training.data.split import read_split
+from training.evaluation.calibration import Limits
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.out_of_distribution import ScoreComparison
 from training.evaluation.subgroups import NO_MORE, Breakdown
@@ -54,6 +55,10 @@ class RunFacts:
     breakdown: Breakdown = NO_MORE
     left_out: str | None = None
     """The folder, or COLUMN=VALUE, whose photos are the held-out ones."""
+    relabel: str | None = None
+    """The file of corrected labels."""
+    class_folder: str | None = None
+    """What was told of the folders that name classes; None: nothing."""
     kept: str = TUNED
     """Which net it is, of `recipe.KEEPS`."""
     strange: dict[str, float] = field(default_factory=dict)
@@ -78,9 +83,13 @@ class Metrics:
     run: RunFacts
     evaluation: Evaluation
     rule: Unsure
-    """The limits of "not sure" that the judged photos' answers give."""
+    """The limits of "not sure" that answers to photos which the net had not seen give."""
     scores: ScoreComparison | None
     """None: trained without pictures of something else."""
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.evaluation.calibration.temperature, self.rule)
 
 
 @dataclass(frozen=True)

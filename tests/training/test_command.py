@@ -14,6 +14,7 @@ import pytest
 import torch
 import torchvision
 from fastai.learner import Learner
+from numpy.typing import NDArray
 from PIL import Image
 
 from bot.inference.contract import Preprocess
@@ -25,12 +26,15 @@ from training import command
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.data.split import assign_folds
+from training.evaluation.calibration import Limits, set_limits
 from training.fitting import fit, steps
 from training.fitting.batches.dataloaders import decode_pictures, make_dataloaders, make_training_loaders
 from training.fitting.callbacks import ExponentialMovingAverage
 from training.fitting.fit import Fit, fit_layers
 from training.fitting.learner import build_learner, train
 from training.recipe import Recipe
+from training.report import command as report
+from training.report import write
 from training.runs import load_run, read_metrics
 
 PICTURES = ("training-photos.png", "confusion-matrix.png", "worst-mistakes.png", "losses.png")
@@ -68,7 +72,7 @@ def test_it_says_what_it_skips_and_what_a_naive_split_would_have_leaked(trained:
     output = (trained / "output").read_text()
     assert "note.jpg: not a photo" in output
     assert "loose.jpg: it lies in no class folder" in output
-    assert "30 photos are near-duplicates of another, by perceptual hash; this split parts none of them." in output
+    assert "30 photos share a group with others, by perceptual hash; this split parts no group." in output
     assert "A naive random split would have tested on" in output
 
 
@@ -155,6 +159,30 @@ def test_few_photos_are_judged_in_folds_and_all_of_them_are_learned_from(
     if trained.kept == "linear":  # its logits come from features, half of them rounded otherwise in bfloat16
         assert trained.unseen is not None
         assert np.corrcoef(trained.unseen.ravel(), logits.ravel())[0, 1] > 0.99
+
+
+def test_a_handful_that_is_held_out_does_not_say_how_sure_answers_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Photos in train/ and valid/ are judged as they are parted; the limits come from all, each by its fold's net."""
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
+    for side, each in (("train", 8), ("valid", 3)):
+        draw_photos(tmp_path / "photos" / side, classes=2, each=each, twins=0)
+    told: list[int] = []
+
+    def note(logits: NDArray[np.float32], targets: NDArray[np.int64], classes: int) -> Limits:
+        told.append(len(targets))
+        return set_limits(logits, targets, classes)
+
+    monkeypatch.setattr(write, "set_limits", note)
+    options = ["--weights", str(tmp_path / "weights.pth"), "--epochs", "0", "--outsiders", "none"]
+    assert command.main(["--data", str(tmp_path / "photos"), "--out", str(tmp_path / "pets"), *options]) == 0
+    metrics = read_metrics(tmp_path / "pets-report")
+    photos = sum(sum(side.values()) for side in metrics.run.photos.values())
+    assert told == [photos]
+    assert metrics.evaluation.scores.right.photos == sum(metrics.run.photos["valid"].values()) < photos
+    assert report.main([str(tmp_path / "pets.pkl")]) == 0
+    assert read_metrics(tmp_path / "pets-report").limits == metrics.limits, "a report that is made again keeps them"
 
 
 def test_labels_are_judged_by_nets_of_all_layers_where_that_is_asked_for(

@@ -85,7 +85,8 @@ def describe(
 ) -> Iterator[str]:
     """What a person should know before the training, a line each.
 
-    `alike` are pairs of photos of different labels that look alike, `others` the number of other files by their ending.
+    `alike` has each photo that looks like one of another label, with that one. `others` is the number of other files by
+    their ending.
     """
     collections = sorted({photo.collection or "." for photo in photos})
     if len(collections) > 1:
@@ -105,9 +106,10 @@ def describe(
     yield from _describe_same_names({photo.label for photo in photos})
     yield from _describe_sizes(Counter(photo.label for photo in photos))
     if alike:
-        pairs = [f"{_name(folder, one)} and {_name(folder, other)}" for one, other in alike[:SHOWN]]
+        pairs = list(dict.fromkeys(tuple(sorted(pair)) for pair in alike))[:SHOWN]
+        named = [" and ".join(_name(folder, path) for path in pair) for pair in pairs]
         yield (
-            f"{len(alike)} photos look like one of another class, such as {'; '.join(pairs)}. "
+            f"{len(alike)} photos look like one of another class, such as {'; '.join(named)}. "
             "Is one of their labels wrong?"
         )
 

@@ -87,6 +87,8 @@ def load_photos(
         naive_twins=twins,
         naive_held_out=naive_held_out,
         split_by=split_by,
+        relabel=relabel,
+        class_folder=class_folder,
         notes=tuple(describe(folder, photos, alike, others, len(left_alone))),
     )
 

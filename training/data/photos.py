@@ -54,6 +54,10 @@ class PhotoSet:
     """Photos that the naive random split holds out in all."""
     split_by: str = "groups"
     """What decides which photos are held out: `groups`, `folders` (train/ and valid/), or `leaving out NAME`."""
+    relabel: Path | None = None
+    """The file of corrected labels."""
+    class_folder: str = "auto"
+    """What was told of the folders that name classes: see `class_folders.read_folders`."""
     notes: tuple[str, ...] = ()
     """What a person should know of the photos before the training."""
 

@@ -40,9 +40,10 @@ def assign_folds(photos: Sequence[LabelledPhoto], seed: int, most: int = FOLDS) 
     groups = [photo.group for photo in photos]
     count = min(most, *count_groups(photos).values())
     if count < 2:
-        few = ", ".join(label for label, number in count_groups(photos).items() if number < 2)
+        few = [label for label, number in count_groups(photos).items() if number < 2]
         raise DataError(
-            f"class {few} cannot be split: all its photos are one group of near-duplicates. Add photos that differ."
+            f"class {', '.join(few)} cannot be split: all photos of {'it' if len(few) == 1 else 'each'} are one group "
+            "of near-duplicates. Add photos that differ."
         )
     for attempt in range(SEEDS):
         splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed + attempt)

@@ -12,14 +12,14 @@ from scipy.special import log_softmax, softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
 from bot.inference.contract import Unsure
-from training.evaluation.answers import Answers
+from training.evaluation.answers import Answers, read_logits
 
 BINS = 15
 """Bins of equal width, as in "On Calibration of Modern Neural Networks" (Guo et al. 2017)."""
 DRAWS = 1000
 """Of right and wrong answers, to tell what chance does to the calibration error."""
 BOUNDS = 0.2, 10.0
-"""Of the temperature. A net that is right on every photo would drive it to 0, and call all answers certain."""
+"""Of the temperature: a net that is right on thousands of photos would still drive it towards 0."""
 UNCERTAIN, STRANGE = 0.004, 0.016
 """Shares of the photos that get no label: the least certain, and the least like photos of the classes."""
 THRESHOLD_AT_MOST = 0.9
@@ -42,15 +42,20 @@ class Bin:
 
 
 def fit_temperature(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
-    """The divisor of the logits with the least cross-entropy (Guo et al. 2017).
+    """The divisor of the logits with the least cross-entropy (Guo et al. 2017) to targets of less than 1 (Platt 1999).
+
+    Ten right answers of ten do not say that the next is right. By Laplace's rule of succession the right class of n
+    photos has a probability of (n + 1) / (n + 2), and the others share the rest.
 
     `logits` is float32 `[photos, classes]`, `targets` the right class numbers `[photos]`.
     """
-    rows = np.arange(len(targets))
+    photos, classes = logits.shape
+    truth = np.full((photos, classes), 1 / (photos + 2) / max(classes - 1, 1))
+    truth[np.arange(photos), targets] = (photos + 1) / (photos + 2)
 
     def cross_entropy(log_temperature: float) -> float:
         scaled = logits.astype(np.float64) / np.exp(log_temperature)
-        return float(-log_softmax(scaled, axis=1)[rows, targets].mean())
+        return float(-(truth * log_softmax(scaled, axis=1)).sum(axis=1).mean())
 
     low, high = np.log(BOUNDS)
     return float(np.exp(minimize_scalar(cross_entropy, bounds=(low, high), method="bounded").x))
@@ -124,6 +129,21 @@ def chance_of_error(bins: Sequence[Bin]) -> float:
     right = np.random.default_rng(0).binomial(photos, confidence, (DRAWS, len(bins)))  # [draws, bins]
     errors = np.abs(right - photos * confidence).sum(axis=1) / photos.sum()
     return float(np.quantile(errors, 0.95))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How sure a net's answers are, and which of them name nothing."""
+
+    temperature: float
+    """Divides the logits."""
+    rule: Unsure
+
+
+def set_limits(logits: NDArray[np.float32], targets: NDArray[np.int64], classes: int) -> Limits:
+    """By answers to photos that the net had not seen: float32 `[photos, outputs]`, their class numbers `[photos]`."""
+    temperature = fit_temperature(logits[:, :classes], targets)
+    return Limits(temperature, choose_unsure(read_logits(logits, classes, temperature)))
 
 
 def choose_unsure(answers: Answers, uncertain: float = UNCERTAIN, strange: float = STRANGE) -> Unsure:

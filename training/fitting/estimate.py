@@ -24,6 +24,8 @@ BACKWARD = 3
 at 224 forward alone."""
 REPORTED = 4
 """Forward passes for each photo that a report judges: as it is, its copies, pictures of something else."""
+COMPARED = 1000
+"""Photos learned from, at most, that a report of held-out ones looks at too, to compare scores for something else."""
 
 
 def estimate(  # noqa: PLR0913, PLR0917
@@ -39,11 +41,14 @@ def estimate(  # noqa: PLR0913, PLR0917
     forward = time_forward(body)
     judged = photos if folds is not None else photos / 5
     report = REPORTED * judged * forward
+    if folds is None:
+        report += (judged + min(COMPARED, photos - judged)) * forward
     lines = [f"{photos} photos and {pictures - photos} pictures of something else. On this computer it will take:"]
     linear = recipe.weights != "none"
     if linear:
-        seconds = count_views(pictures) * forward + (report if folds is not None else 0)
-        written = ", with its report" if folds is not None else ""
+        is_reported = folds is not None or recipe.last_layer_alone
+        seconds = count_views(pictures) * forward + (report if is_reported else 0)
+        written = ", with its report" if is_reported else ""
         lines.append(f"- the last layer{written}: {_round(seconds)}")
     if not recipe.last_layer_alone:
         passes = photos * recipe.epochs * recipe.soup * BACKWARD * (recipe.size / SIZE) ** 2

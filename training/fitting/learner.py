@@ -30,7 +30,7 @@ from training.fitting.distributed import Share, alone
 from training.fitting.estimate import estimate
 from training.fitting.linear import compute_features
 from training.fitting.steps import Steps, Trained
-from training.recipe import LINEAR, MEAN, Recipe
+from training.recipe import AUTO, LINEAR, MEAN, Recipe
 
 
 def train(  # noqa: PLR0913, PLR0917
@@ -66,7 +66,10 @@ def train(  # noqa: PLR0913, PLR0917
     kinds = find_training_kinds(recipe)
     learner = build_learner(photos, recipe, folder, list_vocab(photos, kinds))
     pictures = decode_pictures(photos, recipe, kinds, folder)
-    sources = leave_source_out(photos) is not None
+    one_process = num_distrib() <= 1
+    sources = one_process and leave_source_out(photos) is not None
+    if not one_process and recipe.keep == AUTO and recipe.epochs and recipe.weights != "none":
+        print("all layers are kept without asking: only a training in one process chooses what is kept")
     for line in estimate(learner.model[0], recipe, len(photos), len(pictures.targets), folds, sources, check_labels):
         print(line)
     run = Steps(learner, recipe, pictures, folder, share, check_labels)

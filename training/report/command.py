@@ -14,13 +14,14 @@ from pathlib import Path
 
 from bot.inference.names import show_path
 from training.data.photos import DataError
+from training.evaluation.calibration import Limits
 from training.evaluation.left_out import read_runs, write_run
 from training.evaluation.subgroups import NO_MORE, Breakdown
 from training.fitting.batches.dataloaders import get_labels
 from training.options import add_breakdown
 from training.report.page import PAGE_FILE
 from training.report.write import write_report
-from training.runs import load_run
+from training.runs import load_run, read_metrics
 
 
 def main(arguments: list[str]) -> int:
@@ -48,11 +49,20 @@ def _run(pickle: Path, data: Path | None, left_out: Sequence[Path], breakdown: B
     adopt_left_out(left_out, run.report, get_labels(run.learner.dls))
     print(f"measuring on {sum(photo.held_out for photo in run.photos)} held-out photos")
     facts = replace(run.facts, data=run.folder.as_posix(), breakdown=breakdown)
-    evaluation = write_report(run.learner, run.photos, facts, run.report).metrics.evaluation
+    limits = _find_limits(run.report)
+    evaluation = write_report(run.learner, run.photos, facts, run.report, limits=limits).metrics.evaluation
     print(
         f"accuracy {evaluation.scores.right.share:.2%}, on neutral copies {evaluation.neutral.right.share:.2%}\n"
         f"wrote {run.report}/, to be read in {run.report / PAGE_FILE}"
     )
+
+
+def _find_limits(report: Path) -> Limits | None:
+    """Those that the training set, by photos that may be more than those held out. None: of another version."""
+    try:
+        return read_metrics(report).limits
+    except ValueError:
+        return None
 
 
 def adopt_left_out(reports: Sequence[Path], report: Path, labels: Sequence[str]) -> None:

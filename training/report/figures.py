@@ -14,7 +14,7 @@ from bot.inference.contract import SIZE, Preprocess
 from bot.inference.decoding import decode
 from training.data.photos import DataError, LabelledPhoto
 from training.evaluation.answers import PART, AskLogits, ask_net, read_logits
-from training.evaluation.calibration import choose_unsure, fit_temperature
+from training.evaluation.calibration import Limits
 from training.evaluation.evaluate import FOLDS, HELD_OUT, JudgedModel, evaluate, judge
 from training.evaluation.evidence import Location, compute_cells, find_boxes, find_pairs, measure_location
 from training.evaluation.left_out import LeftOut, LeftOutRun, make_run, measure_left_out, read_runs
@@ -29,11 +29,12 @@ PREPROCESS = Preprocess(size=SIZE, resize=256)
 """What fastai's RandomResizedCrop(224) does to a validation photo; the bot decodes to the same pixels."""
 
 
-def measure(
+def measure(  # noqa: PLR0913, PLR0917
     learner: Learner,
     photos: Sequence[LabelledPhoto],
     logits: NDArray[np.float32],
     facts: RunFacts,
+    limits: Limits,
     folds: AskLogits | None = None,
 ) -> Metrics:
     """The figures; `logits` are of the judged photos, float32 `[judged, outputs]`."""
@@ -46,13 +47,12 @@ def measure(
         facts.breakdown,
     )
     judged = replace(judged, unseen=_draw_unseen(recipe))
-    temperature = fit_temperature(logits[:, : len(labels)], judged.find_targets(labels))
-    answers = read_logits(logits, len(labels), temperature)
+    answers = read_logits(logits, len(labels), limits.temperature)
     model = JudgedModel(
-        ask=ask_net(folds or ask_learner(learner), len(labels), temperature),
+        ask=ask_net(folds or ask_learner(learner), len(labels), limits.temperature),
         labels=labels,
-        rule=choose_unsure(answers),
-        temperature=temperature,
+        rule=limits.rule,
+        temperature=limits.temperature,
         judged_by=FOLDS if folds else HELD_OUT,
     )
     return Metrics(

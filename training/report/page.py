@@ -80,7 +80,9 @@ def make_page(
         titles=[title for title in TITLES if left_out or title != "Collections left out"],
         trained_on=sum(run.photos["train"].values()),
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        command=write_command(name, run.recipe, run.data, run.left_out),
+        command=write_command(
+            name, run.recipe, run.data, leave_out=run.left_out, relabel=run.relabel, class_folder=run.class_folder
+        ),
         most_rows=MOST_ROWS,
         min_group=MIN_GROUP,
         recall_head=[f"recall {label}" for label in list_few(list(evaluation.scores.precision))],

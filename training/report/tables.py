@@ -64,9 +64,9 @@ def list_split(run: RunFacts) -> Rows:
     share = split.naive_twins / split.naive_held_out if split.naive_held_out else 0.0
     leak = f"{split.naive_twins:,} of {split.naive_held_out:,} held-out photos ({show_percent(share)})"
     return [
-        ("held out", f"{sum(run.photos['valid'].values()):,} photos, near-duplicates always together"),
-        ("near-duplicates found by", split.grouped_by),
-        ("photos with a near-duplicate", split.near_duplicates),
+        ("held out", f"{sum(run.photos['valid'].values()):,} photos, groups always together"),
+        ("near-duplicates and others of a group, by", split.grouped_by),
+        ("photos that share a group", split.near_duplicates),
         ("a naive random split would leak", leak),
         ("files skipped as unreadable or unplaced", run.skipped),
     ]

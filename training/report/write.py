@@ -19,17 +19,20 @@ from numpy.typing import NDArray
 
 from training.data.photos import LabelledPhoto, PhotoSet
 from training.evaluation.answers import AskLogits, read_logits
+from training.evaluation.calibration import Limits, set_limits
 from training.evaluation.examples import Answer, find_suspects, give_answers
 from training.evaluation.left_out import LeftOut, read_runs, write_run
 from training.evaluation.subgroups import Breakdown, read_columns
 from training.fitting.batches.dataloaders import draw_views, get_labels
 from training.fitting.steps import Trained
-from training.recipe import Recipe, read_fields
+from training.recipe import LINEAR, Recipe, read_fields
 from training.report.figures import ask_learner, compute_all, describe_left_out, find_left_out, measure
 from training.report.page import PAGE_FILE, Suspect, make_page
 from training.report.plots import draw_thumbnail, write_pictures, write_views
 from training.runs import Metrics, RunFacts, SplitFacts, write_metrics
 
+HANDFUL = 100
+"""Held-out photos below which they are too few to say how sure the answers may be."""
 SUSPECTS_FILE = "suspects.csv"
 SHOWN_SUSPECTS = 12
 VIEWS = 16
@@ -51,6 +54,8 @@ def describe_run(trained: Trained, photos: PhotoSet, recipe: Recipe, data: Path,
         data=data.as_posix(),
         breakdown=breakdown,
         left_out=photos.split_by.partition("leaving out ")[2] or None,
+        relabel=photos.relabel.as_posix() if photos.relabel else None,
+        class_folder=None if photos.class_folder == "auto" else photos.class_folder,
         kept=trained.kept,
         strange=trained.strange,
     )
@@ -72,12 +77,14 @@ def write_report(  # noqa: PLR0913, PLR0917
     folder: Path,
     folds: AskLogits | None = None,
     unseen: NDArray[np.float32] | None = None,
+    limits: Limits | None = None,
 ) -> Written:
     """Measure the net and write the whole report into `folder`.
 
     `folds` gives each photo's logits by a net that it was left out of; without it the held-out photos are judged.
     `unseen`, float32 `[photos, outputs]`, are the photos' logits by those nets, if they are known; without `folds`
-    such logits for the list of suspicious labels alone.
+    such logits for the list of suspicious labels, and for limits where few photos are held out. `limits` are those of
+    an earlier report; None: they are set here.
     Raises DataError for a column that is not there, and for left-out runs that cannot be used.
     """
     data = Path(facts.data)
@@ -86,7 +93,11 @@ def write_report(  # noqa: PLR0913, PLR0917
     read_runs(folder, labels)  # so is one of other classes
     judged = [photo for photo in photos if folds or photo.held_out]
     logits = unseen if folds and unseen is not None else compute_all(folds or ask_learner(learner), judged)
-    metrics = measure(learner, photos, logits, facts, folds)
+    if limits is None:
+        is_handful = len(judged) < HANDFUL and facts.kept == LINEAR and not facts.left_out  # `unseen` is of such nets
+        told, by = (photos, unseen) if is_handful and unseen is not None else (judged, logits)
+        limits = set_limits(by, np.array([labels.index(photo.label) for photo in told], np.int64), len(labels))
+    metrics = measure(learner, photos, logits, facts, limits, folds)
     if facts.left_out:
         write_run(describe_left_out(learner, judged, logits, metrics), folder)
     probabilities = read_logits(logits, len(labels), metrics.evaluation.calibration.temperature).probabilities

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torchvision.models import resnet18
 
 from tests.support.datasets import draw_photos
 from tests.support.paths import ROOT
@@ -86,6 +87,15 @@ def test_two_processes_train_one_net_each_on_its_half(photos: Path, tmp_path: Pa
     assert [epoch["size"] for epoch in metrics["history"]] == [64, 64]
     assert (tmp_path / "out.pkl").exists()
     assert not list((tmp_path / "out-report").glob("checkpoint*"))
+
+
+def test_several_processes_say_that_they_choose_nothing(photos: Path, tmp_path: Path) -> None:
+    torch.save(resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
+    options = ("--weights", str(tmp_path / "weights.pth"), "--epochs", "1", "--size", "64", "--outsiders", "none")
+    done = launch("-m", "training", "--data", str(photos), "--out", str(tmp_path / "out"), *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("all layers are kept without asking: only a training in one process chooses") == 1
+    assert json.loads((tmp_path / "out-report" / "metrics.json").read_text())["run"]["kept"] == "tuned"
 
 
 def test_wrong_data_is_told_once(tmp_path: Path) -> None:

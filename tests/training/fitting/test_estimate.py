@@ -25,7 +25,7 @@ WITHOUT = "all layers without one source, to see if they do better"
     [
         (Recipe(), FOLDS, [f"{LAST}, with its report", BETTER]),
         (Recipe(epochs=0), FOLDS, [f"{LAST}, with its report"]),
-        (Recipe(keep="linear"), None, [LAST]),
+        (Recipe(keep="linear"), None, [f"{LAST}, with its report"]),
         (Recipe(), None, [LAST, ALL]),
         (Recipe(weights="none"), None, [ALL]),
     ],

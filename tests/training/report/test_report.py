@@ -7,9 +7,10 @@ import json
 import os
 import shlex
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from export.training_run import load as load_for_export
 from training.data.photos import DataError
 from training.data.split import read_split
 from training.evaluation.left_out import LeftOutRun, PhotoLogits, make_run, read_runs, write_run
-from training.recipe import write_command
+from training.options import parse, read_recipe
+from training.recipe import Recipe, read_fields, write_command
 from training.records import from_json
 from training.report.command import main
 from training.report.figures import find_left_out
@@ -245,9 +247,22 @@ def list_files(folder: Path) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_the_command_holds_what_differs_from_the_defaults() -> None:
-    recipe = {"arch": "resnet18", "epochs": 9, "unseen": ["text", "food"], "teacher": None, "ema": 0.99}
-    command = write_command("my pets", recipe, "my photos")
-    options = ["--epochs", "9", "--unseen", "text,food", "--ema", "0.99"]
-    paths = ["--data", "my photos", "--out", "artifacts/my pets"]
-    assert shlex.split(command) == ["python", "-m", "training", *paths, *options]
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"arch": "resnet18", "epochs": 9, "unseen": ["text", "food"], "teacher": None, "ema": 0.99},  # an old one
+        asdict(Recipe(size=224)),  # the default of a computer with a GPU
+        asdict(Recipe(lr=0.002, soup=2, keep="mean", outsiders="my things", weights="a file.pth")),
+    ],
+)
+def test_the_command_makes_the_recipe_again(recipe: dict[str, Any]) -> None:
+    command = write_command(
+        "my pets", recipe, "my photos", leave_out="a b", relabel="labels of mine.csv", class_folder="first"
+    )
+    assert command.startswith("python -m training ")
+    options = parse(shlex.split(command)[3:])
+    assert read_recipe(options) == read_fields(recipe)
+    assert (options.data, options.out, options.relabel) == tuple(
+        map(Path, ("my photos", "artifacts/my pets", "labels of mine.csv"))
+    )
+    assert (options.leave_out, options.class_folder) == ("a b", "first")
