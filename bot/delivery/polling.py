@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from aiogram import Bot
 from aiogram.exceptions import (
@@ -20,7 +20,7 @@ from bot.delivery.at_least_once import Delivery, ShuttingDown
 from bot.delivery.retries import UNKNOWN
 from bot.delivery.session import RawUpdates
 from bot.delivery.stopping import until
-from bot.delivery.updates.incoming import Incoming
+from bot.delivery.updates.incoming import Entry, Incoming
 from bot.delivery.updates.parsing import find_number, parse
 from bot.delivery.waiting import Policy
 from bot.storage.ledger import LedgerError, RetryLater
@@ -37,7 +37,7 @@ CONFLICT_PAUSE = 5.0
 LIMIT = 100
 """Updates that one request brings (Bot API: at most 100); as many are known at a time."""
 HELD = LIMIT // 2
-"""Updates from the first that is not answered on, above which that one is put down so that the offset can move on."""
+"""Updates from the first that is not answered on, above which those that wait are put down: the offset can move on."""
 
 log = logging.getLogger(__name__)
 
@@ -140,23 +140,33 @@ class _Window:
             self.offset = key[0] + 1
 
     async def put_down_held(self) -> None:
-        """Put down what keeps the offset back for long while HELD updates or more have come behind it."""
-        while len(self._updates) > HELD:
-            incoming, task = next(iter(self._updates.values()))
-            entry = incoming.entry
-            if not task.done() and (entry is None or not entry.slot.is_waiting):
-                return  # it computes or sends, and that does not take long
-            if entry is not None and not entry.settled.done():
-                try:
-                    await self._delivery.put_down(entry)
-                except LedgerError as error:
-                    log.warning("%s", error)
-                    return
-                except Exception:  # nothing that one update raises may end polling
-                    log.exception("an update could not be put down, and is waited for")
-                    return
-            await asyncio.wait([task])
+        """Put down all that wait for others where HELD updates or more are in it, so that the offset moves on.
+
+        Not the first alone: of a chat with many, the next one has its turn then, and would wait a second later.
+        """
+        if len(self._updates) <= HELD:
+            return
+        held = [(entry, task) for entry, task in self._find_entries() if entry.slot.is_waiting and not task.done()]
+        put_down = []
+        for entry, task in held:
+            if entry.settled.done():
+                continue
+            try:
+                await self._delivery.put_down(entry)
+                put_down.append(task)
+            except LedgerError as error:
+                log.warning("%s", error)
+                break
+            except Exception:  # nothing that one update raises may end polling
+                log.exception("an update could not be put down, and is waited for")
+        if put_down:
+            await asyncio.wait(put_down)
             self.move()
+
+    def _find_entries(self) -> Iterator[tuple[Entry, asyncio.Task[bool]]]:
+        for incoming, task in self._updates.values():
+            if incoming.entry is not None:
+                yield incoming.entry, task
 
 
 async def _deliver(delivery: Delivery, incoming: Incoming) -> bool:

@@ -28,8 +28,8 @@ without waiting, and holds nobody else up (Telegram shows a poller 100 updates, 
 """
 
 GROUP = Rate(per_second=15 / 60, burst=20)
-"""Messages taken from all people of a group: as many as Telegram lets the bot answer in a minute, which then takes so
-long. Limits are for floods."""
+"""Messages taken from all people of a group, or of a channel: as many as Telegram lets the bot answer in a minute, which
+then takes so long. Limits are for floods."""
 
 ALBUM = 10
 """Photos that an album has at most (Bot API, sendMediaGroup): each counts as such a part of a message."""
@@ -73,7 +73,8 @@ class ThrottlingMiddleware(BaseMiddleware):
         kind = "sender" if message else "presser"
         is_part = message is not None and message.media_group_id is not None
         age = _find_age(message) if message else 0.0
-        if await self._has_place(f"{kind}:{name}", SENDER, is_part, age) and (
+        is_channel = chat is not None and chat.type == ChatType.CHANNEL  # whose posts have no sender
+        if (is_channel or await self._has_place(f"{kind}:{name}", SENDER, is_part, age)) and (
             chat is None
             or chat.type == ChatType.PRIVATE
             or await self._has_place(f"group:{self._pseudonymise(str(chat.id))}", GROUP, is_part, age)
@@ -183,8 +184,7 @@ def install_middlewares(
     answered = (dispatcher.message, dispatcher.edited_message, dispatcher.callback_query)
     for observer in (*answered, dispatcher.channel_post):
         observer.outer_middleware(language)
-    if throttling:
-        for observer in answered:
+        if throttling:
             observer.middleware(throttling)
     if explanations:
         dispatcher.callback_query.middleware(explanations)

@@ -89,6 +89,19 @@ def test_everybody_else_is_answered_while_chats_are_held_and_downloads_stall(
     assert not telegram.answers().keys() & (held | stalled)
 
 
+def test_a_pile_of_one_chats_photos_holds_up_nobody(telegram: Telegram, start_bot: StartBot) -> None:
+    """Telegram shows a hundred updates, and lets the bot answer a chat once a second: others came behind them all."""
+    telegram.enforce_limits = True
+    photo = {"photo": telegram.files.keep_photo(draw("red"))}
+    now = int(time.time())
+    pile = {telegram.send(photo | {"date": now - 2 * age}, user=1) for age in range(150, 0, -1)}
+    others = {telegram.send_photo(draw("blue"), user=user) for user in range(300, 306)}
+    start_bot()
+    telegram.wait_until(lambda: telegram.answers().keys() >= others)
+    assert len(telegram.answers().keys() & pile) < 50
+    assert set(telegram.replies.values()) == {1}
+
+
 def test_nothing_that_was_put_down_is_lost_in_a_kill(telegram: Telegram, start: StartBot, tmp_path: Path) -> None:
     stalled = stall(telegram, *range(200, 206))
     process = start()

@@ -110,6 +110,16 @@ def test_channel_posts_are_answered_where_it_is_switched_on(telegram: Telegram, 
     telegram.wait_until(lambda: post in telegram.answers())
 
 
+def test_a_flood_of_channel_posts_is_taken_as_a_groups_is(telegram: Telegram, start_bot: StartBot) -> None:
+    """Whoever has a channel can put a bot into it, and post what the bot could answer in a quarter of an hour."""
+    start_bot(CHANNEL_POSTS="on")
+    posts = {telegram.post({"photo": telegram.files.keep_photo(draw("red"))}) for _ in range(60)}
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    refused = [number for number, said in telegram.answers().items() if said == text("bot", "slow-down")]
+    assert len(refused) == 1
+    assert len(posts & telegram.answers().keys()) < 40
+
+
 def test_why_sends_the_photo_back_with_the_area_coloured(telegram: Telegram, start_bot: StartBot) -> None:
     picture = draw_corner("green", (640, 640))
     message = telegram.send_photo(picture)
