@@ -28,7 +28,7 @@ without waiting, and holds nobody else up (Telegram shows a poller 100 updates, 
 """
 
 GROUP = Rate(per_second=15 / 60, burst=20)
-"""Messages taken from all people of a group, or of a channel: as many as Telegram lets the bot answer in a minute, which
+"""Messages taken from all people of a group, or of a channel: as many as Telegram lets the bot answer in a minute. That
 then takes so long. Limits are for floods."""
 
 ALBUM = 10
