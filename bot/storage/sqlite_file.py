@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 class StateFolderError(LabelgramError):
-    """The folder of the bot's state cannot be used, and waiting does not help."""
+    """The folder of the bot's state cannot be used, and waiting does not help. Only the start finds that."""
 
 
 class SqliteFile:
@@ -58,10 +58,19 @@ class SqliteFile:
 
     async def open(self) -> None:
         """Raises StateFolderError if the file cannot be used at all, LedgerError if it cannot be used now."""
-        await self.run(lambda database: None)
+        await self._run_on_thread(lambda database: None)
 
     async def run(self, work: Work[T]) -> T:
-        """The result of `work`, done on the file's thread. Raises LedgerError; StateFolderError at the opening."""
+        """The result of `work`, done on the file's thread. Raises LedgerError.
+
+        Where the folder has become useless, photos wait: a dying disk may be replaced.
+        """
+        try:
+            return await self._run_on_thread(work)
+        except StateFolderError as error:
+            raise LedgerError(str(error)) from error
+
+    async def _run_on_thread(self, work: Work[T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
         except (sqlite3.Error, OSError) as error:

@@ -40,8 +40,21 @@ def lock_database(process: subprocess.Popen[str], state: Path, name: str = "ledg
         yield
 
 
+@contextmanager
+def wreck_folder(process: subprocess.Popen[str], state: Path) -> Iterator[None]:
+    """A memory card dies: its files are noise, and nothing can be made in the folder."""
+    for file in state.glob("*.sqlite*"):
+        with file.open("r+b") as content:
+            content.write(b"noise" * (file.stat().st_size // 5))
+    state.rename(state.with_name("gone"))
+    state.touch()
+    yield
+    state.unlink()
+    state.with_name("gone").rename(state)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a running process's limits can be changed on Linux alone")
-@pytest.mark.parametrize("trouble", [fill_disk, lock_database])
+@pytest.mark.parametrize("trouble", [fill_disk, lock_database, wreck_folder])
 def test_what_comes_while_the_state_cannot_be_written_is_answered_afterwards(
     telegram: Telegram, start_bot: StartBot, tmp_path: Path, free_port: int, trouble: object
 ) -> None:
