@@ -17,6 +17,7 @@ from aiohttp import ClientError, ClientTimeout
 
 from bot.app import WRONG_TOKEN, make_bot, make_session, open_state
 from bot.donations.backends import open_store
+from bot.donations.donations import Donations
 from bot.donations.store import StoreError
 from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
@@ -27,6 +28,7 @@ from bot.redaction import hide_secrets
 from bot.settings import Settings, SettingsError
 from bot.startup.cgroups import find_memory
 from bot.storage.ledger import LedgerError
+from bot.storage.pseudonyms import Pseudonymiser
 from bot.telegram.media.budget import MemoryBudget
 from bot.telegram.media.download import fetch
 from bot.texts.catalogues import TextsError
@@ -123,8 +125,13 @@ async def _look_at_donations(settings: Settings) -> AsyncIterator[Finding]:
         store = open_store(settings.donations)
         if store:
             await store.check()
+            state = await open_state(settings)
+            try:
+                await Donations(store, state.key_values, Pseudonymiser(settings.token or "none")).check_key()
+            finally:
+                await state.close()
             yield Finding(True, "donations", f"can be written to and deleted from {store.where}")
-    except (StoreError, SettingsError) as error:
+    except (StoreError, SettingsError, LedgerError) as error:
         yield Finding(False, "donations", str(error))
 
 

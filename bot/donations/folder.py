@@ -6,12 +6,12 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from bot.donations.store import PROBE, StoreError
+from bot.donations.store import PART, PROBE, StoreError
 from bot.errors import describe_os_error
 from bot.whole_files import name_whole
 
@@ -39,6 +39,9 @@ class Folder:
 
         await _run(work)
 
+    async def read(self, name: str) -> bytes | None:
+        return await _run(lambda: _read(self._folder / name))
+
     async def create(self, name: str, data: bytes) -> bytes:
         return await _run(lambda: _create(self._folder / name, data))
 
@@ -48,34 +51,44 @@ class Folder:
 
 
 def _write(file: Path, data: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_bytes(data)
-    part.replace(file)
+    with _written_beside(file, data) as part:
+        part.replace(file)
+
+
+def _read(file: Path) -> bytes | None:
+    """It is empty for a moment where the file system has no links: see `name_whole`."""
+    content = b""
+    for _ in range(READS):
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:
+            return None
+        if content:
+            break
+        time.sleep(PAUSE)
+    return content
 
 
 def _create(file: Path, data: bytes) -> bytes:
-    part = file.with_name(f"{file.name}.{uuid.uuid4().hex}.part")
     if not file.exists():
-        _write_part(part, data)
-        try:
-            with suppress(FileExistsError):  # another process was first
-                name_whole(part, file)
-        finally:
-            part.unlink(missing_ok=True)
-    for _ in range(READS):
-        if content := file.read_bytes():
-            return content
-        time.sleep(PAUSE)
-    raise OSError(0, "is empty: delete it", str(file))
+        with _written_beside(file, data) as part, suppress(FileExistsError):  # another process was first
+            name_whole(part, file)
+    return _read(file) or b""
 
 
-def _write_part(part: Path, data: bytes) -> None:
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+@contextmanager
+def _written_beside(file: Path, data: bytes) -> Iterator[Path]:
+    """A file that begins with the name of `file`; whatever comes, it is gone afterwards."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.stem}.{uuid.uuid4().hex}{PART}")
+    try:
+        with part.open("wb") as content:
+            content.write(data)
+            content.flush()
+            os.fsync(content.fileno())
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
 
 
 async def _run(work: Callable[[], T]) -> T:

@@ -73,11 +73,16 @@ class Bucket:
             for name in names:
                 await self._request(client, "DELETE", self._prefix + name)
 
+    async def read(self, name: str) -> bytes | None:
+        key = self._prefix + name
+        async with self._connect() as client:
+            return await self._request(client, "GET", key) if await self._has(client, key) else None
+
     async def create(self, name: str, data: bytes) -> bytes:
         """By a conditional PUT. A server that knows none keeps the last one: it is read back afterwards."""
         key = self._prefix + name
         async with self._connect() as client:
-            if key not in [listed async for listed in self._list(client, key)]:
+            if not await self._has(client, key):
                 try:
                     await self._put(client, key, data, {"If-None-Match": "*"})
                 except _RefusedError as refusal:
@@ -92,10 +97,10 @@ class Bucket:
         async with self._connect() as client:
             await self._put(client, key, b"")
             try:
-                listed = [name async for name in self._list(client, key)]
+                is_listed = await self._has(client, key)
             finally:
                 await self._request(client, "DELETE", key)
-        if key not in listed:
+        if not is_listed:
             raise StoreError(f"{self.where} does not list what was written")
 
     @asynccontextmanager
@@ -106,6 +111,10 @@ class Bucket:
     async def _put(self, client: S3Client, key: str, data: bytes, headers: Mapping[str, str] = {}) -> None:
         digest = hashlib.sha256(data).hexdigest()
         await self._request(client, "PUT", key, data=data, content_sha256=digest, headers=headers)
+
+    async def _has(self, client: S3Client, key: str) -> bool:
+        """By a listing: to ask for what is not there is refused as a bucket that is not there."""
+        return key in [listed async for listed in self._list(client, key)]
 
     async def _list(self, client: S3Client, prefix: str) -> AsyncIterator[str]:
         """Keys that begin with `prefix`. The library's own listing passes over what some servers say otherwise."""

@@ -9,6 +9,9 @@ from bot.errors import LabelgramError
 PROBE = "labelgram-doctor"
 """Name of the file by which a store is checked: outside of the classes, so that none is made for it."""
 
+PART = ".part"
+"""What the names of files end with that are not whole: their process was killed in mid-write."""
+
 
 class StoreError(LabelgramError):
     """Donated photos cannot be written, deleted or listed; the message says why."""
@@ -24,10 +27,13 @@ class Store(Protocol):
         """Keep a file; one of the same name is replaced."""
 
     async def list_photos(self) -> list[str]:
-        """The names of all photos, `class/file`."""
+        """The names of all photos, `class/file`; also of what ends with PART."""
 
     async def delete(self, names: list[str]) -> None:
         """Delete files; those that are not there count as deleted."""
+
+    async def read(self, name: str) -> bytes | None:
+        """What a file holds, None if it is not there."""
 
     async def create(self, name: str, data: bytes) -> bytes:
         """Write a file that is not there yet; returns what it holds. Of processes that do so at once one wins."""

@@ -59,6 +59,15 @@ def test_what_is_missing_is_named_with_what_to_do(
     assert TOKEN not in done.stdout + done.stderr
 
 
+def test_a_damaged_key_of_the_givers_is_told(run_bot: RunBot, color_model: Path, tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "labelgram-key").write_text("x" * 10)
+    settings = {"MODEL_PATH": str(color_model), "TELEGRAM_API_SERVER": "http://127.0.0.1:1"}
+    done = run_bot("doctor", STATE_DIR=str(tmp_path / "state"), DONATIONS_DIR=str(given), **settings)
+    assert f"BAD  donations: labelgram-key in {given} is damaged: put it back from a copy" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("command", "folder"),
     [(("doctor",), "."), (("doctor",), "/"), ((), "./"), (("preview",), "."), (("classify", "-"), ".")],

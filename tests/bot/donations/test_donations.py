@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,61 @@ def test_what_earlier_versions_kept_under_the_tokens_names_is_deleted(tmp_path: 
     assert asyncio.run(go()) == 2
     assert find_photos(tmp_path) == ["red"]
     assert others.exists()
+
+
+def test_photos_that_have_lost_their_key_get_no_other(tmp_path: Path) -> None:
+    """Under another key nobody's earlier photos would be found by /forget."""
+    values = MemoryKeyValues()
+
+    def donations() -> Donations:
+        return Donations(Folder(tmp_path), values, Pseudonymiser("123:token"))
+
+    async def go() -> None:
+        await donations().keep(ADA, await agree(donations()), "red", PHOTO)
+        (tmp_path / KEY).rename(tmp_path / "elsewhere")
+        with pytest.raises(StoreError, match=f"{KEY} in .* is missing"):
+            await donations().keep(ADA, await agree(donations()), "green", PHOTO)
+        with pytest.raises(StoreError, match=f"{KEY} in .* is missing"):
+            await donations().forget(ADA)
+        (tmp_path / "elsewhere").rename(tmp_path / KEY)
+        assert await donations().forget(ADA) == 1
+        (tmp_path / KEY).unlink()
+        (tmp_path / "red" / "holiday.jpg").touch()
+        assert await donations().keep(ADA, await agree(donations()), "red", PHOTO) is Outcome.KEPT
+
+    asyncio.run(go())
+
+
+def test_a_full_disk_leaves_no_part_of_a_photo(tmp_path: Path) -> None:
+    donations = Donations(Folder(tmp_path), MemoryKeyValues(), Pseudonymiser("123:token"))
+    large = replace(PHOTO, content=PHOTO.content * 1000)
+
+    async def go() -> None:
+        consent = await agree(donations)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        try:
+            with pytest.raises(StoreError):
+                await donations.keep(ADA, consent, "red", large)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    asyncio.run(go())
+    assert find_photos(tmp_path) == []
+
+
+def test_a_part_that_a_killed_process_has_left_is_deleted_and_not_counted(tmp_path: Path) -> None:
+    donations = Donations(Folder(tmp_path), MemoryKeyValues(), Pseudonymiser("123:token"))
+
+    async def go() -> None:
+        await donations.keep(ADA, await agree(donations), "red", PHOTO)
+        (photo,) = tmp_path.glob("red/*")
+        photo.with_name(f"{photo.stem[:17]}fedcba9876543210.0123.part").write_bytes(b"half")
+        assert await donations.count() == 1
+        assert await donations.forget(ADA) == 1
+
+    asyncio.run(go())
+    assert find_photos(tmp_path) == []
 
 
 def test_a_consent_that_another_replica_takes_back_meanwhile_leaves_no_photo(tmp_path: Path) -> None:

@@ -145,6 +145,24 @@ def test_photos_are_kept_only_with_consent_and_deleted_when_it_is_taken_back(
     assert kept(folder) == []
 
 
+def test_photos_of_a_folder_that_was_emptied_meanwhile_are_found_by_the_next_process(
+    telegram: Telegram, start_bot: StartBot, folder: Path, tmp_path: Path
+) -> None:
+    """The key of the givers' names goes with the photos that are taken away to train with."""
+    process = start_bot(DONATIONS_DIR=str(folder))
+    agree(telegram)
+    assert press(telegram, send(telegram, draw("red")), "right") == text("verdict", "kept")
+    (tmp_path / "train").mkdir()
+    for file in folder.iterdir():
+        file.rename(tmp_path / "train" / file.name)
+    assert press(telegram, send(telegram, draw("green")), "right") == text("verdict", "kept")
+    kill(process)
+    start_bot(DONATIONS_DIR=str(folder))
+    telegram.send_text("/forget")
+    telegram.wait_until(lambda: "deleted 1" in telegram.texts()[-1])
+    assert kept(folder) == []
+
+
 def test_a_photo_that_was_kept_by_one_label_is_moved_to_another(
     telegram: Telegram, start_bot: StartBot, folder: Path
 ) -> None:
