@@ -47,6 +47,8 @@ TOKEN = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]+")
 REQUEST_SECONDS = 20.0
 PROFILE_SECONDS = 1.0
 """Seconds until menu and profile are filled, in forty requests: photos that are waiting come first."""
+TIDIED_EVERY = 300.0
+"""Seconds between two looks for what has outlived its time."""
 BACKGROUND_THREADS = 4
 """For what would keep the event loop waiting: three photos are looked at, a name is looked up. Each takes 200 kB."""
 
@@ -67,7 +69,8 @@ async def run(settings: Settings, classifier: Classifier, replies: Replies) -> N
         stack.push_async_callback(state.close)
         app = await _build(stack, settings, classifier, replies, state)
         await _serve_monitoring(stack, app)
-        for work in (_settle(app.delivery), _greet(app), app.backlog.resume(app.delivery.deliver)):
+        resuming = app.backlog.resume(app.delivery.deliver)
+        for work in (_settle(app.delivery), _greet(app), resuming, _tidy(state)):
             stack.callback(asyncio.create_task(work).cancel)
         try:
             await (_listen(app, stack, stopped) if settings.webhook_url else _poll(app, stopped))
@@ -181,6 +184,18 @@ async def _is_token_known(key_values: KeyValueStore, pseudonymise: Pseudonymiser
         return await key_values.get("token") == pseudonymise("token")
     except LedgerError:
         return True
+
+
+async def _tidy(state: State) -> None:
+    """Delete what has outlived the time for which /privacy says that it is kept."""
+    pause = REST
+    while True:
+        await asyncio.sleep(pause)
+        pause = TIDIED_EVERY
+        try:
+            await state.tidy()
+        except LedgerError as error:
+            log.warning("%s", error)
 
 
 async def _settle(delivery: Delivery) -> None:

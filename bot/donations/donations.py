@@ -41,7 +41,7 @@ class Donations:
 
     The pseudonyms hang on a key of their own, which is made once and lies beside the photos: it lives as long as they
     do, and bots that share a store, replicas or one with a new token, know each other's givers. It is read each time:
-    whoever takes the photos away takes it along.
+    who takes the photos away takes it along.
     """
 
     def __init__(self, store: Store | None, key_values: KeyValueStore, pseudonymise: Pseudonymiser) -> None:
@@ -122,7 +122,7 @@ class Donations:
         return key
 
     async def _find_key(self, names: list[str]) -> Pseudonymiser | None:
-        """None if there is none yet. Raises StoreError if the photos `names` have lost it, or it is damaged.
+        """None before the first photo. Raises StoreError if the photos `names` have lost it, or it is damaged.
 
         `names` are listed before: another process makes the key before its first photo.
         """

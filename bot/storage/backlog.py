@@ -39,6 +39,6 @@ class BacklogStore(Protocol):
     async def delete(self, key: str) -> None: ...
 
     async def forget(self, person: str, until: float) -> list[str]:
-        """Delete a person's that came `until` then (seconds since the epoch); returns their keys."""
+        """Delete a person's that came `until` then (seconds since the epoch), without a trace; returns their keys."""
 
     async def count(self) -> int: ...

@@ -17,7 +17,8 @@ class KeyValueStore(Protocol):
     async def set(self, name: str, value: str, life: float | None = None) -> None:
         """Keep `value`, for `life` seconds or until it is deleted."""
 
-    async def delete(self, name: str) -> None: ...
+    async def delete(self, name: str) -> None:
+        """Without a trace."""
 
     async def add(self, *names: str) -> None:
         """Count one more of each, in one transaction. The counts are kept until they are deleted."""

@@ -47,11 +47,14 @@ def open_redis(url: str, bot: int) -> State:
         raise ValueError("an option that Redis' client does not know") from error
     ledger = RedisLedger(redis)
 
+    async def tidy() -> None:
+        """Redis does so by itself."""
+
     async def close() -> None:
         await ledger.close()
         await redis.aclose()
 
-    return State(ledger, RedisKeyValues(redis, bot), RedisRateLimiter(redis), RedisBacklog(redis, bot), close)
+    return State(ledger, RedisKeyValues(redis, bot), RedisRateLimiter(redis), RedisBacklog(redis, bot), tidy, close)
 
 
 class RedisKeyValues:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from bot.storage.backlog import PutDownUpdate
-from bot.storage.ledger import KEPT, Claim
+from bot.storage.ledger import KEPT, Claim, LedgerError
 from bot.storage.memory import MemoryRateLimiter
 from bot.storage.sqlite_file import SqliteFile, now
 from bot.storage.state import State
@@ -21,21 +21,23 @@ LEDGER = (
     "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, failures INTEGER, at INTEGER) WITHOUT ROWID",
     "INSERT OR IGNORE INTO updates SELECT key, max(failures, 0), failures < 0, at FROM outcomes",
     "DROP TABLE outcomes",
-    f"DELETE FROM updates WHERE at < strftime('%s', 'now') - {KEPT}",
     "SELECT key, person, bot, content, since, due, attempts FROM backlog LIMIT 0",
 )
-NOTES = (
-    "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT, until REAL) WITHOUT ROWID",
-    "DELETE FROM notes WHERE until < strftime('%s', 'now')",
-)
-CLEANED_EVERY = 10_000
-"""Updates after which old ones are deleted."""
+NOTES = ("CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT, until REAL) WITHOUT ROWID",)
+PUT_DOWN = 25 * 3600
+"""Seconds after which an update that was put down is deleted, if its own bot has not done so after a day."""
 
 
 async def open_sqlite(folder: Path, bot: int) -> State:
     """The state of the bot with that number. Raises StateFolderError, LedgerError."""
     ledger = SqliteFile(folder, "ledger", LEDGER)
     notes = SqliteFile(folder, "notes", NOTES)  # as earlier versions named it
+
+    async def tidy() -> None:
+        await ledger.run(_delete_old_updates)
+        await ledger.wipe()
+        await notes.run(lambda database: database.execute("DELETE FROM notes WHERE until < ?", (now(),)))
+        await notes.wipe()
 
     async def close() -> None:
         await ledger.close()
@@ -48,8 +50,13 @@ async def open_sqlite(folder: Path, bot: int) -> State:
         await close()
         raise
     return State(
-        SqliteLedger(ledger), SqliteKeyValues(notes, bot), MemoryRateLimiter(), SqliteBacklog(ledger, bot), close
+        SqliteLedger(ledger), SqliteKeyValues(notes, bot), MemoryRateLimiter(), SqliteBacklog(ledger, bot), tidy, close
     )
+
+
+def _delete_old_updates(database: sqlite3.Connection) -> None:
+    database.execute("DELETE FROM updates WHERE at < ?", (now() - KEPT,))
+    database.execute("DELETE FROM backlog WHERE since < ?", (now() - PUT_DOWN,))
 
 
 class SqliteLedger:
@@ -57,7 +64,6 @@ class SqliteLedger:
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
-        self._claimed = 0
 
     async def claim(self, key: str) -> Claim:
         def read(database: sqlite3.Connection) -> Claim:
@@ -65,9 +71,6 @@ class SqliteLedger:
             if not database.execute(insert, (key, now())).rowcount:
                 row = database.execute("SELECT failures, answered FROM updates WHERE key = ?", (key,)).fetchone()
                 return Claim(row[0], bool(row[1]), is_known=True)
-            self._claimed += 1
-            if self._claimed % CLEANED_EVERY == 0:
-                database.execute("DELETE FROM updates WHERE at < ?", (now() - KEPT,))
             return Claim()
 
         return await self._file.run(read)
@@ -115,6 +118,7 @@ class SqliteKeyValues:
     async def delete(self, name: str) -> None:
         statement = "DELETE FROM notes WHERE name IN (?, ?)"
         await self._file.run(lambda database: database.execute(statement, (self._prefix(name), name)))
+        await self._file.wipe()
 
     async def add(self, *names: str) -> None:
         statement = (
@@ -152,6 +156,8 @@ class SqliteBacklog:
     def __init__(self, file: SqliteFile, bot: int) -> None:
         self._file = file
         self._bot = bot
+        self._has_traces = True
+        """Something was deleted since the file was written again, perhaps by an earlier process."""
 
     async def put(self, update: PutDownUpdate) -> None:
         row = (update.key, update.person, self._bot, update.update, update.since, update.due, update.attempts)
@@ -172,6 +178,7 @@ class SqliteBacklog:
         return [PutDownUpdate(*row) for row in rows]
 
     async def delete(self, key: str) -> None:
+        self._has_traces = True
         await self._file.run(lambda database: database.execute("DELETE FROM backlog WHERE key = ?", (key,)))
 
     async def forget(self, person: str, until: float) -> list[str]:
@@ -181,7 +188,15 @@ class SqliteBacklog:
             database.executemany("DELETE FROM backlog WHERE key = ?", rows)
             return [row[0] for row in rows]
 
-        return await self._file.run(delete)
+        keys = await self._file.run(delete)
+        if keys or self._has_traces:
+            self._has_traces = False
+            try:
+                await self._file.wipe_thoroughly()
+            except LedgerError:
+                self._has_traces = True
+                raise
+        return keys
 
     async def count(self) -> int:
         query = "SELECT count(*) FROM backlog WHERE bot = ?"

@@ -76,6 +76,22 @@ class SqliteFile:
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"the bot's state in {self.path.parent} cannot be kept now: {error}") from error
 
+    async def wipe(self) -> None:
+        """Take what was deleted off the disk. Raises LedgerError.
+
+        SQLite overwrites it in the file, but keeps it in the log of changes for as long as it likes.
+        """
+        await self.run(_empty_log)
+
+    async def wipe_thoroughly(self) -> None:
+        """Take copies away too that SQLite leaves where it moves rows: write the file again. Raises LedgerError."""
+
+        def write_again(database: sqlite3.Connection) -> None:
+            database.execute("VACUUM")
+            _empty_log(database)
+
+        await self.run(write_again)
+
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
@@ -116,6 +132,8 @@ class SqliteFile:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA temp_store = MEMORY")  # VACUUM copies the file
             for statement in self._schema:
                 connection.execute(statement)
         except BaseException:
@@ -186,6 +204,10 @@ def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | Non
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+def _empty_log(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def now() -> int:

@@ -19,4 +19,6 @@ class State:
     key_values: KeyValueStore
     rate_limiter: RateLimiter
     backlog: BacklogStore
+    tidy: Callable[[], Awaitable[None]]
+    """Delete what has outlived its time. Raises LedgerError."""
     close: Callable[[], Awaitable[None]]

@@ -28,8 +28,9 @@ from bot.telegram.people import is_own_photo
 from bot.telegram.replying import show_toast
 from bot.texts.replies import Replies, rank
 
-JUDGED = 30 * 24 * 3600.0
-"""Seconds for which it is known by which press an answer was judged."""
+JUDGED = 48 * 3600.0
+"""Seconds for which it is known by which press an answer was judged: a press that crosses it, or comes again, is not
+counted. The buttons are gone by then."""
 TEXTS = {Outcome.KEPT: "kept", Outcome.NO_CONSENT: "thanks", Outcome.FULL: "full"}
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class Feedback:
         assert callback.message
         answer = self.pseudonymise(f"{callback.message.chat.id}:{callback.message.message_id}")
         name = f"judged:{what}:{answer}"
-        press = f"{self.pseudonymise(str(callback.from_user.id))} {callback.id}"
+        press = self.pseudonymise(f"press {callback.id}")
         async with self._claiming:
             first = await self.key_values.get(name)
             if first is None:

@@ -15,8 +15,10 @@ load = loading.load
 def load_hastily(settings: Settings) -> Classifier:
     classifier = load(settings)
 
+    from bot import app
     from bot.delivery import retries
 
+    app.TIDIED_EVERY = 1.0
     retries.BELIEVED_AFTER = 3.0
     retries.AT_THE_START = 3.0
     return classifier

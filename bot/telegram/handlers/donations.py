@@ -13,6 +13,7 @@ from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 from bot.delivery.backlog import Backlog
 from bot.donations.donations import Donations
 from bot.donations.store import StoreError
+from bot.storage.key_values import KeyValueStore
 from bot.telegram.filters import TextCommand
 from bot.telegram.keyboards import make_button, replace_question
 from bot.telegram.people import is_person
@@ -59,14 +60,24 @@ async def take_consent(
 
 
 async def cmd_forget(
-    message: Message, replies: Replies, donations: Donations, backlog: Backlog | None, language: str | None
+    message: Message,
+    replies: Replies,
+    donations: Donations,
+    backlog: Backlog | None,
+    key_values: KeyValueStore,
+    language: str | None,
+    language_key: str,
 ) -> None:
-    """Delete what a person let the bot keep, and what was put down of their photos that wait for an answer."""
+    """Delete what a person let the bot keep, and what was put down of their photos that wait for an answer.
+
+    The language that they chose goes too.
+    """
     if message.from_user is None or not is_person(message):
         await send_answer(message, replies.text("donation", "person", language))
         return
     if backlog:
         await backlog.forget(message.from_user.id)
+    await key_values.delete(language_key)
     try:
         count = await donations.forget(message.from_user.id)
     except StoreError as error:

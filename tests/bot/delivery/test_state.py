@@ -96,6 +96,18 @@ def test_an_answer_is_explained_once_though_that_cannot_be_noted(
     assert len(telegram.sent) == 2  # the answer, and its explanation
 
 
+def test_notes_that_have_outlived_their_time_are_deleted_while_the_bot_runs(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    start_bot(module="tests.support.hasty")
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    with closing(sqlite3.connect(tmp_path / "state" / "notes.sqlite", isolation_level=None)) as database:
+        find = "SELECT count(*) FROM notes WHERE name = 'album:a'"
+        for _ in range(2):
+            database.execute("INSERT INTO notes (name, value, until) VALUES ('album:a', 'short', 1)")
+            telegram.wait_until(lambda: database.execute(find).fetchone() == (0,))
+
+
 def test_a_start_waits_for_a_locked_database(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
     process = start_bot()
     telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
@@ -22,6 +23,7 @@ from bot.storage.redis import open_redis
 from bot.storage.sqlite import open_sqlite
 from bot.storage.sqlite_file import StateFolderError
 from bot.storage.state import State
+from tests.support.paths import read_all
 
 Open = Callable[[], Awaitable[State]]
 BOT = 123456
@@ -134,16 +136,22 @@ def test_a_process_without_file_descriptors_has_no_wrong_folder(tmp_path: Path) 
     asyncio.run(go())
 
 
-def test_what_is_older_than_two_days_is_forgotten_at_the_start(tmp_path: Path) -> None:
+def test_what_has_outlived_its_time_is_deleted_without_a_trace(tmp_path: Path) -> None:
     async def go() -> None:
         state = await open_sqlite(tmp_path, BOT)
-        await state.ledger.finish("old")
-        await state.ledger.finish("new")
-        await state.close()
+        await state.key_values.set("album:long-ago", "of long ago", life=-10)
+        await state.key_values.set("album:now", "of now", life=3600)
+        await state.backlog.put(PutDownUpdate("a", "person", "of long ago", time.time() - 26 * 3600, 0, 1))
+        await state.backlog.put(PutDownUpdate("b", "person", "of now", time.time(), 0, 1))
+        await state.ledger.finish("long ago")
+        await state.ledger.finish("now")
         with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as database:
-            database.execute("UPDATE updates SET at = at - 48 * 3600 - 10 WHERE key = 'old'")
-        state = await open_sqlite(tmp_path, BOT)
-        assert [(await state.ledger.claim(key)).is_answered for key in ("old", "new")] == [False, True]
+            database.execute("UPDATE updates SET at = at - 48 * 3600 - 10 WHERE key = 'long ago'")
+        await state.tidy()
+        kept = read_all(tmp_path)
+        assert b"now" in kept
+        assert b"long" not in kept
+        assert [(await state.ledger.claim(key)).is_answered for key in ("long ago", "now")] == [False, True]
         await state.close()
 
     asyncio.run(go())

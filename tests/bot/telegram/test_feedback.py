@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bot.storage.pseudonyms import Pseudonymiser
 from tests.support.bot_process import StartBot, kill
 from tests.support.chat import MENTION, answer_to, buttons, kinds, press_button, text, toasts
 from tests.support.models import write_color_model
+from tests.support.paths import read_all
 from tests.support.photos import COLORS, draw, encode
 from tests.support.telegram import DOWNLOAD, Refusal, Telegram
 
@@ -452,11 +454,13 @@ def test_forget_deletes_what_was_put_down_of_photos_that_wait(
     settings = {"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "PORT": str(free_port)}
     process = start_bot(**settings)
     telegram.hold_downloads.clear()
-    photo = telegram.send_photo(draw("red"))
+    sizes = telegram.files.keep_photo(draw("red"))
+    photo = telegram.send({"photo": sizes})
     telegram.wait_until(lambda: telegram.unconfirmed == 0)  # it is put down
     if forgets:
         telegram.send_text("/forget")
         telegram.wait_until(lambda: "deleted 0" in "".join(telegram.texts()))
+    assert (str(sizes[-1]["file_id"]).encode() in read_all(tmp_path / "state")) == (not forgets)
     kill(process)
     with closing(sqlite3.connect(tmp_path / "state" / "ledger.sqlite")) as state:
         ((waiting,),) = state.execute("SELECT count(*) FROM backlog")
@@ -466,6 +470,27 @@ def test_forget_deletes_what_was_put_down_of_photos_that_wait(
     another = telegram.send_photo(draw("blue"), user=BOB)
     telegram.wait_until(lambda: another in telegram.answers() and (forgets or photo in telegram.answers()), seconds=60)
     assert not forgets or photo not in telegram.answers()
+
+
+def test_forget_leaves_nothing_of_a_person_on_the_disk(
+    telegram: Telegram, start_bot: StartBot, folder: Path, tmp_path: Path
+) -> None:
+    """Notes of a person have a pseudonym, which the token's owner can tell."""
+    start_bot(DONATIONS_DIR=str(folder))
+    for user in (BOB, ADA):
+        agree(telegram, user)
+        known = set(telegram.messages)
+        telegram.send_text("/language", user=user)
+        telegram.wait_until(lambda known=known: len(telegram.messages) > len(known) + 1)  # type: ignore[misc]
+        telegram.press(max(telegram.messages), "language:en", user=user)
+        telegram.wait_until(lambda: telegram.unconfirmed == 0)
+        press(telegram, send(telegram, draw("red"), chat=user, user=user), "right", user=user)
+    ada, bob = (Pseudonymiser(telegram.token)(str(user)).encode() for user in (ADA, BOB))
+    assert ada in read_all(tmp_path / "state")
+    telegram.send_text("/forget", user=ADA)
+    telegram.wait_until(lambda: "deleted 1" in "".join(telegram.texts()))
+    assert bob in read_all(tmp_path / "state")
+    assert ada not in read_all(tmp_path / "state")
 
 
 def test_forget_counts_for_a_photo_that_is_put_down_and_tried_meanwhile(
