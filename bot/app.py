@@ -231,7 +231,7 @@ async def open_state(settings: Settings) -> State:
         try:
             return await open_sqlite(settings.state_dir, number)
         except StateFolderError as error:
-            raise SettingsError(f"{error}. STATE_DIR names a folder that can be written.") from error
+            raise SettingsError(str(error)) from error
     try:
         from bot.storage.redis import open_redis
     except ImportError as error:

@@ -12,6 +12,7 @@ from bot.storage.memory import MemoryRateLimiter
 from bot.storage.sqlite_file import SqliteFile, now
 from bot.storage.state import State
 
+UPDATES = "updates (key, failures, answered, at)"
 LEDGER = (
     "CREATE TABLE IF NOT EXISTS updates (key TEXT PRIMARY KEY, failures INTEGER, answered INTEGER, at INTEGER)"
     " WITHOUT ROWID",
@@ -19,11 +20,15 @@ LEDGER = (
     " due REAL, attempts INTEGER) WITHOUT ROWID",
     # Versions before this one kept the outcomes in another table, where -1 failures meant an answer.
     "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, failures INTEGER, at INTEGER) WITHOUT ROWID",
-    "INSERT OR IGNORE INTO updates SELECT key, max(failures, 0), failures < 0, at FROM outcomes",
+    f"INSERT OR IGNORE INTO {UPDATES} SELECT key, max(failures, 0), failures < 0, at FROM outcomes",
     "DROP TABLE outcomes",
+    "SELECT key, failures, answered, at FROM updates LIMIT 0",  # another version may have made the tables otherwise
     "SELECT key, person, bot, content, since, due, attempts FROM backlog LIMIT 0",
 )
-NOTES = ("CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT, until REAL) WITHOUT ROWID",)
+NOTES = (
+    "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT, until REAL) WITHOUT ROWID",
+    "SELECT name, value, until FROM notes LIMIT 0",
+)
 PUT_DOWN = 25 * 3600
 """Seconds after which an update that was put down is deleted, if its own bot has not done so after a day."""
 
@@ -67,7 +72,7 @@ class SqliteLedger:
 
     async def claim(self, key: str) -> Claim:
         def read(database: sqlite3.Connection) -> Claim:
-            insert = "INSERT INTO updates VALUES (?, 0, 0, ?) ON CONFLICT DO NOTHING"
+            insert = f"INSERT INTO {UPDATES} VALUES (?, 0, 0, ?) ON CONFLICT DO NOTHING"
             if not database.execute(insert, (key, now())).rowcount:
                 row = database.execute("SELECT failures, answered FROM updates WHERE key = ?", (key,)).fetchone()
                 return Claim(row[0], bool(row[1]), is_known=True)
@@ -85,16 +90,16 @@ class SqliteLedger:
         """One process has nothing to release."""
 
     async def finish(self, key: str) -> None:
-        statement = "INSERT OR REPLACE INTO updates VALUES (?, 0, 1, ?)"
+        statement = f"INSERT OR REPLACE INTO {UPDATES} VALUES (?, 0, 1, ?)"
         await self._file.run(lambda database: database.execute(statement, (key, now())))
 
     async def check(self) -> None:
-        statement = "INSERT OR REPLACE INTO updates VALUES ('', 0, 0, ?)"
+        statement = f"INSERT OR REPLACE INTO {UPDATES} VALUES ('', 0, 0, ?)"
         await self._file.run(lambda database: database.execute(statement, (now(),)))
 
     async def _add(self, key: str, failures: int) -> None:
         statement = (
-            "INSERT INTO updates VALUES (:key, max(:failures, 0), 0, :at)"
+            f"INSERT INTO {UPDATES} VALUES (:key, max(:failures, 0), 0, :at)"
             " ON CONFLICT DO UPDATE SET failures = max(failures + :failures, 0), at = :at"
         )
         values = {"key": key, "failures": failures, "at": now()}
@@ -122,7 +127,8 @@ class SqliteKeyValues:
 
     async def add(self, *names: str) -> None:
         statement = (
-            "INSERT INTO notes VALUES (:name, coalesce((SELECT value FROM notes WHERE name = :old_name), 0) + 1, NULL)"
+            "INSERT INTO notes (name, value, until)"
+            " VALUES (:name, coalesce((SELECT value FROM notes WHERE name = :old_name), 0) + 1, NULL)"
             " ON CONFLICT DO UPDATE SET value = value + 1"
         )
         rows = [{"name": self._prefix(name), "old_name": name} for name in names]
@@ -147,7 +153,8 @@ class SqliteKeyValues:
         return str(row[0]) if row else None
 
     def _write(self, database: sqlite3.Connection, name: str, value: str, until: float | None) -> None:
-        database.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (self._prefix(name), value, until))
+        statement = "INSERT OR REPLACE INTO notes (name, value, until) VALUES (?, ?, ?)"
+        database.execute(statement, (self._prefix(name), value, until))
 
 
 class SqliteBacklog:
@@ -161,7 +168,8 @@ class SqliteBacklog:
 
     async def put(self, update: PutDownUpdate) -> None:
         row = (update.key, update.person, self._bot, update.update, update.since, update.due, update.attempts)
-        statement = "INSERT OR REPLACE INTO backlog VALUES (?, ?, ?, ?, ?, ?, ?)"
+        columns = "key, person, bot, content, since, due, attempts"
+        statement = f"INSERT OR REPLACE INTO backlog ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)"
         await self._file.run(lambda database: database.execute(statement, row))
 
     async def replace(self, update: PutDownUpdate) -> bool:

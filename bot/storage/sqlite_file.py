@@ -34,6 +34,8 @@ PASSING_ERRNOS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR}
 )
 """The same, where the system says it."""
+VERSION = 0
+"""Of the tables (PRAGMA user_version). One that adds a column to them need not raise it: earlier versions work on."""
 ENDINGS = ("", "-wal", "-shm", "-journal")
 
 log = logging.getLogger(__name__)
@@ -112,24 +114,35 @@ class SqliteFile:
             except OSError as error:
                 if error.errno in PASSING_ERRNOS:
                     raise
-                raise StateFolderError(
-                    f"{self.path.parent} cannot hold the bot's state: {explain_os_error(error)}"
-                ) from error
+                raise self._explain(explain_os_error(error)) from error
             except sqlite3.OperationalError as error:
                 if _is(error, PASSING):
                     raise
-                if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # tables of another shape
-                    self._set_aside(error)
-                    self._connection = self._open()
-                else:
-                    raise StateFolderError(f"{self.path.parent} cannot hold the bot's state: {error}") from error
+                if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                    raise self._explain(str(error)) from error
+                if "column" in str(error):  # one is missing, or is another
+                    raise self._explain_version(str(error)) from error
+                self._set_aside(error)
+                self._connection = self._open()
         return self._connection
+
+    def _explain(self, why: str) -> StateFolderError:
+        text = f"{self.path.parent} cannot hold the bot's state: {why}. STATE_DIR names a folder that can be written."
+        return StateFolderError(text)
+
+    def _explain_version(self, why: str) -> StateFolderError:
+        """It is not begun again: what was answered would be answered a second time."""
+        text = f"{self.path} is of another version of Labelgram ({why})."
+        return StateFolderError(f"{text} Start that version, or name another folder in STATE_DIR.")
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.open("ab").close()  # the system says why that fails; SQLite would only say that it does
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                raise self._explain_version(f"its tables have the number {version}, this one knows {VERSION}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA secure_delete = ON")

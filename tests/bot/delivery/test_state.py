@@ -121,6 +121,40 @@ def test_a_start_waits_for_a_locked_database(telegram: Telegram, start_bot: Star
     telegram.wait_until(lambda: message in telegram.answers())
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "why"),
+    [
+        ("ledger", "ALTER TABLE updates RENAME COLUMN at TO moment", "table updates has no column named at"),
+        ("notes", "ALTER TABLE notes RENAME COLUMN until TO ends", "no such column: until"),
+        ("notes", "PRAGMA user_version = 7", "its tables have the number 7, this one knows 0"),
+    ],
+)
+def test_a_state_of_another_version_stops_the_start_and_stays_as_it_is(
+    telegram: Telegram,
+    start_bot: StartBot,
+    run_bot: RunBot,
+    color_model: Path,
+    tmp_path: Path,
+    name: str,
+    change: str,
+    why: str,
+) -> None:
+    process = start_bot()
+    message = telegram.send_photo(draw("red"))
+    telegram.wait_until(lambda: message in telegram.answers())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    state = tmp_path / "state"
+    with closing(sqlite3.connect(state / f"{name}.sqlite", isolation_level=None)) as database:
+        database.execute(change)
+    settings = {"MODEL_PATH": str(color_model), "TELEGRAM_API_SERVER": telegram.url, "STATE_DIR": str(state)}
+    done = run_bot(BOT_TOKEN=TOKEN, **settings)
+    told = f"bot: {state}/{name}.sqlite is of another version of Labelgram ({why}). Start that version,"
+    assert done.returncode == 2
+    assert done.stderr.startswith(told)
+    assert not list(state.glob("*.damaged-*"))
+
+
 @pytest.mark.parametrize("bot_python", [os.environ.get("LABELGRAM_REDIS_PYTHON", sys.executable)])
 @pytest.mark.parametrize("option", ["nonsense=1", "db=one", "socket_timeout=long"])
 def test_an_option_of_redis_that_its_client_does_not_know_stops_the_start(

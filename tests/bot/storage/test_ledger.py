@@ -172,6 +172,33 @@ def test_outcomes_that_an_earlier_version_kept_are_known(tmp_path: Path) -> None
     asyncio.run(go())
 
 
+def test_columns_that_a_later_version_adds_are_left_alone(tmp_path: Path) -> None:
+    async def go() -> None:
+        for _ in range(2):
+            state = await open_sqlite(tmp_path, BOT)
+            await state.ledger.claim("a")
+            await state.ledger.record_failure("b")
+            await state.ledger.finish("c")
+            await state.ledger.check()
+            await state.key_values.set("language:a", "fr")
+            await state.key_values.add("count")
+            await state.backlog.put(PutDownUpdate("a", "person", "{}", 0, 0, 1))
+            await state.close()
+            for name, tables in (("ledger", ("updates", "backlog")), ("notes", ("notes",))):
+                with closing(sqlite3.connect(tmp_path / f"{name}.sqlite", isolation_level=None)) as database:
+                    for table in tables:
+                        database.execute(f"ALTER TABLE {table} ADD COLUMN later{time.time_ns()} TEXT")
+        state = await open_sqlite(tmp_path, BOT)
+        assert (await state.ledger.claim("c")).is_answered
+        assert (await state.ledger.claim("b")).failures == 2
+        assert await state.key_values.get("count") == "2"
+        assert await state.backlog.count() == 1
+        await state.close()
+
+    asyncio.run(go())
+    assert not list(tmp_path.glob("*.damaged-*"))
+
+
 @pytest.mark.parametrize("name", ["ledger", "notes"])
 @pytest.mark.parametrize("moment", ["before", "meanwhile"])
 def test_a_damaged_file_is_set_aside_with_its_date(tmp_path: Path, name: str, moment: str) -> None:
