@@ -8,6 +8,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiogram import Bot
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
@@ -32,6 +33,7 @@ from bot.startup.memory import settle_memory
 from bot.startup.signals import call_at_end
 from bot.storage.key_values import KeyValueStore
 from bot.storage.ledger import LedgerError
+from bot.storage.process_lock import ProcessLock
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.sqlite import open_sqlite
 from bot.storage.sqlite_file import StateFolderError
@@ -47,6 +49,8 @@ TOKEN = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]+")
 REQUEST_SECONDS = 20.0
 PROFILE_SECONDS = 1.0
 """Seconds until menu and profile are filled, in forty requests: photos that are waiting come first."""
+LOCK_PAUSE = 0.3
+"""Seconds between two looks whether the process before has ended."""
 TIDIED_EVERY = 300.0
 """Seconds between two looks for what has outlived its time."""
 BACKGROUND_THREADS = 4
@@ -63,7 +67,7 @@ async def run(settings: Settings, classifier: Classifier, replies: Replies) -> N
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(BACKGROUND_THREADS))
     call_at_end(stopped.set)
     async with AsyncExitStack() as stack:
-        state = await until(stopped, _wait_for_state(settings))
+        state = await until(stopped, _wait_for_state(stack, settings))
         if state is None:
             return
         stack.push_async_callback(state.close)
@@ -242,8 +246,12 @@ async def open_state(settings: Settings) -> State:
         raise SettingsError(f"REDIS_URL is not an address of Redis: {type(error).__name__}.") from error
 
 
-async def _wait_for_state(settings: Settings) -> State:
-    """A locked database and a full disk are waited for. Raises SettingsError."""
+async def _wait_for_state(stack: AsyncExitStack, settings: Settings) -> State:
+    """Another process of the bot, a locked database and a full disk are waited for. Raises SettingsError."""
+    if settings.redis_url is None and settings.token:
+        lock = ProcessLock(settings.state_dir, bot_number(settings.token))
+        stack.callback(lock.release)
+        await _wait_for_lock(lock, settings.state_dir)
     attempt = 0
     while True:
         try:
@@ -252,6 +260,15 @@ async def _wait_for_state(settings: Settings) -> State:
             attempt += 1
             log.warning("the bot waits until its state can be kept: %s", error)
             await asyncio.sleep(backoff(attempt))
+
+
+async def _wait_for_lock(lock: ProcessLock, folder: Path) -> None:
+    is_told = False
+    while not lock.take():
+        if not is_told:
+            log.warning("the bot waits: another process of it has its state in %s, and must end first", folder)
+            is_told = True
+        await asyncio.sleep(LOCK_PAUSE)
 
 
 def bot_number(token: str) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import os
 import signal
 import sqlite3
@@ -23,6 +25,7 @@ from bot.delivery.backlog import Backlog
 from bot.delivery.updates.parsing import parse
 from bot.delivery.waiting import Policy
 from bot.monitoring.metrics import Metrics
+from bot.storage.process_lock import ProcessLock
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.sqlite import open_sqlite
 from bot.texts.replies import Replies
@@ -309,6 +312,40 @@ def test_a_second_copy_says_so_and_goes_on_when_the_first_has_stopped(
     kill(first)
     message = telegram.send_photo(draw("red"))
     telegram.wait_until(lambda: message in telegram.answers())
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_process_waits_for_the_one_before_that_has_the_same_state(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path, end: signal.Signals
+) -> None:
+    """As when restarts overlap: what the first has in work the second would answer too."""
+    telegram.faults = slow_downloads(2.0)
+    first = start_bot()
+    sent = {telegram.send_photo(draw("red"), user=user) for user in range(1, 11)}
+    telegram.wait_until(lambda: any(method == "getFile" for method, _ in telegram.calls))
+    second = start_bot()
+    telegram.wait_until(lambda: "another process of it has its state in" in (tmp_path / "bot.log").read_text())
+    first.send_signal(end)
+    telegram.wait_until(lambda: telegram.answers().keys() == sent and telegram.unconfirmed == 0)
+    assert set(telegram.replies.values()) == {1}
+    assert second.poll() is None
+    first.wait(60)
+
+
+def test_a_folder_whose_files_cannot_be_locked_keeps_nobody_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    locks = [ProcessLock(tmp_path, 1), ProcessLock(tmp_path, 1)]
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", refuse)
+        assert [lock.take() for lock in locks] == [True, True]
+    for lock in locks:
+        lock.release()
+    assert [lock.take() for lock in locks] == [True, False]
+    locks[0].release()
 
 
 def test_the_ledger_names_nobody(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
