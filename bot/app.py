@@ -171,8 +171,7 @@ async def _greet(app: _App) -> None:
         await key_values.set("token", app.parts.pseudonymise("token"))
         await asyncio.sleep(PROFILE_SECONDS)
         wanted = f"{replies.digest} {donating}"
-        if await key_values.get("introduced") != wanted:
-            await publish_profile(app.bot, replies, donating)
+        if await key_values.get("introduced") != wanted and await publish_profile(app.bot, replies, donating):
             await key_values.set("introduced", wanted)
     except LedgerError as error:
         log.warning("the command menu could not be filled: %s", error)

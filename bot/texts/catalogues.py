@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from gettext import GNUTranslations
 from pathlib import Path
 
 import polib
 
-from bot.errors import LabelgramError
+from bot.errors import LabelgramError, describe_error, explain_os_error
 from bot.inference.names import is_folder
+from bot.texts.limits import find_limit, is_blank, measure
 
-MAX_LETTERS = 3000
-"""Of a text: a message has 4,096 at most (Bot API, sendMessage), and names and bars are added."""
 COUNTS = range(200)
 """Numbers for which a rule of plurals is tried."""
 
@@ -52,29 +51,65 @@ def find_fields(text: str) -> list[str]:
 
 
 def _load(file: Path, find_placeholders: FindPlaceholders | None) -> GNUTranslations:
+    """A translator's file is a stranger's: whatever is wrong with it is told. Raises TextsError."""
     try:
+        lines = file.read_text(encoding="utf-8").split("\n") if find_placeholders else []
         texts = polib.pofile(str(file), encoding="utf-8")
+        texts.metadata = _clean_head(texts.metadata)
         catalogue = GNUTranslations(io.BytesIO(texts.to_binary()))
         for count in COUNTS:
             catalogue.plural(count)  # type: ignore[attr-defined]  # gettext's own; a rule may divide by 0
-    except (OSError, ValueError, SyntaxError, ArithmeticError) as error:
-        raise TextsError(f"the texts in {file} cannot be read: {error}") from error
-    if find_placeholders:
-        lines = file.read_text(encoding="utf-8").splitlines()
-        for entry in texts.translated_entries():
-            first = next(n for n, line in enumerate(lines, 1) if n >= entry.linenum and line.startswith("msgstr"))
-            names = find_placeholders(entry.msgctxt or "", entry.msgid)
-            for text in entry.msgstr_plural.values() or [entry.msgstr]:
-                _check(text, names, f"{file}, line {first}")
+        if find_placeholders:
+            _check_all(texts, find_placeholders, file, lines)
+    except TextsError:
+        raise
+    except UnicodeDecodeError as error:
+        raise TextsError(f"{file} is not UTF-8 text. Save it as UTF-8.") from error
+    except Exception as error:
+        reason = explain_os_error(error) if isinstance(error, OSError) else describe_error(error)
+        raise TextsError(f"the texts in {file} cannot be read: {reason}") from error
     return catalogue
 
 
-def _check(text: str, names: frozenset[str] | None, where: str) -> None:
-    """Raises TextsError if str.format would fail on `text`, show anything but `names`, or make it wide."""
-    if len(text) > MAX_LETTERS:
-        raise TextsError(f"{where}: the text has {len(text)} letters, {MAX_LETTERS} are the most.")
-    if names is None:
-        return
+def _clean_head(head: Mapping[str, str]) -> dict[str, str]:
+    """The fields of a file's head that gettext reads, as it wants them. Raises ValueError."""
+    fields = {name.strip().lower(): value.partition("\n")[0] for name, value in head.items()}
+    charset = fields.get("content-type", "").partition("charset=")[2].strip("\"' ;")
+    if charset and charset.lower() not in ("utf-8", "utf8"):
+        raise ValueError(f"its head says charset={charset}. Save the file as UTF-8, and write charset=UTF-8 there.")
+    wanted = {"Content-Type": "text/plain; charset=UTF-8"}
+    if "plural-forms" in fields:
+        parts = (part.partition("=") for part in fields["plural-forms"].split(";"))
+        forms = {name.strip(): value.strip() for name, _, value in parts}
+        if not (forms.get("nplurals") and forms.get("plural")):
+            raise ValueError("its head has no Plural-Forms such as nplurals=2; plural=(n != 1);")
+        wanted["Plural-Forms"] = f"nplurals={forms['nplurals']}; plural={forms['plural']};"
+    return wanted
+
+
+def _check_all(texts: polib.POFile, find_placeholders: FindPlaceholders, file: Path, lines: Sequence[str]) -> None:
+    """Raises TextsError, which names the line of the first text that cannot be used."""
+    for entry in texts.translated_entries():
+        numbers = range(max(1, entry.linenum), len(lines) + 1)
+        line = next((n for n in numbers if lines[n - 1].strip().startswith("msgstr")), entry.linenum)
+        context, key = entry.msgctxt or "", entry.msgid
+        for text in entry.msgstr_plural.values() or [entry.msgstr]:
+            _check(text, context, key, find_placeholders(context, key), f"{file}, line {line}")
+
+
+def _check(text: str, context: str, key: str, names: frozenset[str] | None, where: str) -> None:
+    """Raises TextsError if str.format would fail on `text` or show anything but `names`, or Telegram refuse it."""
+    if names is not None:
+        _check_fields(text, names, where)
+    letters, most = measure(text, names), find_limit(context, key)
+    if letters > most:
+        filled = " with the longest words filled in" if names else ""
+        raise TextsError(f"{where}: the text has {letters} letters{filled}, {most} are the most here.")
+    if is_blank(text) and key != "separator":
+        raise TextsError(f"{where}: the text shows nothing. Write some words, or delete it.")
+
+
+def _check_fields(text: str, names: frozenset[str], where: str) -> None:
     takes = f"This text may hold {', '.join(f'{{{name}}}' for name in sorted(names)) or 'no words in braces'}."
     try:
         fields = find_fields(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from aiogram import Router
 from aiogram.filters import BaseFilter
@@ -14,10 +15,11 @@ from bot.inference.classifier import Classifier
 from bot.telegram.filters import TextCommand
 from bot.telegram.replying import send_answer
 from bot.telegram.usage import ClassCounts, Day, Statistics
+from bot.texts.limits import MESSAGE
 from bot.texts.replies import Replies
 
 MOST_CLASSES = 20
-"""Classes that are shown: as many as a message surely has room for."""
+"""Classes that are shown, fewer where a message has no room for so many."""
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,13 @@ async def cmd_stats(
         wrong_share=_share(totals["wrong"], totals["answered"], replies, language),
         kept=donated,
     )
-    await send_answer(message, "\n\n".join("\n".join(part) for part in (days, classes, [sums]) if part))
+    while len(text := _join(days, classes, [sums])) > MESSAGE and classes:
+        classes.pop()
+    await send_answer(message, text)
+
+
+def _join(*parts: Sequence[str]) -> str:
+    return "\n\n".join("\n".join(part) for part in parts if part)
 
 
 def _describe_day(day: Day, replies: Replies, language: str | None) -> str:

@@ -19,6 +19,7 @@ from aiohttp import web
 from PIL import Image
 
 from tests.support.telegram.chats import Chats
+from tests.support.telegram.excess import find_excess
 from tests.support.telegram.faults import WEBHOOK_FAULTS, Faults
 from tests.support.telegram.queue import Conflict, UpdateQueue
 from tests.support.telegram.refusals import DOWNLOAD, Refusal
@@ -49,6 +50,8 @@ class Telegram(Chats):
         """Chats where the bot may not send photos."""
         self.refusals: list[Refusal] = []
         """What is answered in place of what would be; the first that takes a call."""
+        self.excesses: list[str] = []
+        """Why calls were refused that carried more than Telegram takes, or nothing."""
         self._loop = asyncio.new_event_loop()
         super().__init__(UpdateQueue(self._loop, lambda: bool(self.faults and self.faults.draw(WEBHOOK_FAULTS))))
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -127,6 +130,9 @@ class Telegram(Chats):
 
     async def _carry_out(self, method: str, fields: dict[str, Any]) -> web.Response:
         chat = _number(fields.get("chat_id"))
+        if excess := find_excess(method, fields):
+            self.excesses.append(f"{method}: {excess}")
+            return refuse(400, f"Bad Request: {excess}")
         match method:
             case "getMe":
                 return answer({"id": 123456, "is_bot": True, "first_name": "Test", "username": "test_bot"})
@@ -144,7 +150,7 @@ class Telegram(Chats):
                 return answer({"total_count": len(self.profile_photos), "photos": self.profile_photos})
             case "sendMessage" | "sendPhoto" | "sendChatAction" if chat in self.blocked:
                 return refuse(403, "Forbidden: bot was blocked by the user")
-            case "sendMessage" if chat is not None and fields.get("text"):
+            case "sendMessage" if chat is not None:
                 return self.take_message(chat, fields)
             case "sendPhoto" if chat in self.photoless:
                 return refuse(400, "Bad Request: not enough rights to send photos to the chat")
