@@ -88,7 +88,9 @@ def build_dispatcher(
     dispatcher.callback_query.outer_middleware(ShownButtons(parts.metrics))
     language_of = LanguageMiddleware(parts.key_values, parts.pseudonymise)
     explaining = (
-        ExplanationMiddleware(throttling.rate_limiter, parts.key_values, parts.pseudonymise) if throttling else None
+        ExplanationMiddleware(throttling.rate_limiter, parts.key_values, parts.replies, parts.pseudonymise)
+        if throttling
+        else None
     )
     install_middlewares(dispatcher, language_of, throttling, explaining)
     dispatcher.include_routers(

@@ -20,6 +20,7 @@ from bot.storage.ledger import LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.rate_limits import Rate, RateLimiter
 from bot.telegram.people import name_sender
+from bot.telegram.replying import show_toast
 from bot.texts.replies import Replies
 
 SENDER = Rate(per_second=1, burst=10)
@@ -46,7 +47,10 @@ EXPLAINED = 24 * 3600.0
 
 
 class ThrottlingMiddleware(BaseMiddleware):
-    """Lets a person's messages, and presses of buttons, pass at the rate SENDER; for the rest there is one notice."""
+    """Lets a person's messages, and presses of buttons, pass at the rate SENDER.
+
+    For the rest of the messages there is one notice, and a toast for each of the presses.
+    """
 
     def __init__(
         self, rate_limiter: RateLimiter, replies: Replies, metrics: Metrics, pseudonymise: Pseudonymiser
@@ -83,10 +87,11 @@ class ThrottlingMiddleware(BaseMiddleware):
                 admission.is_granted = True
             return await handler(event, data)
         self._metrics.refusals.labels("flood").inc()
-        if not isinstance(event, Message):
-            return None
-        if await self._has_place(f"notice:{name}", NOTICE):
-            await event.reply(self._replies.text("bot", "slow-down", data.get("language")))
+        slow_down = self._replies.text("bot", "slow-down", data.get("language"))
+        if isinstance(event, CallbackQuery):  # its button waits for an answer
+            await show_toast(event, slow_down)
+        elif isinstance(event, Message) and await self._has_place(f"notice:{name}", NOTICE):
+            await event.reply(slow_down)
         return None
 
     async def _has_place(self, name: str, rate: Rate, is_part: bool = False, age: float = 0) -> bool:
@@ -97,11 +102,14 @@ class ThrottlingMiddleware(BaseMiddleware):
 
 
 class ExplanationMiddleware(BaseMiddleware):
-    """Lets a person's presses of "Why?" pass at the rate EXPLANATIONS, and one for each answer."""
+    """Lets a person's presses of "Why?" pass at the rate EXPLANATIONS, until the answer is explained."""
 
-    def __init__(self, rate_limiter: RateLimiter, key_values: KeyValueStore, pseudonymise: Pseudonymiser) -> None:
+    def __init__(
+        self, rate_limiter: RateLimiter, key_values: KeyValueStore, replies: Replies, pseudonymise: Pseudonymiser
+    ) -> None:
         self._rate_limiter = rate_limiter
         self._key_values = key_values
+        self._replies = replies
         self._pseudonymise = pseudonymise
 
     async def __call__(
@@ -114,11 +122,13 @@ class ExplanationMiddleware(BaseMiddleware):
             return await handler(event, data)
         chat, number = (event.message.chat.id, event.message.message_id) if event.message else (0, 0)
         given = f"explained:{self._pseudonymise(f'{chat}:{number}')}"
-        if await self._key_values.get(given) or not await self._has_place(event.from_user, data):
-            return await event.answer()
-        await handler(event, data)
-        with suppress(LedgerError):  # the explanation is out: it must not be given again
-            await self._key_values.set(given, "yes", EXPLAINED)
+        if await self._key_values.get(given):
+            await show_toast(event)
+        elif not await self._has_place(event.from_user, data):
+            await show_toast(event, self._replies.text("bot", "slow-down", data.get("language")))
+        elif await handler(event, data):
+            with suppress(LedgerError):  # the explanation is out: it must not be given again
+                await self._key_values.set(given, "yes", EXPLAINED)
         return None
 
     async def _has_place(self, person: User, data: dict[str, Any]) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aiogram.types import Chat, Message, User
+from aiogram.enums import ChatType
+from aiogram.types import CallbackQuery, Chat, Message, User
 
 SHARED = frozenset({1087968824, 136817688, 777000})
 """Telegram's own numbers, under which write: all anonymous admins, all channels in groups, all linked channels."""
@@ -11,6 +12,15 @@ SHARED = frozenset({1087968824, 136817688, 777000})
 def is_person(message: Message) -> bool:
     """Whether somebody wrote this in their own name: no channel, no anonymous admin."""
     return message.from_user is not None and message.from_user.id not in SHARED and message.sender_chat is None
+
+
+def is_asked(callback: CallbackQuery) -> bool:
+    """Whether the question was for who pressed. In a group it is a reply to the person who sent the command."""
+    question = callback.message
+    if not isinstance(question, Message):
+        return False
+    asker = question.reply_to_message.from_user if question.reply_to_message else None
+    return question.chat.type == ChatType.PRIVATE or (asker is not None and asker.id == callback.from_user.id)
 
 
 def is_own_photo(message: Message, person: User) -> bool:

@@ -46,6 +46,7 @@ LIMITS = {
     ("bot", "not-allowed"): TOAST,
     ("bot", "slow-down"): TOAST,
     ("donation", "not-yours"): TOAST,
+    ("language", "not-yours"): TOAST,
     ("why", "gone"): TOAST,
     ("why", "never"): TOAST,
     ("why", "caption"): CAPTION,

@@ -6,7 +6,6 @@ import logging
 from typing import Literal
 
 from aiogram import Router
-from aiogram.enums import ChatType
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
@@ -16,7 +15,7 @@ from bot.donations.store import StoreError
 from bot.storage.key_values import KeyValueStore
 from bot.telegram.filters import TextCommand
 from bot.telegram.keyboards import make_button, replace_question
-from bot.telegram.people import is_person
+from bot.telegram.people import is_asked, is_person
 from bot.telegram.replying import send_answer, show_toast
 from bot.texts.replies import Replies
 
@@ -51,7 +50,7 @@ async def cmd_donate(message: Message, replies: Replies, donations: Donations, l
 async def take_consent(
     callback: CallbackQuery, callback_data: Consent, replies: Replies, donations: Donations, language: str | None
 ) -> None:
-    if not _is_asked(callback):
+    if not is_asked(callback):
         await show_toast(callback, replies.text("donation", "not-yours", language))
         return
     agreed = donations.are_on and callback_data.answer == "yes"
@@ -85,12 +84,3 @@ async def cmd_forget(
         await send_answer(message, replies.text("donation", "not-forgotten", language))
     else:
         await send_answer(message, replies.plural("donation", "forgotten", count, language))
-
-
-def _is_asked(callback: CallbackQuery) -> bool:
-    """Whether the question was for who pressed. In a group it is a reply to the person who sent /donate."""
-    question = callback.message
-    if not isinstance(question, Message):
-        return False
-    asker = question.reply_to_message.from_user if question.reply_to_message else None
-    return question.chat.type == ChatType.PRIVATE or (asker is not None and asker.id == callback.from_user.id)

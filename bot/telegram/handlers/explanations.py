@@ -35,16 +35,19 @@ async def show_why(
     budget: MemoryBudget,
     language: str | None,
     crash_guard: CrashGuard,
-) -> None:
-    """Send the photo back with the area coloured that speaks for the answer. It is fetched again by its id."""
+) -> bool:
+    """Send the photo back with the area coloured that speaks for the answer. It is fetched again by its id.
+
+    Returns whether the answer is explained now. If not, it may be asked for again.
+    """
     answer = callback.message
     if not classifier.explains:
         await show_toast(callback, replies.text("why", "never", language))
-        return
+        return False
     picture = find_judged_picture(callback)
     if picture is None or not isinstance(answer, Message):
         await show_toast(callback, replies.text("why", "gone", language))
-        return
+        return False
     await show_toast(callback)  # ends the button's waiting
     assert callback.bot
     try:
@@ -52,11 +55,11 @@ async def show_why(
             explanation = await asyncio.to_thread(explain, data, classifier)
     except PhotoError:
         await answer.reply(replies.text("why", "gone", language))
-        return
+        return False
     label = replies.name(explanation.prediction.label, language)
     if explanation.picture is None:
         await answer.reply(replies.text("why", "no-area", language).format(label=label))
-        return
+        return True
     caption = replies.text("why", "caption", language).format(label=label)
     try:
         await answer.reply_photo(BufferedInputFile(explanation.picture, "why.jpg"), caption=caption)
@@ -64,3 +67,5 @@ async def show_why(
         if "not enough rights" not in error.message and "FORBIDDEN" not in error.message:
             raise
         await answer.reply(replies.text("why", "no-rights", language))
+        return False
+    return True

@@ -49,7 +49,7 @@ async def take_right(
         await feedback.end(callback, language)
         await feedback.keep(callback, callback_data, label, language, crash_guard)
     else:
-        await show_toast(callback, replies.text("verdict", "thanks", language))
+        await show_toast(callback, replies.text("verdict", "judged", language))
 
 
 async def take_wrong(
@@ -69,7 +69,7 @@ async def take_wrong(
         await show_toast(callback, replies.text("verdict", "which", language))
         await feedback.offer_classes(callback, callback_data, 0, language, crash_guard)
     else:
-        await show_toast(callback, replies.text("verdict", "thanks", language))
+        await show_toast(callback, replies.text("verdict", "judged", language))
 
 
 async def turn_page(
@@ -97,7 +97,7 @@ async def take_label(
         await feedback.end(callback, language)
         await feedback.keep(callback, callback_data, label, language, crash_guard)
     else:
-        await show_toast(callback, replies.text("verdict", "thanks", language))
+        await show_toast(callback, replies.text("verdict", "judged", language))
 
 
 async def take_none(
@@ -111,9 +111,10 @@ async def take_none(
     """It shows none of the classes: that is counted, and no class can keep the photo."""
     if not await feedback.check(callback, callback_data, language):
         return
-    if await feedback.claim(callback, "label", statistics.add_none):
+    is_first = await feedback.claim(callback, "label", statistics.add_none)
+    if is_first:
         await feedback.end(callback, language)
-    await show_toast(callback, replies.text("verdict", "thanks", language))
+    await show_toast(callback, replies.text("verdict", "thanks" if is_first else "judged", language))
 
 
 async def tell_outdated(callback: CallbackQuery, replies: Replies, language: str | None) -> None:

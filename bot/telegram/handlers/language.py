@@ -9,7 +9,8 @@ from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 from bot.storage.key_values import KeyValueStore
 from bot.telegram.filters import TextCommand
 from bot.telegram.keyboards import make_button, replace_question
-from bot.telegram.replying import send_answer
+from bot.telegram.people import is_asked, is_person
+from bot.telegram.replying import send_answer, show_toast
 from bot.texts.replies import Replies
 
 AUTOMATIC = "auto"
@@ -30,6 +31,9 @@ def make_router() -> Router:
 
 
 async def cmd_language(message: Message, replies: Replies, language: str | None) -> None:
+    if not is_person(message):  # a press tells who pressed, not in whose name the question was asked
+        await send_answer(message, replies.text("donation", "person", language))
+        return
     automatic = (replies.text("language", "automatic", language), AUTOMATIC)
     names = [(replies.text("language", "name", tag), tag) for tag in replies.languages]
     buttons = [make_button(text, Language(tag=tag)) for text, tag in (*names, automatic)]
@@ -39,8 +43,16 @@ async def cmd_language(message: Message, replies: Replies, language: str | None)
 
 
 async def choose_language(
-    callback: CallbackQuery, callback_data: Language, replies: Replies, key_values: KeyValueStore, language_key: str
+    callback: CallbackQuery,
+    callback_data: Language,
+    replies: Replies,
+    key_values: KeyValueStore,
+    language: str | None,
+    language_key: str,
 ) -> None:
+    if not is_asked(callback):
+        await show_toast(callback, replies.text("language", "not-yours", language))
+        return
     tag = callback_data.tag
     if tag in replies.languages:
         await key_values.set(language_key, tag)
