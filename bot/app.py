@@ -32,7 +32,7 @@ from bot.settings import Settings, SettingsError
 from bot.startup.memory import settle_memory
 from bot.startup.signals import call_at_end
 from bot.storage.key_values import KeyValueStore
-from bot.storage.ledger import LedgerError
+from bot.storage.ledger import LedgerError, LedgerRefusedError
 from bot.storage.process_lock import ProcessLock
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.sqlite import open_sqlite
@@ -254,7 +254,10 @@ async def _wait_for_state(stack: AsyncExitStack, settings: Settings) -> State:
     attempt = 0
     while True:
         try:
-            return await open_state(settings)
+            state = await open_state(settings)
+            if settings.redis_url:
+                await _refuse_wrong_redis(state)
+            return state
         except LedgerError as error:
             attempt += 1
             log.warning("the bot waits until its state can be kept: %s", error)
@@ -268,6 +271,17 @@ async def _wait_for_lock(lock: ProcessLock, folder: Path) -> None:
             log.warning("the bot waits: another process of it has its state in %s, and must end first", folder)
             is_told = True
         await asyncio.sleep(LOCK_PAUSE)
+
+
+async def _refuse_wrong_redis(state: State) -> None:
+    """Raises SettingsError for what waiting does not change. All else is waited for by each update."""
+    try:
+        await state.ledger.check()
+    except LedgerRefusedError as error:
+        await state.close()
+        raise SettingsError(str(error)) from error
+    except LedgerError as error:
+        log.warning("the bot's state cannot be kept now: %s", error)
 
 
 def bot_number(token: str) -> int:

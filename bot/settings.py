@@ -18,13 +18,16 @@ AIOGRAM_IMPORTS = ("deferred", "plain")
 HTTP = ("http://", "https://")
 PROXIES = ("http://", "socks5://")
 S3 = "s3://"
+REDIS = ("redis://", "rediss://", "unix://")
+MAX_PORT = 65535
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
-ENDPOINT = re.compile(r"https?://[\w.-]+(:[1-6]?\d{1,4})?(/[\w./-]*)?", re.ASCII)
+ENDPOINT = re.compile(r"https?://[\w.-]+(:\d{1,5})?(/[\w./-]*)?", re.ASCII)
 """An address without a password, so that it can be shown."""
 WRONG_IN_URL = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff{}<>\"\\^`|]|%(?![0-9A-Fa-f]{2})|/\.\.?(?=[/?#]|$)")
 """What a URL writes as %7B and the like (RFC 3986, 2), bytes that are no UTF-8, and steps that clients leave out."""
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 """What Telegram takes for a webhook's secret token."""
+DATABASE = re.compile(r"/?|/[0-9]{1,9}")
 COUNT = re.compile(r"[0-9]{1,9}")
 PERSON = re.compile(r"[0-9]{1,16}")
 PERSON_OR_GROUP = re.compile(r"-?[0-9]{1,16}")
@@ -110,15 +113,15 @@ class Settings:
             webhook_url=_web_address(values, "WEBHOOK_URL"),
             webhook_secret=secret,
             host=values.get("HOST", "0.0.0.0"),
-            port=_count(values, "PORT", default=8080),
-            redis_url=_secret_address(values, "REDIS_URL", "redis://", "rediss://", "unix://"),
+            port=_count(values, "PORT", default=8080, most=MAX_PORT),
+            redis_url=_redis(values),
             threads=_count(values, "THREADS", default=min(MAX_THREADS, max(1, int(count_cpus()))), most=MAX_THREADS),
             max_in_flight=_count(values, "MAX_IN_FLIGHT", default=16),
             shutdown_seconds=_count(values, "SHUTDOWN_SECONDS", default=20),
             state_dir=Path(values.get("STATE_DIR", "state")),
             log_level=_choice(values, "LOG_LEVEL", "INFO", LOG_LEVELS),
             log_format=_choice(values, "LOG_FORMAT", "text", LOG_FORMATS),
-            metrics_port=_count(values, "METRICS_PORT", default=0) if "METRICS_PORT" in values else None,
+            metrics_port=_metrics_port(values),
             metrics_host=values.get("METRICS_HOST", "127.0.0.1"),
             aiogram_import=_choice(values, "AIOGRAM_IMPORT", "deferred", AIOGRAM_IMPORTS),
             owners=_numbers(values, "OWNER_IDS", PERSON, "people, such as 12345,67890"),
@@ -163,7 +166,7 @@ def _donations(values: Mapping[str, str]) -> Path | BucketSettings | None:
 
 
 def _endpoint(values: Mapping[str, str], name: str) -> str | None:
-    address = _address(values, name, *HTTP)
+    address = _web_address(values, name)
     if address is not None and not ENDPOINT.fullmatch(address):
         raise SettingsError(f"{name} is no address such as https://s3.example.org.")
     return address
@@ -225,6 +228,19 @@ def _secret_address(values: Mapping[str, str], name: str, *schemes: str) -> str 
     if not is_whole:
         raise SettingsError(f"{name} cannot be read: in its password write %23 for #, %2F for /, %3F for ?, %40 for @.")
     return address
+
+
+def _redis(values: Mapping[str, str]) -> str | None:
+    """Raises SettingsError where the database is no number, which Redis' client takes for 0."""
+    address = _secret_address(values, "REDIS_URL", *REDIS)
+    parts = urlsplit(address or "")
+    if address is not None and parts.scheme != "unix" and not DATABASE.fullmatch(parts.path):
+        raise SettingsError("REDIS_URL ends with the number of a database, as in redis://host:6379/0.")
+    return address
+
+
+def _metrics_port(values: Mapping[str, str]) -> int | None:
+    return _count(values, "METRICS_PORT", default=0, most=MAX_PORT) if "METRICS_PORT" in values else None
 
 
 def _proxy(values: Mapping[str, str]) -> str | None:

@@ -7,13 +7,14 @@ import math
 import shutil
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from aiogram import Bot
 from aiogram.exceptions import AiogramError, TelegramNotFound, TelegramUnauthorizedError
-from aiohttp import ClientError, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from bot.app import WRONG_TOKEN, make_bot, make_session, open_state
 from bot.donations.backends import open_store
@@ -23,6 +24,7 @@ from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
 from bot.inference.decoding import HEIC, PhotoError
 from bot.inference.names import is_folder, show_path
+from bot.monitoring.endpoints import ALIVE, open_port
 from bot.monitoring.metrics import Metrics
 from bot.redaction import hide_secrets
 from bot.settings import Settings, SettingsError
@@ -63,6 +65,7 @@ async def examine(settings: Settings) -> bool:
         _look_at_donations,
         _look_at_clock,
         _look_at_access,
+        _look_at_ports,
         _look_at_telegram,
     ):
         async for finding in look(settings):
@@ -140,6 +143,33 @@ async def _look_at_access(settings: Settings) -> AsyncIterator[Finding]:
     people = len(settings.owners | settings.allowed) - groups
     limited = f"answered are only these of OWNER_IDS and ALLOWED_IDS: people {people}, groups {groups}"
     yield Finding(True, "access", limited if settings.allowed else "everybody is answered (ALLOWED_IDS is not set)")
+
+
+async def _look_at_ports(settings: Settings) -> AsyncIterator[Finding]:
+    """All at once, as the bot listens. One that a bot listens on already may be this one's own."""
+    ports = [(settings.host, settings.port, "HOST and PORT")] if settings.webhook_url else []
+    if settings.metrics_port:
+        ports.append((settings.metrics_host, settings.metrics_port, "METRICS_HOST and METRICS_PORT"))
+    async with AsyncExitStack() as stack:
+        for host, port, names in ports:
+            try:
+                await open_port(stack, asyncio.Protocol, host, port, names)
+            except SettingsError as error:
+                if await _is_bot_there(host, port):
+                    yield Finding(True, "port", f"a bot listens on port {port} of {host} already")
+                else:
+                    yield Finding(False, "port", str(error))
+            else:
+                yield Finding(True, "port", f"{port} of {host} is free")
+
+
+async def _is_bot_there(host: str, port: int) -> bool:
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/healthz"
+    try:
+        async with ClientSession(timeout=TIMEOUT) as session, session.get(address) as answer:
+            return (await answer.content.read(100)) == ALIVE.encode()
+    except (ClientError, TimeoutError, ValueError, OSError):
+        return False
 
 
 async def _look_at_clock(settings: Settings) -> AsyncIterator[Finding]:

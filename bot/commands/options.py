@@ -9,6 +9,7 @@ from bot import __version__
 from bot.benchmark.options import add_options, parse_path
 from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.names import parse_name
+from bot.settings import COUNT, MAX_PORT
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -23,7 +24,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     preview = _add(
         commands, "preview", "the bot in a page of the browser, without a token", "preview --port 8081 --open"
     )
-    preview.add_argument("--port", type=int, default=8080, help="of 127.0.0.1 (%(default)s)")
+    preview.add_argument("--port", type=_port, default=8080, help="of 127.0.0.1 (%(default)s)")
     preview.add_argument("--open", action="store_true", help="open the page in the browser")
     _add_classify(commands)
     _add(commands, "doctor", "what is missing, and what to do", "doctor")
@@ -74,6 +75,13 @@ def _add(commands: Any, name: str, about: str, example: str) -> argparse.Argumen
 def _parse_source(text: str) -> str:
     parse_path(text)
     return text
+
+
+def _port(text: str) -> int:
+    """0 is any free one."""
+    if not COUNT.fullmatch(text) or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: it takes a whole number up to {MAX_PORT}")
+    return int(text)
 
 
 def _positive(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from aiohttp import web
@@ -12,12 +13,14 @@ from bot.monitoring.health import Health
 from bot.monitoring.metrics import Metrics
 from bot.settings import SettingsError
 
+ALIVE = "alive\n"
+
 
 def add_health(app: web.Application, health: Health) -> None:
     """`/healthz`: the process is alive. `/readyz`: it can answer photos."""
 
     async def alive(request: web.Request) -> web.Response:
-        return web.Response(text="alive\n")
+        return web.Response(text=ALIVE)
 
     async def ready(request: web.Request) -> web.Response:
         trouble = await health.find_trouble()
@@ -44,8 +47,15 @@ async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: i
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     assert runner.server
+    await open_port(stack, door.make_factory(runner.server), host, port, settings)
+
+
+async def open_port(
+    stack: AsyncExitStack, factory: Callable[[], asyncio.Protocol], host: str, port: int, settings: str
+) -> None:
+    """Listen there until `stack` is closed. Raises SettingsError, naming the address's `settings`, if that fails."""
     try:
-        server = await asyncio.get_running_loop().create_server(door.make_factory(runner.server), host, port)
+        server = await asyncio.get_running_loop().create_server(factory, host, port)
     except (OSError, OverflowError, UnicodeError) as error:
         raise SettingsError(f"cannot listen on port {port} of {host} ({error}). {settings} choose another.") from error
     stack.callback(server.close)

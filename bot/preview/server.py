@@ -49,7 +49,7 @@ async def serve(parts: Parts, settings: Settings, port: int, open_browser: bool)
     try:
         try:
             await web.TCPSite(runner, HOST, port).start()
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise SettingsError(f"port {port} is not free ({error}). --port chooses another.") from error
         ended = asyncio.Event()
         call_at_end(ended.set)

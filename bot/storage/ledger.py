@@ -34,6 +34,10 @@ class LedgerError(RetryLater):
     """The bot's state cannot be read or written now."""
 
 
+class LedgerRefusedError(LedgerError):
+    """The state is there, and does not take this bot as it is set up: waiting alone changes nothing."""
+
+
 class ClaimedElsewhere(RetryLater):
     """Another process has the update in work."""
 

@@ -17,10 +17,10 @@ def is_person(message: Message) -> bool:
 def is_asked(callback: CallbackQuery) -> bool:
     """Whether the question was for who pressed. In a group it is a reply to the person who sent the command."""
     question = callback.message
-    if not isinstance(question, Message):
-        return False
-    asker = question.reply_to_message.from_user if question.reply_to_message else None
-    return question.chat.type == ChatType.PRIVATE or (asker is not None and asker.id == callback.from_user.id)
+    if question is None or question.chat.type == ChatType.PRIVATE:
+        return question is not None
+    asked = question.reply_to_message if isinstance(question, Message) else None
+    return asked is not None and asked.from_user is not None and asked.from_user.id == callback.from_user.id
 
 
 def is_own_photo(message: Message, person: User) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
-from tests.support.bot_process import RunBot
+from tests.support.bot_process import RunBot, StartBot
+from tests.support.network.sockets import accepts
 from tests.support.telegram import TOKEN, Telegram
 
 
@@ -87,3 +89,35 @@ def test_a_webhook_that_fails_is_told_in_telegrams_words(
     done = run_bot("doctor", WEBHOOK_URL=url, STATE_DIR=str(tmp_path / "state"), **settings)
     assert done.returncode == 1
     assert "BAD  webhook: Telegram could not deliver: Connection refused" in done.stdout
+
+
+def test_ports_are_tried_as_the_bot_would_listen(
+    telegram: Telegram, run_bot: RunBot, color_model: Path, tmp_path: Path, free_port: int, free_port_too: int
+) -> None:
+    common = {"BOT_TOKEN": TOKEN, "TELEGRAM_API_SERVER": telegram.url, "MODEL_PATH": str(color_model)}
+    common |= {"WEBHOOK_URL": "https://example.org/hook", "HOST": "127.0.0.1", "STATE_DIR": str(tmp_path / "state")}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = run_bot("doctor", **common, PORT=port, METRICS_PORT=str(free_port))
+    assert done.returncode == 1
+    assert f"BAD  port: cannot listen on port {port} of 127.0.0.1 (" in done.stdout
+    assert "HOST and PORT choose another." in done.stdout
+    assert f"ok   port: {free_port} of 127.0.0.1 is free" in done.stdout
+    same = str(free_port_too)
+    done = run_bot("doctor", **common, PORT=same, METRICS_PORT=same)
+    assert done.returncode == 1
+    assert f"BAD  port: cannot listen on port {same} of 127.0.0.1 (" in done.stdout
+    assert "METRICS_HOST and METRICS_PORT choose another." in done.stdout
+
+
+def test_a_port_of_the_running_bot_is_no_trouble(
+    telegram: Telegram, start_bot: StartBot, run_bot: RunBot, color_model: Path, tmp_path: Path, free_port: int
+) -> None:
+    start_bot(METRICS_PORT=str(free_port))
+    telegram.wait_until(lambda: accepts(free_port))
+    common = {"BOT_TOKEN": TOKEN, "TELEGRAM_API_SERVER": telegram.url, "MODEL_PATH": str(color_model)}
+    done = run_bot("doctor", **common, STATE_DIR=str(tmp_path / "state"), METRICS_PORT=str(free_port))
+    assert done.returncode == 0, done.stdout
+    assert f"ok   port: a bot listens on port {free_port} of 127.0.0.1 already" in done.stdout

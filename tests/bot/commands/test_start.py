@@ -56,7 +56,7 @@ def test_an_older_python_is_named_with_those_that_run_it(package: str, tmp_path:
     assert line.startswith("Labelgram runs on Python 3.11 to 3.14. This is ")
 
 
-@pytest.mark.parametrize(("host", "port"), [("..", "18080"), ("no such host", "18080"), ("127.0.0.1", "70000")])
+@pytest.mark.parametrize(("host", "port"), [("..", "18080"), ("no such host", "18080")])
 def test_an_address_that_none_can_listen_on_is_named_with_its_settings(
     run_bot: RunBot, telegram: Telegram, color_model: Path, tmp_path: Path, host: str, port: str
 ) -> None:
@@ -70,3 +70,11 @@ def test_an_address_that_none_can_listen_on_is_named_with_its_settings(
         line = done.stderr.splitlines()[-1]
         assert line.startswith(f"bot: cannot listen on port {port} of {host} (")
         assert line.endswith(f"{' and '.join(list(settings)[:2])} choose another.")
+
+
+@pytest.mark.parametrize("name", ["PORT", "METRICS_PORT"])
+def test_a_port_that_there_is_none_of_is_a_wrong_setting_of_every_command(run_bot: RunBot, name: str) -> None:
+    for command in ((), ("doctor",)):
+        done = run_bot(*command, **{"BOT_TOKEN": TOKEN, name: "70000"})
+        told = f"bot: {name} is '70000', it takes a whole number from 1 to 65535.\n"
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
