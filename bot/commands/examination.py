@@ -41,6 +41,8 @@ NEEDS = 200_000_000
 SKEW = 60.0
 """Seconds by which clocks may differ: certificates and signed requests fail with much more."""
 TIMEOUT = ClientTimeout(total=10)
+NEARBY = ClientTimeout(total=2)
+"""For an answer from this machine."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ async def _look_at_ports(settings: Settings) -> AsyncIterator[Finding]:
 async def _is_bot_there(host: str, port: int) -> bool:
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/healthz"
     try:
-        async with ClientSession(timeout=TIMEOUT) as session, session.get(address) as answer:
+        async with ClientSession(timeout=NEARBY) as session, session.get(address) as answer:
             return (await answer.content.read(100)) == ALIVE.encode()
     except (ClientError, TimeoutError, ValueError, OSError):
         return False

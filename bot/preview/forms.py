@@ -56,11 +56,21 @@ async def _read_part(part: BodyPartReader, form: Form) -> None:
         case "file":
             data, size = await _read_bounded(part)
             kind = part.headers.get("Content-Type", "application/octet-stream")
-            form.file = File(part.filename or "file", kind, data, size)
+            form.file = File(_drop_surrogates(part.filename or "file"), _drop_surrogates(kind), data, size)
         case "message" | "reply_to":
-            setattr(form, part.name, int(await part.text()))
+            setattr(form, part.name, int(await _read_text(part)))
         case "language" | "text" | "album" | "press":
-            setattr(form, part.name, (await part.text()).strip() or None)
+            setattr(form, part.name, (await _read_text(part)).strip() or None)
+
+
+async def _read_text(part: BodyPartReader) -> str:
+    """As the page writes it: a charset of another's choice could make signs that no text can hold."""
+    return bytes(await part.read()).decode()
+
+
+def _drop_surrogates(text: str) -> str:
+    """Heads of parts may hold bytes that are no UTF-8, which no message can."""
+    return text.encode("utf-8", "replace").decode()
 
 
 async def _read_bounded(part: BodyPartReader) -> tuple[bytes, int]:

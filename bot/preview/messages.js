@@ -24,7 +24,7 @@ function createMessage(side, words) {
 
 // `photos`: what each shows is at `address`; `name` stands for one that cannot be shown. `asked`: replied to.
 export function addMessage(side, words, { photos = [], asked } = {}) {
-  document.querySelector("#welcome")?.remove();
+  endWelcome();
   const message = createMessage(side, words);
   const bubble = message.querySelector(".bubble");
   message.querySelector("time").textContent = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
@@ -38,6 +38,14 @@ export function addMessage(side, words, { photos = [], asked } = {}) {
   messages.insertBefore(message, typing ?? null);
   message.scrollIntoView({ block: "end" });
   return message;
+}
+
+// A focus in it, as on an example, goes where the next message is written.
+function endWelcome() {
+  const welcome = document.querySelector("#welcome");
+  const hadFocus = welcome?.contains(document.activeElement);
+  welcome?.remove();
+  if (hadFocus) text.focus();
 }
 
 function createPhoto({ address, name, alt = "your-photo" }, message) {

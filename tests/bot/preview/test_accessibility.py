@@ -88,6 +88,37 @@ def test_on_a_phone_the_tagline_is_whole_and_the_card_no_wider(
             assert whole <= shown, selector
 
 
+HINT_IS_WHOLE = """
+    const field = document.querySelector("#text"), style = getComputedStyle(field);
+    const canvas = document.createElement("canvas").getContext("2d");
+    canvas.font = style.font;
+    const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return canvas.measureText(field.placeholder).width <= room;
+"""
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_the_narrowest_phone_shows_everything(page: webdriver.Chrome, preview: Preview, language: str) -> None:
+    with phone(page, 320, 568), locale(page, preview, language):
+        assert page.execute_script("return document.documentElement.scrollWidth") == 320
+        for selector in ("#about", ".send", "#welcome"):
+            left, right = page.execute_script(
+                "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.left, box.right]",
+                selector,
+            )
+            assert 0 <= left < right <= 320, selector
+        assert page.execute_script(HINT_IS_WHOLE)
+
+
+def test_a_long_class_name_makes_no_phones_page_wider(page: webdriver.Chrome, preview: Preview) -> None:
+    with phone(page, 320, 568), locale(page, preview, "en"):
+        page.execute_script("document.querySelector('#model span').textContent = 'x'.repeat(100)")
+        for selector in ("#welcome", "#messages"):
+            script = f"const {{scrollWidth, clientWidth}} = document.querySelector('{selector}')"
+            whole, shown = page.execute_script(f"{script}; return [scrollWidth, clientWidth]")
+            assert whole <= shown <= 320, selector
+
+
 def test_a_screen_that_is_touched_says_tap_and_shows_the_arrow_after_a_long_press(
     page: webdriver.Chrome, preview: Preview
 ) -> None:

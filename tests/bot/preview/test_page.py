@@ -38,6 +38,12 @@ def test_the_start_button_says_start(page: webdriver.Chrome) -> None:
     assert not page.find_elements(By.ID, "welcome")
 
 
+def test_an_example_that_is_chosen_by_keyboard_leaves_the_focus_on_the_page(page: webdriver.Chrome) -> None:
+    page.find_element(By.CSS_SELECTOR, "#examples button").send_keys(Keys.ENTER)
+    answers(page, 1)
+    assert page.switch_to.active_element.get_attribute("id") == "text"
+
+
 def test_chosen_photos_are_each_answered_beside_a_quote_of_them(page: webdriver.Chrome, photos: list[str]) -> None:
     for number, (color, photo) in enumerate(zip(COLORS, photos, strict=True), start=1):
         choose(page, photo)

@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import polib
+import pytest
 from PIL import Image
 
 from bot.preview.about import TEXTS
@@ -182,3 +183,33 @@ def test_a_port_in_use_ends_with_one_line(preview: Preview, run_bot: RunBot, col
         done = run_bot("preview", "--port", port, MODEL_PATH=str(color_model))
         assert done.returncode == 2
         assert told in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("part", "status"),
+    [
+        (b'Content-Disposition: form-data; name="album"\r\nContent-Type: text/plain; charset=unicode_escape', 200),
+        (b"Content-Disposition: form-data; name=\"file\"; filename*=unicode_escape''%5Cud800.jpg", 200),
+        (b'Content-Disposition: form-data; name="file"; filename="a.jpg"\r\nContent-Type: image/\xff', 200),
+        (b'Content-Disposition: form-data; name="file"; filename="\xff.jpg"', 200),
+        (b'Content-Disposition: form-data; name="text"\r\nContent-Type: text/plain; charset=utf-7', 200),
+        (b'Content-Disposition: form-data; name="text"\r\nContent-Type: text/plain; charset=base64', 200),
+        (b'Content-Disposition: form-data; name="message"', 400),
+    ],
+)
+def test_a_part_in_any_charset_ends_no_answer_in_a_traceback(preview: Preview, part: bytes, status: int) -> None:
+    head = b"--x\r\n" + part + b"\r\n\r\n\\ud800\r\n"
+    photo = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+    whole = b"" if b'"file"' in part else photo + encode(draw("red")) + b"\r\n"
+    assert preview.post(head + whole + b"--x--\r\n", "multipart/form-data; boundary=x")[0] == status
+
+
+def test_a_text_that_is_no_utf_8_is_refused(preview: Preview) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\n'
+    assert preview.post(head + b"\xff\r\n--x--\r\n", "multipart/form-data; boundary=x")[0] == 400
+    for number in (b"9" * 4000, b"9" * 5000, b"-1"):
+        parts = (b"message", number), (b"press", b"why")
+        body = b"".join(
+            b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name, value) for name, value in parts
+        )
+        assert preview.post(body + b"--x--\r\n", "multipart/form-data; boundary=x")[0] in (200, 400)
