@@ -64,7 +64,9 @@ async def _read_part(part: BodyPartReader, form: Form) -> None:
 
 
 async def _read_text(part: BodyPartReader) -> str:
-    """As the page writes it: a charset of another's choice could make signs that no text can hold."""
+    """In the page's charset alone: others may hold signs that no message can. Raises ValueError."""
+    if part.get_charset("utf-8").lower() != "utf-8":
+        raise ValueError("a part is not in UTF-8")
     return bytes(await part.read()).decode()
 
 

@@ -102,10 +102,8 @@ def test_the_narrowest_phone_shows_everything(page: webdriver.Chrome, preview: P
     with phone(page, 320, 568), locale(page, preview, language):
         assert page.execute_script("return document.documentElement.scrollWidth") == 320
         for selector in ("#about", ".send", "#welcome"):
-            left, right = page.execute_script(
-                "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.left, box.right]",
-                selector,
-            )
+            script = f"const {{left, right}} = document.querySelector('{selector}').getBoundingClientRect()"
+            left, right = page.execute_script(f"{script}; return [left, right]")
             assert 0 <= left < right <= 320, selector
         assert page.execute_script(HINT_IS_WHOLE)
 

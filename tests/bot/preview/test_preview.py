@@ -188,12 +188,12 @@ def test_a_port_in_use_ends_with_one_line(preview: Preview, run_bot: RunBot, col
 @pytest.mark.parametrize(
     ("part", "status"),
     [
-        (b'Content-Disposition: form-data; name="album"\r\nContent-Type: text/plain; charset=unicode_escape', 200),
+        (b'Content-Disposition: form-data; name="album"\r\nContent-Type: text/plain; charset=unicode_escape', 400),
         (b"Content-Disposition: form-data; name=\"file\"; filename*=unicode_escape''%5Cud800.jpg", 200),
         (b'Content-Disposition: form-data; name="file"; filename="a.jpg"\r\nContent-Type: image/\xff', 200),
         (b'Content-Disposition: form-data; name="file"; filename="\xff.jpg"', 200),
-        (b'Content-Disposition: form-data; name="text"\r\nContent-Type: text/plain; charset=utf-7', 200),
-        (b'Content-Disposition: form-data; name="text"\r\nContent-Type: text/plain; charset=base64', 200),
+        (b'Content-Disposition: form-data; name="text"\r\nContent-Type: text/plain; charset=UTF-8', 200),
+        (b'Content-Disposition: form-data; name="text"\r\nContent-Type: text/plain; charset=base64', 400),
         (b'Content-Disposition: form-data; name="message"', 400),
     ],
 )
