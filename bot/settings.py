@@ -33,6 +33,16 @@ PERSON = re.compile(r"[0-9]{1,16}")
 PERSON_OR_GROUP = re.compile(r"-?[0-9]{1,16}")
 """Telegram's numbers: those of groups and channels are negative (Bot API: at most 52 bits)."""
 
+NAMES = (
+    *("BOT_TOKEN", "MODEL_PATH", "TELEGRAM_API_SERVER", "TELEGRAM_PROXY", "WEBHOOK_URL", "WEBHOOK_SECRET"),
+    *("HOST", "PORT", "REDIS_URL", "THREADS", "MAX_IN_FLIGHT", "SHUTDOWN_SECONDS", "STATE_DIR", "LOG_LEVEL"),
+    *("LOG_FORMAT", "METRICS_PORT", "METRICS_HOST", "AIOGRAM_IMPORT", "OWNER_IDS", "ALLOWED_IDS", "DONATIONS_DIR"),
+    *("CHANNEL_POSTS", "LABELGRAM_ENV_FILE"),
+)
+"""All that is read, but for Amazon's own names."""
+ALIKE = 0.86
+"""How alike a name is (difflib, 0 to 1) that is taken for one of ours with a slip: ALLOWED_ID, but not MY_BOT_TOKEN."""
+
 
 class SettingsError(LabelgramError):
     """A setting is missing or unusable; the message says which and what to do."""
@@ -92,6 +102,8 @@ class Settings:
     """Where donated photos go; None: the bot keeps none."""
     channel_posts: bool
     """Whether photos in channels are answered."""
+    misspelt: Mapping[str, str]
+    """Names in the environment that the bot does not read, and the setting that each is like."""
 
     @property
     def replies_dir(self) -> Path:
@@ -128,7 +140,17 @@ class Settings:
             allowed=_numbers(values, "ALLOWED_IDS", PERSON_OR_GROUP, "people and groups, such as 12345,-1001234567890"),
             donations=_donations(values),
             channel_posts=_choice(values, "CHANNEL_POSTS", "off", ("on", "off")) == "on",
+            misspelt=_find_misspelt(values),
         )
+
+
+def _find_misspelt(values: Mapping[str, str]) -> dict[str, str]:
+    """Of a setting that is set as well nothing is said: the other name may be another program's."""
+    from difflib import get_close_matches
+
+    missing = [name for name in NAMES if name not in values]
+    likely = {name: get_close_matches(name.upper(), missing, 1, ALIKE) for name in sorted(values) if name not in NAMES}
+    return {name: ours for name, (ours, *_) in filter(lambda item: item[1], likely.items())}
 
 
 def _model(values: Mapping[str, str]) -> Path:

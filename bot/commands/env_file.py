@@ -11,7 +11,7 @@ from bot.inference.names import show_path
 from bot.settings import SettingsError
 
 LINE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>[^\0]*?)\s*")
-QUOTED = re.compile(r"""(?P<quote>["'])(?P<value>.*)(?P=quote)(?:\s+#.*)?""")
+QUOTED = re.compile(r"""(?P<quote>["'])(?P<value>.*?)(?P=quote)(?:\s*#.*)?""")
 COMMENT = re.compile(r"(?:^|\s+)#.*")
 BESIDE = Path(__file__).parents[2] / ".env"
 """Unless LABELGRAM_ENV_FILE names another."""
@@ -57,6 +57,8 @@ def read_env_file(file: Path) -> dict[str, str]:
         if match is None:  # not shown: it may hold the token
             raise SettingsError(f"{file}, line {number}: this is not NAME=value.")
         quoted = QUOTED.fullmatch(match["value"])
+        if not quoted and match["value"].startswith(("'", '"')):
+            raise SettingsError(f"{file}, line {number}: the value's quote is not closed, or something follows it.")
         values[match["name"]] = quoted["value"] if quoted else COMMENT.sub("", match["value"])
     if os.name == "posix" and mode & OTHERS and "BOT_TOKEN" in values:
         path = show_path(file)

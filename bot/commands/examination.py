@@ -60,6 +60,7 @@ async def examine(settings: Settings) -> bool:
     """Print what is found, as it is found; returns whether all is well."""
     good = True
     for look in (
+        _look_at_names,
         _look_at_model,
         _look_at_texts,
         _look_at_memory,
@@ -74,6 +75,11 @@ async def examine(settings: Settings) -> bool:
             print(finding, flush=True)
             good = good and finding.good
     return good
+
+
+async def _look_at_names(settings: Settings) -> AsyncIterator[Finding]:
+    for name, ours in settings.misspelt.items():
+        yield Finding(False, "settings", f"{name} is no setting, and does nothing. Is {ours} meant?")
 
 
 async def _look_at_model(settings: Settings) -> AsyncIterator[Finding]:

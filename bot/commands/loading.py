@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,13 @@ from bot.startup.memory import limit_heaps
 if TYPE_CHECKING:
     from bot.inference.classifier import Classifier
 
+log = logging.getLogger(__name__)
+
 
 def load(settings: Settings) -> Classifier:
     """Import aiogram, and load the model meanwhile, some of which is no work of Python's. Raises ModelError."""
+    for name, ours in settings.misspelt.items():
+        log.warning("%s is no setting, and does nothing. Is %s meant?", name, ours)
     gc.disable()  # a tenth of the time; nearly all that is made here is kept, and need not be looked through
     limit_heaps()
 

@@ -13,8 +13,10 @@ from bot.settings import Settings, SettingsError
 def answer_on_telegram(options: argparse.Namespace, settings: Settings) -> int:
     """Returns the exit status when the bot has been stopped. Raises SettingsError, ModelError, TextsError."""
     if settings.token is None:
+        name = next((name for name, ours in settings.misspelt.items() if ours == "BOT_TOKEN"), None)
         raise SettingsError(
-            "BOT_TOKEN is not set. Get a token from @BotFather on Telegram (/newbot); "
+            f"BOT_TOKEN is not set{f', but {name} is' if name else ''}. "
+            "Get a token from @BotFather on Telegram (/newbot); "
             "without one, the command `preview --open` shows the bot in a browser."
         )
     set_up_logging(settings.log_level, settings.log_format, secret=settings.token)

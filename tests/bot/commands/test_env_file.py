@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 
 from bot.commands.env_file import read_env_file
 from bot.redaction import hide_secrets
-from bot.settings import SettingsError
-from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot, environment
+from bot.settings import NAMES, Settings, SettingsError
+from tests.support.bot_process import BOT_PYTHON, SETTINGS, RunBot, StartBot, environment
 from tests.support.paths import ROOT
 from tests.support.photos import draw
 from tests.support.telegram import TOKEN, Telegram
@@ -33,8 +34,10 @@ def test_the_bot_reads_it_and_the_environment_wins(telegram: Telegram, start_bot
 
 
 def test_lines_are_read_as_shells_write_them(tmp_path: Path) -> None:
-    text = "\ufeff# note\n\nexport A=1\nB = two words # note\r\nC='a # b'\nD=\"x\" # note\nE=\nF=a#b\nG=p=q\n"
+    more = "H=\"x\"# note\nI='x' # it's \"so\"\nJ='it's'\nK=\"\"#\n"
+    text = "\ufeff# note\n\nexport A=1\nB = two words # note\r\nC='a # b'\nD=\"x\" # note\nE=\nF=a#b\nG=p=q\n" + more
     expected = {"A": "1", "B": "two words", "C": "a # b", "D": "x", "E": "", "F": "a#b", "G": "p=q"}
+    expected |= {"H": "x", "I": "x", "J": "it's", "K": ""}
     assert read_env_file(write(tmp_path, text)) == expected
     assert read_env_file(tmp_path / "nowhere") == {}
 
@@ -46,6 +49,13 @@ def test_another_line_is_named_and_not_shown(text: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"line \d: this is not NAME=value") as caught:
         read_env_file(write(tmp_path, text))
     assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ['"1:x', "'1:x", "\"1:x' # c", '"1:x" c'])
+def test_a_quote_that_is_open_is_told_and_not_shown(value: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="line 2: the value's quote is not closed, or something") as caught:
+        read_env_file(write(tmp_path, f"A=1\nBOT_TOKEN={value}\n"))
+    assert "1:x" not in str(caught.value)
 
 
 def test_it_is_said_when_others_can_read_the_token(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,3 +143,58 @@ def test_a_password_with_any_sign_is_not_printed(run_bot: RunBot, password: str)
 def test_secrets_are_hidden_wherever_they_stand() -> None:
     assert hide_secrets(f"see https://x/bot{TOKEN}/getMe") == "see https://x/bot***/getMe"
     assert hide_secrets("to socks5://ada:p@ss@host:1 by 12:30:45") == "to socks5://***@host:1 by 12:30:45"
+
+
+def test_every_setting_has_its_name_in_the_list() -> None:
+    amazons = {name for name in SETTINGS if name.startswith("AWS_")}
+    assert {*NAMES} | amazons == {*SETTINGS, "LABELGRAM_ENV_FILE"} - {"ORT_DISABLE_TELEMETRY"}
+    documented = set(re.findall(r"`([A-Z_]{4,})`", (ROOT / "docs" / "configuration.md").read_text()))
+    assert {*NAMES} <= documented
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("ALLOWED_ID", "ALLOWED_IDS"),
+        ("allowed_ids", "ALLOWED_IDS"),
+        ("OWNER_ID", "OWNER_IDS"),
+        ("BOT_TOKN", "BOT_TOKEN"),
+    ],
+)
+def test_a_name_with_a_slip_is_told_at_the_start_and_by_the_doctor(
+    run_bot: RunBot, tmp_path: Path, name: str, ours: str
+) -> None:
+    told = f"{name} is no setting, and does nothing. Is {ours} meant?"
+    file = write(tmp_path, f"{name}=12345\nMODEL_PATH=nowhere.onnx\n")
+    token = {} if ours == "BOT_TOKEN" else {"BOT_TOKEN": "1:x"}
+    done = run_bot(*((), ("preview",))[ours == "BOT_TOKEN"], LABELGRAM_ENV_FILE=str(file), **token)
+    assert told in done.stderr
+    assert "12345" not in done.stderr
+    done = run_bot("doctor", LABELGRAM_ENV_FILE=str(file), TELEGRAM_API_SERVER="http://127.0.0.1:1", **token)
+    assert done.returncode == 1
+    assert f"BAD  settings: {told}" in done.stdout
+
+
+def test_a_token_under_another_name_is_told(run_bot: RunBot) -> None:
+    done = run_bot(BOT_TOKNE="1:secret")
+    assert done.returncode == 2
+    assert done.stderr.startswith("bot: BOT_TOKEN is not set, but BOT_TOKNE is. Get a token")
+    assert "secret" not in done.stderr
+
+
+def test_other_programs_names_are_no_slips() -> None:
+    others = "HOSTNAME STATE_DIRECTORY PATH HOME OMP_NUM_THREADS KUBERNETES_PORT REDIS_PORT AWS_ENDPOINT_URL_SQS"
+    names = [
+        *others.split(),
+        "AWS_REGION",
+        "TELEGRAM_BOT_TOKEN",
+        "LOGNAME",
+        "MY_BOT_TOKEN",
+        "PORTAGE",
+        "DYNO",
+        "RENDER",
+        "FLY_APP_NAME",
+    ]
+    assert Settings.from_environment(dict.fromkeys(names, "x")).misspelt == {}
+    both = {"LOG_LEVEL": "INFO", "LOGLEVEL": "x"}
+    assert Settings.from_environment(both).misspelt == {}
