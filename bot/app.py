@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from aiogram import Bot
-from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
 from aiogram.exceptions import AiogramError, TelegramBadRequest
-from aiogram.utils.token import TokenValidationError
 
-from bot.backoff import backoff
+from bot.connections import WRONG_TOKEN, make_bot, wait_for_state
 from bot.delivery.at_least_once import REST, Delivery
 from bot.delivery.backlog import Backlog
 from bot.delivery.pacing import SendPacer
 from bot.delivery.polling import poll
 from bot.delivery.retries import UNKNOWN, RetryMiddleware
-from bot.delivery.session import Session
 from bot.delivery.stopping import until
 from bot.donations.backends import open_store
 from bot.donations.donations import Donations
@@ -32,25 +27,16 @@ from bot.settings import Settings, SettingsError
 from bot.startup.memory import settle_memory
 from bot.startup.signals import call_at_end
 from bot.storage.key_values import KeyValueStore
-from bot.storage.ledger import LedgerError, LedgerRefusedError
-from bot.storage.process_lock import ProcessLock
+from bot.storage.ledger import LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
-from bot.storage.sqlite import open_sqlite
-from bot.storage.sqlite_file import StateFolderError
 from bot.storage.state import State
 from bot.telegram.dispatcher import Parts, build_dispatcher
 from bot.telegram.middlewares import ThrottlingMiddleware
 from bot.telegram.profile import publish_profile
 from bot.texts.replies import Replies
 
-WRONG_TOKEN = "BOT_TOKEN is not a token that Telegram knows. Ask @BotFather on Telegram for it (/token)."
-TOKEN = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]+")
-"""Its form: other signs would change the address that is asked."""
-REQUEST_SECONDS = 20.0
 PROFILE_SECONDS = 1.0
 """Seconds until menu and profile are filled, in forty requests: photos that are waiting come first."""
-LOCK_PAUSE = 0.3
-"""Seconds between two looks whether the process before has ended."""
 TIDIED_EVERY = 300.0
 """Seconds between two looks for what has outlived its time."""
 BACKGROUND_THREADS = 4
@@ -67,7 +53,7 @@ async def run(settings: Settings, classifier: Classifier, replies: Replies) -> N
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(BACKGROUND_THREADS))
     call_at_end(stopped.set)
     async with AsyncExitStack() as stack:
-        state = await until(stopped, _wait_for_state(stack, settings))
+        state = await until(stopped, wait_for_state(stack, settings))
         if state is None:
             return
         stack.push_async_callback(state.close)
@@ -207,85 +193,3 @@ async def _settle(delivery: Delivery) -> None:
     while delivery.in_work:
         await asyncio.sleep(REST)
     settle_memory()
-
-
-def make_bot(settings: Settings) -> Bot:
-    """Raises SettingsError if the token has not the form of one."""
-    assert settings.token
-    try:
-        return Bot(settings.token, session=make_session(settings))
-    except TokenValidationError as error:
-        raise SettingsError(WRONG_TOKEN) from error
-
-
-def make_session(settings: Settings) -> Session:
-    """The way to Telegram. Raises SettingsError if a SOCKS proxy is set and its package is not installed."""
-    server = TelegramAPIServer.from_base(settings.api_server) if settings.api_server else PRODUCTION
-    try:
-        return Session(api=server, timeout=REQUEST_SECONDS, through=settings.proxy)
-    except ImportError as error:
-        raise SettingsError("TELEGRAM_PROXY is socks5://: pip install -r requirements-proxy.txt") from error
-
-
-async def open_state(settings: Settings) -> State:
-    """Raises SettingsError if the state can never be kept so, LedgerError if it cannot be kept now."""
-    number = bot_number(settings.token) if settings.token else 0  # the doctor looks at it without a token too
-    if settings.redis_url is None:
-        try:
-            return await open_sqlite(settings.state_dir, number)
-        except StateFolderError as error:
-            raise SettingsError(str(error)) from error
-    try:
-        from bot.storage.redis import open_redis
-    except ImportError as error:
-        raise SettingsError("REDIS_URL is set: pip install -r requirements-redis.txt") from error
-    try:
-        return open_redis(settings.redis_url, number)
-    except ValueError as error:
-        raise SettingsError(f"REDIS_URL is not an address of Redis: {type(error).__name__}.") from error
-
-
-async def _wait_for_state(stack: AsyncExitStack, settings: Settings) -> State:
-    """Another process of the bot, a locked database and a full disk are waited for. Raises SettingsError."""
-    if settings.redis_url is None and settings.token:
-        lock = ProcessLock(settings.state_dir, bot_number(settings.token))
-        stack.callback(lock.release)
-        await _wait_for_lock(lock, settings.state_dir)
-    attempt = 0
-    while True:
-        try:
-            state = await open_state(settings)
-            if settings.redis_url:
-                await _refuse_wrong_redis(state)
-            return state
-        except LedgerError as error:
-            attempt += 1
-            log.warning("the bot waits until its state can be kept: %s", error)
-            await asyncio.sleep(backoff(attempt))
-
-
-async def _wait_for_lock(lock: ProcessLock, folder: Path) -> None:
-    is_told = False
-    while not lock.take():
-        if not is_told:
-            log.warning("the bot waits: another process of it has its state in %s, and must end first", folder)
-            is_told = True
-        await asyncio.sleep(LOCK_PAUSE)
-
-
-async def _refuse_wrong_redis(state: State) -> None:
-    """Raises SettingsError for what waiting does not change. All else is waited for by each update."""
-    try:
-        await state.ledger.check()
-    except LedgerRefusedError as error:
-        await state.close()
-        raise SettingsError(str(error)) from error
-    except LedgerError as error:
-        log.warning("the bot's state cannot be kept now: %s", error)
-
-
-def bot_number(token: str) -> int:
-    """The bot's own number, the first part of its token. Raises SettingsError if the token has not the form of one."""
-    if not TOKEN.fullmatch(token):
-        raise SettingsError(WRONG_TOKEN)
-    return int(token.partition(":")[0])

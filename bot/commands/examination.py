@@ -16,7 +16,7 @@ from aiogram import Bot
 from aiogram.exceptions import AiogramError, TelegramNotFound, TelegramUnauthorizedError
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from bot.app import WRONG_TOKEN, make_bot, make_session, open_state
+from bot.connections import WRONG_TOKEN, make_bot, make_session, open_state
 from bot.donations.backends import open_store
 from bot.donations.donations import Donations
 from bot.donations.store import StoreError

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from bot.app import REQUEST_SECONDS
+from bot.connections import REQUEST_SECONDS
 from tests.simulation.loop import Clock
 from tests.simulation.records import Ask, Sent, Trace, Update
 from tests.simulation.server import messages

@@ -1,0 +1,113 @@
+"""What the bot holds on to outside of itself: Telegram, and the state that outlives the process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from aiogram import Bot
+from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
+from aiogram.utils.token import TokenValidationError
+
+from bot.backoff import backoff
+from bot.delivery.session import Session
+from bot.settings import Settings, SettingsError
+from bot.storage.ledger import LedgerError, LedgerRefusedError
+from bot.storage.process_lock import ProcessLock
+from bot.storage.sqlite import open_sqlite
+from bot.storage.sqlite_file import StateFolderError
+from bot.storage.state import State
+
+WRONG_TOKEN = "BOT_TOKEN is not a token that Telegram knows. Ask @BotFather on Telegram for it (/token)."
+TOKEN = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]+")
+"""Its form: other signs would change the address that is asked."""
+REQUEST_SECONDS = 20.0
+LOCK_PAUSE = 0.3
+"""Seconds between two looks whether the process before has ended."""
+
+log = logging.getLogger(__name__)
+
+
+def make_bot(settings: Settings) -> Bot:
+    """Raises SettingsError if the token has not the form of one."""
+    assert settings.token
+    try:
+        return Bot(settings.token, session=make_session(settings))
+    except TokenValidationError as error:
+        raise SettingsError(WRONG_TOKEN) from error
+
+
+def make_session(settings: Settings) -> Session:
+    """The way to Telegram. Raises SettingsError if a SOCKS proxy is set and its package is not installed."""
+    server = TelegramAPIServer.from_base(settings.api_server) if settings.api_server else PRODUCTION
+    try:
+        return Session(api=server, timeout=REQUEST_SECONDS, through=settings.proxy)
+    except ImportError as error:
+        raise SettingsError("TELEGRAM_PROXY is socks5://: pip install -r requirements-proxy.txt") from error
+
+
+async def open_state(settings: Settings) -> State:
+    """Raises SettingsError if the state can never be kept so, LedgerError if it cannot be kept now."""
+    number = bot_number(settings.token) if settings.token else 0  # the doctor looks at it without a token too
+    if settings.redis_url is None:
+        try:
+            return await open_sqlite(settings.state_dir, number)
+        except StateFolderError as error:
+            raise SettingsError(str(error)) from error
+    try:
+        from bot.storage.redis import open_redis
+    except ImportError as error:
+        raise SettingsError("REDIS_URL is set: pip install -r requirements-redis.txt") from error
+    try:
+        return open_redis(settings.redis_url, number)
+    except ValueError as error:
+        raise SettingsError(f"REDIS_URL is not an address of Redis: {type(error).__name__}.") from error
+
+
+async def wait_for_state(stack: AsyncExitStack, settings: Settings) -> State:
+    """Another process of the bot, a locked database and a full disk are waited for. Raises SettingsError."""
+    if settings.redis_url is None and settings.token:
+        lock = ProcessLock(settings.state_dir, bot_number(settings.token))
+        stack.callback(lock.release)
+        await _wait_for_lock(lock, settings.state_dir)
+    attempt = 0
+    while True:
+        try:
+            state = await open_state(settings)
+            if settings.redis_url:
+                await _refuse_wrong_redis(state)
+            return state
+        except LedgerError as error:
+            attempt += 1
+            log.warning("the bot waits until its state can be kept: %s", error)
+            await asyncio.sleep(backoff(attempt))
+
+
+async def _wait_for_lock(lock: ProcessLock, folder: Path) -> None:
+    is_told = False
+    while not lock.take():
+        if not is_told:
+            log.warning("the bot waits: another process of it has its state in %s, and must end first", folder)
+            is_told = True
+        await asyncio.sleep(LOCK_PAUSE)
+
+
+async def _refuse_wrong_redis(state: State) -> None:
+    """Raises SettingsError for what waiting does not change. All else is waited for by each update."""
+    try:
+        await state.ledger.check()
+    except LedgerRefusedError as error:
+        await state.close()
+        raise SettingsError(str(error)) from error
+    except LedgerError as error:
+        log.warning("the bot's state cannot be kept now: %s", error)
+
+
+def bot_number(token: str) -> int:
+    """The bot's own number, the first part of its token. Raises SettingsError if the token has not the form of one."""
+    if not TOKEN.fullmatch(token):
+        raise SettingsError(WRONG_TOKEN)
+    return int(token.partition(":")[0])
