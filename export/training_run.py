@@ -98,6 +98,6 @@ def load(pickle: Path, data: Path | None) -> TrainingRun:
     try:
         metrics = read_metrics(run.report)
     except ValueError as error:
-        raise DataError(f"{run.report} is of another version of Labelgram: {error}. Train again.") from error
+        raise DataError(f"{run.report} is damaged or of another version of Labelgram: {error}. Train again.") from error
     left_out = find_left_out(run.report, run.photos, run.folder, get_labels(run.learner.dls))
     return TrainingRun(run.learner, run.facts, run.photos, run.folder, run.report, metrics, left_out)

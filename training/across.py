@@ -9,7 +9,6 @@ the card of NAME find them. With --resume a command that was stopped goes on.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from training.evaluation.left_out import LEFT_OUT_FOLDER, LeftOut, measure_left_
 from training.fitting.checkpoint import find_checkpoints
 from training.options import parse, read_recipe
 from training.recipe import RecipeError, read_fields
+from training.report.command import adopt_left_out
 from training.runs import find_report, read_facts
 
 
@@ -35,7 +35,8 @@ def main(arguments: list[str]) -> int:
     report = _find_report(options.out)
     try:
         collections = _find_collections(options.data, options.class_folder)
-        read_runs(report, sorted(set().union(*collections.values())))  # of other classes: told of before any training
+        labels = sorted(set().union(*collections.values()))
+        read_runs(report, labels)  # of other classes: told of before any training
         for number, collection in enumerate(collections, 1):
             print(f"training {number} of {len(collections)}, without {show_path(collection)}")
             out = options.out.with_name(f"{options.out.name}-without-{name_file(collection)}")
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
                 raise KeyboardInterrupt
             if status:
                 return status
-            shutil.copytree(own_report / LEFT_OUT_FOLDER, report / LEFT_OUT_FOLDER, dirs_exist_ok=True)
+            adopt_left_out([own_report], report, labels)
         figures = measure_left_out(read_runs(report), {})
     except (DataError, RecipeError) as error:
         print(f"across: {show_path(str(error))}", file=sys.stderr)

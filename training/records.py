@@ -8,6 +8,8 @@ import types
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from training.whole_files import write_whole
+
 Record = TypeVar("Record")
 WORDS: dict[Any, str] = {
     str: "a text",
@@ -53,7 +55,7 @@ def read_file(file: Path) -> Any:
 def write_file(value: Any, file: Path, indent: int | None = None) -> None:
     """Write what `to_json` made, for `read_file`. Raises OSError."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    file.write_text(f"{text}\n", encoding="utf-8", errors="surrogateescape")
+    write_whole(f"{text}\n", file)
 
 
 def escape_bytes(text: str) -> str:

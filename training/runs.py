@@ -169,7 +169,9 @@ def read_facts(report: Path) -> RunFacts:
     try:
         return from_json(_Facts, read_file(report / METRICS_FILE)).run
     except ValueError as error:
-        raise DataError(f"{report / METRICS_FILE} is of another version of Labelgram: {error}. Train again.") from error
+        raise DataError(
+            f"{report / METRICS_FILE} is damaged or of another version of Labelgram: {error}. Train again."
+        ) from error
 
 
 def read_metrics(report: Path) -> Metrics:

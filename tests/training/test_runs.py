@@ -36,10 +36,10 @@ def count_one_more(text: str) -> str:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (rewrite("metrics.json", lambda _: "null"), "metrics.json is of another version"),
+        (rewrite("metrics.json", lambda _: "null"), "metrics.json is damaged or of another version"),
         (
             rewrite("metrics.json", lambda _: "{}"),
-            "metrics.json is of another version of Labelgram: it lacks run. Train",
+            "metrics.json is damaged or of another version of Labelgram: it lacks run. Train",
         ),
         (rewrite("metrics.json", lambda _: "[" * 100_000), "metrics.json .* nested too deeply"),
         (rewrite("metrics.json", give_the_recipe(epochs="4")), "recipe.epochs is '4', not a whole number"),
@@ -70,7 +70,7 @@ def test_a_damaged_report_is_named(
 def test_a_full_disk_leaves_the_earlier_net_and_says_so(trained: Path, tmp_path: Path) -> None:
     learner = read_learner(trained / "toy.pkl")
     (tmp_path / "toy.pkl").write_text("the earlier net")
-    (tmp_path / "toy.part").symlink_to("/dev/full")
+    (tmp_path / "toy.pkl.part").symlink_to("/dev/full")
     figures = tmp_path / "toy-report" / "metrics.json"
     figures.parent.mkdir()
     figures.touch()

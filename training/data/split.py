@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from training.data.groups import GROUPS_FILE
 from training.data.photos import DataError, LabelledPhoto, Skipped
-from training.data.tables import read_table
+from training.data.tables import read_table, write_table
 
 FOLDS = 5
 """Folds where every class has enough groups of photos: one photo in five is held out."""
@@ -161,22 +160,23 @@ def count_naive_twins(groups: Sequence[str], seed: int) -> tuple[int, int]:
 
 
 def write_split(photos: Sequence[LabelledPhoto], folder: Path, file: Path) -> None:
-    """Write the photos as CSV (COLUMNS), paths relative to `folder`; names that are no UTF-8 keep their bytes."""
-    with file.open("w", newline="", encoding="utf-8", errors="surrogateescape") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for photo in photos:
-            path = photo.path.relative_to(folder).as_posix()
-            side = "valid" if photo.held_out else "train"
-            writer.writerow([path, photo.label, photo.group, *photo.size, side, photo.collection])
+    """Write the photos as CSV (COLUMNS), paths relative to `folder`."""
+    rows = [
+        (
+            photo.path.relative_to(folder).as_posix(),
+            *(photo.label, photo.group, *photo.size),
+            "valid" if photo.held_out else "train",
+            photo.collection,
+        )
+        for photo in photos
+    ]
+    write_table([COLUMNS, *rows], file)
 
 
 def write_skipped(skipped: Sequence[Skipped], folder: Path, file: Path) -> None:
     """Write the photos that are not used, and why, as CSV (`path,why`), paths relative to `folder`."""
-    with file.open("w", newline="", encoding="utf-8", errors="surrogateescape") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(("path", "why"))
-        writer.writerows((photo.path.relative_to(folder).as_posix(), photo.why) for photo in skipped)
+    rows = [(photo.path.relative_to(folder).as_posix(), photo.why) for photo in skipped]
+    write_table([("path", "why"), *rows], file)
 
 
 def read_split(folder: Path, file: Path) -> list[LabelledPhoto]:

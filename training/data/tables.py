@@ -1,16 +1,18 @@
-"""CSV files that people write beside their photos: groups.csv and corrected labels."""
+"""CSV files: groups.csv and corrected labels, which people write beside their photos, and those of a report."""
 
 from __future__ import annotations
 
 import csv
+import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bot.errors import explain_os_error
 from bot.inference.names import clean_label
 from training.data.photos import DataError, LabelledPhoto
+from training.whole_files import write_whole
 
 
 def read_table(file: Path, columns: Sequence[str], folder: Path | None = None) -> list[dict[str, str]]:
@@ -55,6 +57,12 @@ def _read(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[str,
     except (OSError, csv.Error) as error:
         why = explain_os_error(error) if isinstance(error, OSError) else error
         raise DataError(f"{file} cannot be read: {why}. It has to be a CSV file: {','.join(columns)}.") from error
+
+
+def write_table(rows: Iterable[Sequence[object]], file: Path) -> None:
+    """Write rows, the header first, for `read_table`; names that are no UTF-8 keep their bytes. Raises OSError."""
+    csv.writer(text := io.StringIO(), lineterminator="\n").writerows(rows)
+    write_whole(text.getvalue(), file)
 
 
 def correct_labels(photos: Sequence[LabelledPhoto], folder: Path, file: Path) -> list[LabelledPhoto]:

@@ -11,7 +11,6 @@ copies was looking at the frame, not at what is in it.
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import sys
 from collections import Counter
@@ -28,6 +27,7 @@ from bot.inference.names import show_path
 from training.data.groups import GROUPS_FILE
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
+from training.data.tables import write_table
 from training.progress import follow
 from training.recipe import SEEDS, parse_number
 
@@ -102,9 +102,8 @@ def _run(data: Path, out: Path, seed: int) -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(copy_at_size(photo, size))
         copies.append(LabelledPhoto(copy, photo.label, photo.group, size))
-    with (out / GROUPS_FILE).open("w", newline="", encoding="utf-8", errors="surrogateescape") as handle:
-        rows = [(copy.path.relative_to(out).as_posix(), copy.label, copy.group) for copy in copies]
-        csv.writer(handle, lineterminator="\n").writerows([("path", "label", "group"), *rows])
+    rows = [(copy.path.relative_to(out).as_posix(), copy.label, copy.group) for copy in copies]
+    write_table([("path", "label", "group"), *rows], out / GROUPS_FILE)
     print(
         f"{len(copies)} copies are in {out}. Width and height alone tell the label of "
         f"{score_sizes(photos, seed):.1%} of the photos and {score_sizes(copies, seed):.1%} of the copies."

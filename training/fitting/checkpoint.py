@@ -146,7 +146,7 @@ def delete_checkpoints(folder: Path) -> None:
     The last net's first: what a kill leaves can be gone on with.
     """
     for name in (CHECKPOINT_FILE, TRIAL_FILE):
-        for file in reversed(_find_all(folder / name, ".pth", ".part")):
+        for file in reversed(_find_all(folder / name, ".pth", ".pth.part")):
             file.unlink()
 
 
@@ -157,9 +157,9 @@ def name_checkpoint(file: Path, net: int) -> Path:
 
 def _find_all(file: Path, *suffixes: str) -> list[Path]:
     """Of all nets of a soup, the first one's first."""
-    names = re.compile(re.escape(file.stem) + r"(-\d+)?")
-    files = (path for path in file.parent.glob("*") if path.suffix in suffixes and names.fullmatch(path.stem))
-    return sorted(files, key=lambda path: path.stem)
+    names = re.compile(rf"{re.escape(file.stem)}(-\d+)?({'|'.join(map(re.escape, suffixes))})")
+    files = (path for path in file.parent.glob("*") if names.fullmatch(path.name))
+    return sorted(files, key=lambda path: (len(path.name), path.name))
 
 
 def _describe_run(recipe: Recipe, photos: Sequence[LabelledPhoto]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bot.errors import describe_os_error
 from bot.inference.names import show_path
 from training.data.photos import DataError
 from training.evaluation.calibration import Limits
@@ -21,7 +22,7 @@ from training.fitting.batches.dataloaders import get_labels
 from training.options import add_breakdown
 from training.report.page import PAGE_FILE
 from training.report.write import write_report
-from training.runs import load_run, read_metrics
+from training.runs import find_report, load_run, read_metrics
 
 
 def main(arguments: list[str]) -> int:
@@ -31,6 +32,9 @@ def main(arguments: list[str]) -> int:
         _run(options.pickle, options.data, options.left_out, read_breakdown(options))
     except DataError as error:
         print(f"report: {show_path(str(error))}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a disk that is full
+        print(f"report: {show_path(describe_os_error(error, find_report(options.pickle)))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("report: stopped. The same command starts again.", file=sys.stderr)

@@ -23,6 +23,7 @@ from training.data.split import read_split
 from training.evaluation.evaluate import FOLDS
 from training.records import escape_bytes
 from training.runs import SPLIT_FILE, read_metrics
+from training.whole_files import write_whole
 
 SEED = "seed"
 """The field of a recipe in which the runs of one row may differ."""
@@ -57,7 +58,7 @@ def read_run(folder: Path) -> Run:
     except OSError as error:
         raise CompareError(f"{folder} is no report: {error.strerror}, {error.filename}.") from error
     except (ValueError, DataError) as error:
-        raise CompareError(f"{folder} is no report of this version: {error}.") from error
+        raise CompareError(f"{folder} is no report, is damaged or of another version: {error}.") from error
     run, evaluation = metrics.run, metrics.evaluation
     collections = {f"{name}/": part.scores.right.share for name, part in evaluation.collections.items()}
     return Run(
@@ -148,5 +149,5 @@ def main(arguments: list[str]) -> int:
         return 2
     print(table, end="")
     if options.out:
-        options.out.write_text(escape_bytes(table), encoding="utf-8")
+        write_whole(escape_bytes(table), options.out)
     return 0

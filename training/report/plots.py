@@ -25,6 +25,7 @@ from training.evaluation.grad_cam import compute_heat
 from training.fitting.batches.dataloaders import get_labels
 from training.fitting.callbacks import Epoch
 from training.runs import Metrics
+from training.whole_files import replace_whole
 
 MAX_NUMBERED_CLASSES = 40
 """Up to here the confusion matrix has numbers; beyond, colours alone."""
@@ -47,7 +48,7 @@ def write_pictures(learner: Learner, answers: Sequence[Answer], metrics: Metrics
     if metrics.run.history:  # none where the last layer alone was fitted
         figures["losses"] = draw_losses(metrics.run.history)
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=100, bbox_inches="tight")
+        _save(figure, folder / f"{name}.png")
     plt.close("all")
 
 
@@ -59,7 +60,7 @@ def write_views(views: NDArray[np.float32], labels: Sequence[str], file: Path) -
     for axis, view, label in zip(axes.flat, views, labels, strict=False):
         axis.imshow(view)
         axis.set_title(label)
-    figure.savefig(file, dpi=100, bbox_inches="tight")
+    _save(figure, file)
     plt.close(figure)
 
 
@@ -153,6 +154,11 @@ def draw_thumbnail(photo: LabelledPhoto) -> bytes:
     """A photo of at most 192 x 192 pixels, as JPEG."""
     _shrink(photo, 192).save(buffer := io.BytesIO(), "JPEG", quality=80)
     return buffer.getvalue()
+
+
+def _save(figure: Figure, file: Path) -> None:
+    with replace_whole(file) as part:
+        figure.savefig(part, format="png", dpi=100, bbox_inches="tight")
 
 
 def _shrink(photo: LabelledPhoto, side: int) -> Image.Image:

@@ -6,7 +6,6 @@ fold's net that answers, was not trained on.
 
 from __future__ import annotations
 
-import csv
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +17,7 @@ from fastai.learner import Learner
 from numpy.typing import NDArray
 
 from training.data.photos import LabelledPhoto, PhotoSet
+from training.data.tables import write_table
 from training.evaluation.answers import AskLogits, read_logits
 from training.evaluation.calibration import Limits, set_limits
 from training.evaluation.examples import Answer, find_suspects, give_answers
@@ -30,6 +30,7 @@ from training.report.figures import ask_learner, compute_all, describe_left_out,
 from training.report.page import PAGE_FILE, Suspect, make_page
 from training.report.plots import draw_thumbnail, write_pictures, write_views
 from training.runs import Metrics, RunFacts, SplitFacts, write_metrics
+from training.whole_files import write_whole
 
 HANDFUL = 100
 """Held-out photos below which they are too few to say how sure the answers may be."""
@@ -120,13 +121,13 @@ def write_report(  # noqa: PLR0913, PLR0917
 
 
 def write_page(written: Written, facts: RunFacts, folder: Path) -> None:
-    """Write `metrics.json` and the page, with these facts of the run."""
+    """Write the page and `metrics.json`, with these facts of the run: the latter last, without it all is lost."""
     metrics = replace(written.metrics, run=facts)
-    write_metrics(metrics, folder)
     pictures = {file.name: file.read_bytes() for file in folder.glob("*.png")}
     name = folder.name.removesuffix("-report")
     page = make_page(name, metrics, pictures, written.suspects, written.left_out)
-    (folder / PAGE_FILE).write_text(page, encoding="utf-8", errors="backslashreplace")
+    write_whole(page, folder / PAGE_FILE, errors="backslashreplace")
+    write_metrics(metrics, folder)
 
 
 def _describe_suspects(answers: Sequence[Answer], data: Path) -> list[Suspect]:
@@ -144,10 +145,5 @@ def _describe_suspects(answers: Sequence[Answer], data: Path) -> list[Suspect]:
 
 
 def _write_suspects(suspects: Sequence[Suspect], file: Path) -> None:
-    with file.open("w", newline="", encoding="utf-8", errors="surrogateescape") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["path", "label", "predicted", "probability", "split"])
-        for suspect in suspects:
-            writer.writerow(
-                [suspect.path, suspect.label, suspect.predicted, f"{suspect.probability:.4f}", suspect.split]
-            )
+    rows = [(one.path, one.label, one.predicted, f"{one.probability:.4f}", one.split) for one in suspects]
+    write_table([("path", "label", "predicted", "probability", "split"), *rows], file)

@@ -159,6 +159,22 @@ def test_photos_that_are_gone_end_it_with_one_line(
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("name", ["losses.png", "report.html"])
+def test_a_full_disk_leaves_what_the_net_is_exported_with(
+    name: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = shutil.copytree(trained / "toy-report", tmp_path / "toy-report")
+    (tmp_path / "toy.pkl").symlink_to(trained / "toy.pkl")
+    before = {file: (report / file).read_bytes() for file in (name, "metrics.json", "split.csv")}
+    (report / f"{name}.part").symlink_to("/dev/full")
+    assert main([str(tmp_path / "toy.pkl")]) == 2
+    assert capsys.readouterr().err == f"report: {report / name}: No space left on device\n"
+    assert {file: (report / file).read_bytes() for file in before} == before
+    assert not list(report.glob("*.part"))
+    load_for_export(tmp_path / "toy.pkl", None)
+
+
 def test_a_run_without_its_report_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "toy.pkl").write_bytes(b"")
     assert main([str(tmp_path / "toy.pkl")]) == 2
