@@ -59,7 +59,7 @@ def write_views(views: NDArray[np.float32], labels: Sequence[str], file: Path) -
         axis.axis("off")
     for axis, view, label in zip(axes.flat, views, labels, strict=False):
         axis.imshow(view)
-        axis.set_title(label)
+        axis.set_title(_cut(label), parse_math=False)
     _save(figure, file)
     plt.close(figure)
 
