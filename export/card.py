@@ -23,6 +23,8 @@ from training.recipe import write_command
 from training.records import escape_bytes
 
 TEMPLATES = Path(__file__).parent / "templates"
+BAR = "\\|"
+"""A | that parts no cells of a table."""
 MOST_LABELS = 6
 """Labels whose recall has a column."""
 
@@ -39,6 +41,13 @@ def render(model: Path) -> str:
     """The card of a file that `python -m export` wrote, as Markdown. Raises ModelError for another file."""
     graph = onnx.load(model, load_external_data=False)
     contract = Contract.from_metadata({entry.key: entry.value for entry in graph.metadata_props})
+    outputs = [output.name for output in graph.graph.output]
+    return make_card(contract, model.name, model.stat().st_size, evidence=EVIDENCE in outputs)
+
+
+def make_card(contract: Contract, name: str, size: int, evidence: bool) -> str:
+    """The card of a file with this name and size in bytes; `evidence`: it has that output. Raises ModelError."""
+    stem = Path(name).stem
     metrics, trained_on = read_metrics(contract), read_trained_on(contract)
     evaluation, left_out = metrics.evaluation, metrics.left_out
     labels = list(contract.labels) if len(contract.labels) <= MOST_LABELS else []
@@ -46,8 +55,8 @@ def render(model: Path) -> str:
         _make_environment()
         .get_template("card.md")
         .render(
-            model=model.name,
-            name=model.stem,
+            model=name,
+            name=stem,
             licence=LICENCE,
             labels=contract.labels,
             arch=contract.arch,
@@ -59,7 +68,7 @@ def render(model: Path) -> str:
             judged="kept out of training" if evaluation.judged_by == HELD_OUT else "each judged by a fold's net",
             trained_on=trained_on,
             learned=sum(trained_on.photos.values()),
-            recall_head=[f"recall `{label}`" for label in labels],
+            recall_head=[f"recall {_code(label)}" for label in labels],
             transfers=left_out is not None and left_out.transfers(trained_on.recipe),
             changes=left_out.find_changes(trained_on.recipe) if left_out else {},
             left_out_rows=_list_left_out(left_out, labels) if left_out else [],
@@ -73,19 +82,19 @@ def render(model: Path) -> str:
             checked_right=evaluation.scores.right.share,
             sure=SURE,
             kind_rows=[
-                [kind, *_list_share(share)]
+                [_code(kind), *_list_share(share)]
                 for kind, share in (evaluation.rejection.kinds if evaluation.rejection else {}).items()
             ],
-            evidence=EVIDENCE in [output.name for output in graph.graph.output],
+            evidence=evidence,
             min_group=MIN_GROUP,
-            group_rows=[[group.trait, group.value, *_list_group(group, labels)] for group in evaluation.groups],
+            group_rows=[_list_group(group, labels) for group in evaluation.groups],
             meanings="; ".join(
-                f"{trait}: {MEANINGS[trait]}"
+                f"{_code(trait)}: {MEANINGS[trait]}"
                 for trait in dict.fromkeys(group.trait for group in evaluation.groups)
                 if trait in MEANINGS
             ),
-            size=f"{model.stat().st_size / 1e6:.1f} MB",
-            command=write_command(model.stem, trained_on.recipe, None),
+            size=f"{size / 1e6:.1f} MB",
+            command=write_command(stem, trained_on.recipe, None),
         )
     )
     return escape_bytes(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
@@ -93,14 +102,14 @@ def render(model: Path) -> str:
 
 def _list_left_out(left_out: LeftOut, labels: Sequence[str]) -> list[list[str]]:
     return [
-        [name, *_list_scores(part.scores, labels), _percent(part.calibration_error)]
+        [_code(name), *_list_scores(part.scores, labels), _percent(part.calibration_error)]
         for name, part in left_out.collections.items()
     ]
 
 
 def _list_left_out_groups(left_out: LeftOut, labels: Sequence[str]) -> list[list[str]]:
     return [
-        [name, group.trait, group.value, *_list_group(group, labels)]
+        [_code(name), *_list_group(group, labels)]
         for name, part in left_out.collections.items()
         for group in part.groups
     ]
@@ -110,7 +119,7 @@ def _list_own(metrics: FileMetrics, labels: Sequence[str]) -> list[list[str]]:
     """The rows of the file's own photos and of their copies."""
     evaluation = metrics.evaluation
     rows = [("photos as they are", evaluation.scores)]
-    rows += [(f"of them {name}", part.scores) for name, part in evaluation.collections.items()]
+    rows += [(f"of them {_code(name)}", part.scores) for name, part in evaluation.collections.items()]
     rows += [("neutral copies", evaluation.neutral)]
     rows += [(f"in surroundings {factor} times as wide", one.scores) for factor, one in evaluation.padded.items()]
     shown = [[name, *_list_scores(scores, labels)] for name, scores in rows]
@@ -127,7 +136,7 @@ def _list_group(group: Group, labels: Sequence[str]) -> list[str]:
         f"{_percent(group.recall[label].share)} of {group.recall[label].photos}" if label in group.recall else "-"
         for label in labels
     ]
-    return [*_list_share(group.right), *recall]
+    return [_code(group.trait), _code(group.value), *_list_share(group.right), *recall]
 
 
 def _list_share(share: Share) -> list[str]:
@@ -142,14 +151,21 @@ def _make_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "ends": _ends, "code": lambda text: f"`{text}`"}
+    environment.filters |= {"percent": _percent, "ends": _ends, "code": _code}
     environment.globals["table"] = _table
     return environment
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(cell.replace('|', BAR) for cell in line)} |" for line in lines)
+
+
+def _code(text: object) -> str:
+    """Text as it is, in Markdown: between more backticks than it holds in a row."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", str(text))), default=0))
+    blank = " " if len(fence) > 1 else ""  # else its own backticks would belong to the fence
+    return f"{fence}{blank}{text}{blank}{fence}"
 
 
 def _percent(share: float) -> str:

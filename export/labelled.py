@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,12 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.inference.class_folders import CLASS_FOLDERS, FoldersError, Place, place_files
 from bot.inference.decoding import PhotoError, read
 from bot.inference.names import clean_label, show_path
 from bot.inference.photo_files import find_photos, read_photo
 from export.metadata import TrainedOn, digest, read_list
 from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, read_groups
 from training.data.photos import DataError, LabelledPhoto
+from training.data.tables import correct_labels
 
 
 @dataclass(frozen=True)
@@ -34,31 +38,96 @@ class KnownPhotos:
         return sorted([*self.learned, *self.held_out], key=lambda photo: photo.path)
 
 
-def find_known(folder: Path, labels: Sequence[str], trained_on: TrainedOn) -> KnownPhotos:
+def add_labels(parser: argparse.ArgumentParser) -> None:
+    """The options of a training that say what its photos show, for `find_known`."""
+    parser.add_argument("--relabel", type=Path, metavar="FILE.csv", help="the corrected labels of the training")
+    parser.add_argument(
+        "--class-folder", choices=CLASS_FOLDERS, default=CLASS_FOLDERS[0], help="as for the training (%(default)s)"
+    )
+
+
+def find_known(
+    folder: Path,
+    labels: Sequence[str],
+    trained_on: TrainedOn,
+    relabel: Path | None = None,
+    class_folder: str = CLASS_FOLDERS[0],
+) -> KnownPhotos:
     """The photos in `folder`, by their bytes: a photo that was moved or renamed is known again.
 
-    A photo's label is the name of the nearest folder above it that is a label. Raises DataError for photos without one.
+    A photo's label is the name of the nearest folder above it that is a label, unless `class_folder` says which folder
+    it is; `relabel`, a CSV file, corrects some. Raises DataError for photos without one, and for held-out photos that
+    the training knew by another.
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}. --data names a folder with one folder of photos per class.")
     files = find_photos(folder)
+    places = _place(folder, files, labels, class_folder)
     with ThreadPoolExecutor() as pool:
-        looks = [look for look in pool.map(lambda file: _look(file, folder, labels), files) if look]
+        looks = [look for look in pool.map(lambda file: _look(file, places[file]), files) if look]
     # Training passes over photos that lie loose beside the folders of the classes.
     looks = [look for look in looks if look.photo.label or look.photo.path.parent != folder]
     if not looks:
         raise DataError(f"there is no photo that can be read in {folder}. --data names a folder of photos per class.")
-    strange = sorted({look.photo.path.parent.name for look in looks if not look.photo.label})
+    if relabel:
+        corrected = correct_labels([look.photo for look in looks], folder, relabel)
+        looks = [replace(look, photo=photo) for look, photo in zip(looks, corrected, strict=True)]
+    strange = sorted({look.photo.label or look.photo.path.parent.name for look in looks} - set(labels))
     if strange:
         raise DataError(f"the model does not know {', '.join(strange)}, only {', '.join(labels)}.")
     learned, held_out = read_list(trained_on.learned), read_list(trained_on.held_out)
+    looks = _skip_both(looks, learned, held_out)
+    _check_labels(looks, trained_on)
     groups = _find_groups(folder, looks)
     sides: dict[str, list[LabelledPhoto]] = {"learned": [], "held_out": [], "new": []}
     for look, group in zip(looks, groups, strict=True):
         side = "held_out" if look.name in held_out else "learned" if look.name in learned else "new"
         sides[side].append(replace(look.photo, group=group, held_out=side == "held_out"))
-    names = {look.name for look in looks}
-    return KnownPhotos(**sides, complete=bool(held_out) and held_out <= names and learned <= names)
+    names = Counter(look.name for look in looks)
+    own = Counter({name: count for name, count in names.items() if name in held_out})
+    return KnownPhotos(**sides, complete=bool(held_out) and own == held_out and learned <= names)
+
+
+def _place(folder: Path, files: Sequence[Path], labels: Sequence[str], class_folder: str) -> dict[Path, Place]:
+    """What the folders say of each photo; the label is empty where they say none of `labels`. Raises DataError."""
+    if class_folder == CLASS_FOLDERS[0]:
+        return {file: _find_label(file.relative_to(folder), labels) for file in files}
+    try:
+        return dict.fromkeys(files, Place("")) | place_files(folder, files, class_folder)
+    except FoldersError as error:
+        raise DataError(str(error)) from error
+
+
+def _find_label(file: Path, labels: Sequence[str]) -> Place:
+    """By the nearest folder that is a label."""
+    above = [clean_label(name) for name in file.parts[:-1]]
+    place = next((number for number in reversed(range(len(above))) if above[number] in labels), None)
+    if place is None:
+        return Place("")
+    return Place(above[place], Path(*above[:place]).as_posix() if place else "")
+
+
+def _skip_both(looks: Sequence[_Look], learned: Counter[bytes], held_out: Counter[bytes]) -> list[_Look]:
+    """Without photos that the model learned from in one class and held out in another: they would judge it."""
+    both = learned.keys() & held_out.keys()
+    rest = [look for look in looks if look.name not in both]
+    if len(rest) < len(looks):
+        print(f"skipped {len(looks) - len(rest)} photos that the training both learned from and held out")
+    if not rest:
+        raise DataError("the training both learned from all of these photos and held them out. Train again.")
+    return rest
+
+
+def _check_labels(looks: Sequence[_Look], trained_on: TrainedOn) -> None:
+    """Raises DataError where a held-out photo has another label than in training. Older files do not tell theirs."""
+    told = {(name, label) for label, names in trained_on.held_out_labels.items() for name in read_list(names)}
+    known = {name for name, _ in told}
+    wrong = [look for look in looks if look.name in known and (look.name, look.photo.label) not in told]
+    if wrong:
+        raise DataError(
+            f"the labels of {len(wrong)} held-out photos differ from the training's, the first is "
+            f"{wrong[0].photo.path}. Give the --relabel and the --class-folder of the training."
+        )
 
 
 @dataclass(frozen=True)
@@ -71,7 +140,7 @@ class _Look:
     """Of `hash_photo`."""
 
 
-def _look(file: Path, folder: Path, labels: Sequence[str]) -> _Look | None:
+def _look(file: Path, place: Place) -> _Look | None:
     """None if it cannot be read."""
     try:
         data = read_photo(file)
@@ -79,11 +148,7 @@ def _look(file: Path, folder: Path, labels: Sequence[str]) -> _Look | None:
     except (PhotoError, OSError) as error:
         print(f"skipped {show_path(file)}: {error}")
         return None
-    above = [clean_label(name) for name in file.relative_to(folder).parts[:-1]]
-    place = next((number for number in reversed(range(len(above))) if above[number] in labels), None)
-    label = "" if place is None else above[place]
-    collection = Path(*above[:place]).as_posix() if place else ""
-    photo = LabelledPhoto(file, label, size=image.size, collection=collection)
+    photo = LabelledPhoto(file, place.label, size=image.size, collection=place.collection)
     return _Look(photo, digest(data), hash_photo(image))
 
 

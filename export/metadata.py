@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from bot.inference.contract import Contract, ModelError
-from training.evaluation.evaluate import Evaluation
+from export.claims import check_claims
+from training.evaluation.evaluate import HELD_OUT, Evaluation
 from training.evaluation.evidence import Location
 from training.evaluation.left_out import LeftOut
 from training.evaluation.subgroups import NO_MORE, Breakdown
@@ -18,6 +21,8 @@ from training.recipe import read_fields
 from training.records import escape_bytes, from_json, to_json
 from training.runs import SplitFacts
 
+FLOAT32, INT8 = "float32", "int8"
+"""What the numbers in a file are."""
 LICENCE = "MIT"
 """Of the file and its card."""
 DIGITS = 4
@@ -50,10 +55,14 @@ class TrainedOn:
     """The photos that it learned from: `list_photos` of their files."""
     held_out: str = ""
     """The photos that its own figures are of, likewise."""
+    held_out_labels: dict[str, str] = field(default_factory=dict)
+    """The same by their labels; empty: the file is of a version that did not say."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a recipe with a field of another type."""
+        """Raises ValueError for a recipe with a field of another type, and for no list of photos."""
         read_fields(self.recipe)
+        for photos in (self.learned, self.held_out, *self.held_out_labels.values()):
+            read_list(photos)
 
 
 @dataclass(frozen=True)
@@ -71,13 +80,18 @@ class Int8Loss:
     evidence_peaks: float | None = None
     """Share of the checked photos whose strongest cell is the same."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError where one of the figures of evidence is missing."""
+        if (self.evidence is None) != (self.evidence_peaks is None):
+            raise ValueError("int8 has one figure of evidence and lacks another")
+
 
 @dataclass(frozen=True)
 class FileMetrics:
     """The metadata field `metrics`."""
 
     precision: str
-    """`float32` or `int8`."""
+    """FLOAT32 or INT8."""
     temperature: float
     evaluation: Evaluation
     """What the file itself scored; of a file that learned from all photos, what its folds' nets scored."""
@@ -86,6 +100,11 @@ class FileMetrics:
     """Figures of nets that are not in the file."""
     location: Location | None = None
     """Where the evidence lies, on the file's own held-out pairs."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a claim is missing that such a file always has."""
+        if self.precision not in (FLOAT32, INT8) or (self.precision == INT8) != (self.int8 is not None):
+            raise ValueError(f"a file of precision {self.precision:.20} has other claims than these")
 
 
 def write_json(record: TrainedOn | FileMetrics) -> str:
@@ -98,8 +117,24 @@ def read_trained_on(contract: Contract) -> TrainedOn:
 
 
 def read_metrics(contract: Contract) -> FileMetrics:
-    """Raises ModelError if this version of `python -m export` did not write the file."""
-    return _read(FileMetrics, "metrics", contract.metrics)
+    """Raises ModelError if this version of `python -m export` did not write the file, or if its claims do not fit."""
+    metrics = _read(FileMetrics, "metrics", contract.metrics)
+    try:
+        check_claims(metrics.evaluation, metrics.left_out, contract.labels)
+    except ValueError as error:
+        raise _refuse("metrics", error) from error
+    return metrics
+
+
+def check_counts(metrics: FileMetrics, trained_on: TrainedOn) -> None:
+    """Raises ModelError where figures are not of the photos that the file lists; older files list none."""
+    evaluation = metrics.evaluation
+    listed = read_list(trained_on.held_out if evaluation.judged_by == HELD_OUT else trained_on.learned).total()
+    if listed and listed != evaluation.scores.right.photos:
+        raise ModelError(
+            f"the model claims figures of {evaluation.scores.right.photos} photos and lists {listed}. "
+            "Make it with `python -m export`."
+        )
 
 
 def describe_file(data: bytes, name: str, contract: Contract) -> str:
@@ -125,16 +160,29 @@ def list_photos(files: Iterable[bytes]) -> str:
     return base64.b64encode(b"".join(sorted(digest(data) for data in files))).decode("ascii")
 
 
-def read_list(text: str) -> frozenset[bytes]:
-    """The digests in what `list_photos` made."""
-    data = base64.b64decode(text)
-    return frozenset(data[start : start + DIGEST] for start in range(0, len(data), DIGEST))
+def read_list(text: str) -> Counter[bytes]:
+    """The digests in what `list_photos` made, each as often as it is there. Raises ValueError for another text."""
+    data = base64.b64decode(text, validate=True)
+    if len(data) % DIGEST:
+        raise ValueError("a list of photos is cut short")
+    return Counter(data[start : start + DIGEST] for start in range(0, len(data), DIGEST))
 
 
-def _read(kind: type[Record], field: str, text: str) -> Record:
+def _read(kind: type[Record], name: str, text: str) -> Record:
     try:
-        return from_json(kind, json.loads(text))
-    except ValueError as error:
-        raise ModelError(
-            f"the model makes no claims that this version can read: {field}: {error}. Make it with `python -m export`."
-        ) from error
+        return from_json(kind, json.loads(text, parse_constant=_read_number, parse_float=_read_number))
+    except (ValueError, RecursionError) as error:
+        raise _refuse(name, "it is nested too deeply" if isinstance(error, RecursionError) else error) from error
+
+
+def _refuse(name: str, why: object) -> ModelError:
+    return ModelError(
+        f"the model makes no claims that this version can read: {name}: {why}. Make it with `python -m export`."
+    )
+
+
+def _read_number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is no number that figures can have")
+    return number

@@ -21,7 +21,7 @@ from export.graph.build import build_graph, finish
 from export.graph.parity import Evidence, Photo
 from export.graph.quantize import CALIBRATION_PHOTOS, quantize
 from export.measure import evaluate_file, locate_evidence, open_graph
-from export.metadata import FileMetrics, Int8Loss, TrainedOn, describe_file, write_json
+from export.metadata import FLOAT32, INT8, FileMetrics, Int8Loss, TrainedOn, describe_file, write_json
 from export.training_run import CHECKED_PHOTOS, ExportError, TrainingRun, load
 from training.data.photos import draw_evenly
 from training.evaluation.answers import Answers, read_logits
@@ -144,7 +144,7 @@ def measure(candidate: Candidate, run: TrainingRun, rule: Unsure) -> FileMetrics
     else:
         evaluation, location = run.metrics.evaluation, None
     return FileMetrics(
-        precision="int8" if candidate.int8 else "float32",
+        precision=INT8 if candidate.int8 else FLOAT32,
         temperature=candidate.temperature,
         evaluation=evaluation,
         int8=candidate.int8,

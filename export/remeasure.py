@@ -1,6 +1,6 @@
 """Measure a file again and write what it claims, metadata and card, from the file and the photos alone.
 
-    python -m export remeasure artifacts/NAME.onnx --data DIR [--report NAME-report/] [--about FILE]
+    python -m export remeasure artifacts/NAME.onnx --data DIR [--report NAME-report/] [--about FILE] [--relabel FILE]
 
 The learner is not needed. Figures of left-out collections come from the report, if one is given, else they stay.
 """
@@ -15,10 +15,11 @@ from pathlib import Path
 import onnx
 
 from bot.errors import LabelgramError, describe_os_error
+from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.classifier import Classifier
 from bot.inference.names import show_path
 from export.card import read_about
-from export.labelled import find_known
+from export.labelled import add_labels, find_known
 from export.measure import evaluate_file, locate_evidence
 from export.metadata import read_metrics, read_trained_on, write_json
 from export.pipeline import write
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     """Exit status: 0 file and card are written, 2 the file or the photos cannot be used."""
     options = _parser().parse_args(arguments)
     try:
-        remeasure(options.model, options.data, options.report, options.about)
+        remeasure(options.model, options.data, options.report, options.about, options.relabel, options.class_folder)
     except (LabelgramError, OSError) as error:
         text = describe_os_error(error) if isinstance(error, OSError) else str(error)
         print(f"remeasure: {show_path(text)}", file=sys.stderr)
@@ -44,7 +45,14 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def remeasure(model: Path, data: Path, report: Path | None = None, about: Path | None = None) -> None:
+def remeasure(  # noqa: PLR0913, PLR0917
+    model: Path,
+    data: Path,
+    report: Path | None = None,
+    about: Path | None = None,
+    relabel: Path | None = None,
+    class_folder: str = CLASS_FOLDERS[0],
+) -> None:
     """Write the file with the same net and what it scores now. Raises ModelError, DataError, OSError."""
     classifier = Classifier(model, threads=2)
     contract = classifier.contract
@@ -54,9 +62,12 @@ def remeasure(model: Path, data: Path, report: Path | None = None, about: Path |
             f"{model} learned from all its photos. Its figures are of the folds' nets, which are not kept. "
             "Export it again."
         )
-    photos = find_known(data, contract.labels, trained_on)
+    photos = find_known(data, contract.labels, trained_on, relabel, class_folder)
     if not photos.complete:
-        raise DataError(f"{data} lacks photos of the training run. --data names the folder that it was trained on.")
+        raise DataError(
+            f"{data} lacks photos of the training run, or holds some twice. "
+            "--data names the folder that it was trained on."
+        )
     recipe = read_fields(trained_on.recipe)
     left_out = find_left_out(report, photos.trained_on, data, contract.labels) if report else metrics.left_out
     held_out = [photo for photo in photos.trained_on if photo.held_out]
@@ -78,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("model", type=Path, metavar="artifacts/NAME.onnx")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the photos of its training run")
+    add_labels(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="NAME-report/, for figures of left-out collections")
     parser.add_argument("--about", type=Path, metavar="FILE", help="Markdown: the photos' origin and licence")
     return parser

@@ -89,6 +89,11 @@ class TrainingRun(Run):
             weights=weights or WEIGHTS.get(self.recipe.weights, Path(self.recipe.weights).name),
             learned=list_photos(photo.path.read_bytes() for photo in self.learned),
             held_out=list_photos(photo.path.read_bytes() for photo in self.held_out),
+            held_out_labels={
+                label: list_photos(photo.path.read_bytes() for photo in self.held_out if photo.label == label)
+                for label in self.labels
+                if self.held_out
+            },
         )
 
 

@@ -1,6 +1,6 @@
 """Measure a model file again, and fail where its metadata or its card claims more than is found.
 
-    python -m export verify artifacts/NAME.onnx --data DIR [--outsiders DIR]
+    python -m export verify artifacts/NAME.onnx --data DIR [--outsiders DIR] [--relabel FILE]
 
 The file's own list says which photos it learned from: those are not judged. Of those that it held out every figure has
 to come out as claimed, but for one photo: processors round differently. All others are new to it. They are held against
@@ -11,26 +11,30 @@ other photos fails where it is above what is found by more than chance does in 9
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.errors import LabelgramError
+from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
 from bot.inference.names import show_path
 from export import card
-from export.labelled import KnownPhotos, find_known
+from export.labelled import KnownPhotos, add_labels, find_known
 from export.measure import evaluate_file, locate_evidence
-from export.metadata import DIGITS, FileMetrics, read_metrics, read_trained_on
+from export.metadata import DIGITS, FileMetrics, check_counts, read_metrics, read_trained_on
 from training.data.photos import LabelledPhoto
 from training.evaluation.calibration import Calibration, chance_of_error
 from training.evaluation.evaluate import HELD_OUT, Evaluation, Scores, judge
 from training.evaluation.evidence import Location
-from training.evaluation.intervals import Share, limit_claim
+from training.evaluation.intervals import Share, limit_claim, make_share
 from training.evaluation.left_out import LeftOut
 from training.recipe import Recipe, read_fields
+
+NO_PHOTOS = make_share(0, 0)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def main(arguments: list[str]) -> int:
     """Exit status: 0 every claim holds, 1 one does not, 2 the file or the photos cannot be used."""
     options = _parser().parse_args(arguments)
     try:
-        checks = verify(options.model, options.data, options.outsiders)
+        checks = verify(options.model, options.data, options.outsiders, options.relabel, options.class_folder)
         wrong = check_card(options.model)
     except LabelgramError as error:
         print(f"verify: {show_path(str(error))}", file=sys.stderr)
@@ -75,11 +79,18 @@ def main(arguments: list[str]) -> int:
     return 1 if failed or wrong else 0
 
 
-def verify(model: Path, data: Path, outsiders: str | None = None) -> list[Check]:
+def verify(
+    model: Path,
+    data: Path,
+    outsiders: str | None = None,
+    relabel: Path | None = None,
+    class_folder: str = CLASS_FOLDERS[0],
+) -> list[Check]:
     """Every claim of a file that `python -m export` wrote. Raises ModelError, DataError."""
     classifier = Classifier(model, threads=2)
     claims, trained_on = read_metrics(classifier.contract), read_trained_on(classifier.contract)
-    photos = find_known(data, classifier.contract.labels, trained_on)
+    check_counts(claims, trained_on)
+    photos = find_known(data, classifier.contract.labels, trained_on, relabel, class_folder)
     recipe = read_fields(trained_on.recipe)
     recipe = replace(recipe, outsiders=outsiders) if outsiders else recipe
     print(
@@ -89,13 +100,13 @@ def verify(model: Path, data: Path, outsiders: str | None = None) -> list[Check]
     checks: list[Check] = []
     if photos.held_out and claims.evaluation.judged_by == HELD_OUT:
         measured = _evaluate(classifier, photos.held_out, photos, data, recipe)
-        checks += list(_check_own(claims.evaluation, measured, photos.complete))
+        checks += list(check_own(claims.evaluation, measured, photos.complete))
         if claims.location and photos.complete:
             location = locate_evidence(classifier, photos.held_out)
             checks += list(_check_location(claims.location, location)) if location else []
     if photos.new:
         measured = _evaluate(classifier, photos.new, photos, data, recipe)
-        checks += list(_check_new(claims, measured))
+        checks += list(check_new(claims, measured))
     if not checks:
         raise ModelError("the model learned from all of these photos. --data names photos that it did not learn from.")
     return checks
@@ -122,15 +133,15 @@ def _evaluate(
     return evaluate_file(classifier, judge(known, judged, data, recipe.split_seed), recipe, temperature)
 
 
-def _check_own(claims: Evaluation, found: Evaluation, exact: bool) -> Iterator[Check]:
-    """`exact`: all photos of the claims are there."""
+def check_own(claims: Evaluation, found: Evaluation, exact: bool) -> Iterator[Check]:
+    """A file's claims beside what its held-out photos score now; `exact`: all of them are there."""
     yield from _check_scores("", claims.scores, found.scores, exact)
     yield from _check_scores("neutral copies: ", claims.neutral, found.neutral, exact)
     for factor, padded in claims.padded.items():
         name = f"in surroundings {factor} times as wide: "
-        again = found.padded[factor]
-        yield _check_share(f"{name}accuracy", padded.scores.right, again.scores.right, exact)
-        yield _check_share(f"{name}same label", padded.unchanged, again.unchanged, exact)
+        copies = found.padded[factor]
+        yield from _check_scores(name, padded.scores, copies.scores, exact)
+        yield _check_share(f"{name}same label", padded.unchanged, copies.unchanged, exact)
     yield _check_calibration("", claims.calibration.error, found.calibration, found.scores.right.photos, exact)
     for name, part in claims.collections.items():
         if exact and name in found.collections:
@@ -138,7 +149,8 @@ def _check_own(claims: Evaluation, found: Evaluation, exact: bool) -> Iterator[C
     if claims.rejection and found.rejection:
         for kind, share in claims.rejection.kinds.items():
             if kind in found.rejection.kinds:
-                yield _check_share(f"no label, {kind}", share, found.rejection.kinds[kind], exact=True)
+                again = found.rejection.kinds[kind]
+                yield _check_share(f"no label, {kind}", share, again, exact=share.photos == again.photos)
 
 
 def _check_location(claimed: Location, found: Location) -> Iterator[Check]:
@@ -148,7 +160,7 @@ def _check_location(claimed: Location, found: Location) -> Iterator[Check]:
         yield Check(f"evidence, {name.replace('_', ' ')}", getattr(claimed, name), share, share + slack)
 
 
-def _check_new(claims: FileMetrics, found: Evaluation) -> Iterator[Check]:
+def check_new(claims: FileMetrics, found: Evaluation) -> Iterator[Check]:
     """Against the worst left-out collection; without one, against what the file's own photos scored."""
     scores, error = _claim_for_strangers(claims.left_out, claims.evaluation)
     yield from _check_scores("new photos: ", scores, found.scores, exact=False)
@@ -169,12 +181,16 @@ def _claim_for_strangers(left_out: LeftOut | None, evaluation: Evaluation) -> tu
 def _check_scores(name: str, claimed: Scores, found: Scores, exact: bool) -> Iterator[Check]:
     yield _check_share(f"{name}accuracy", claimed.right, found.right, exact)
     for label in claimed.recall if exact else ():
-        yield _check_share(f"{name}recall {label}", claimed.recall[label], found.recall[label], exact)
+        yield _check_share(f"{name}recall {label}", claimed.recall[label], found.recall.get(label, NO_PHOTOS), exact)
     yield _check_share(f"{name}no label", claimed.unsure, found.unsure, exact, small=True)
+    yield _check_share(f"{name}wrong and sure", claimed.wrong_and_sure, found.wrong_and_sure, exact, small=True)
 
 
 def _check_share(name: str, claimed: Share, found: Share, exact: bool, small: bool = False) -> Check:
-    if exact:
+    if exact and claimed.photos != found.photos:
+        name = f"{name}, of {claimed.photos} photos instead of {found.photos}"
+        limit = math.inf if small else -math.inf  # no claim about others holds
+    elif exact:
         slack = 1 / found.photos + 10**-DIGITS  # one photo, and the rounding of the claim
         limit = found.share - slack if small else found.share + slack
     else:
@@ -193,5 +209,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("model", type=Path, metavar="artifacts/NAME.onnx")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
+    add_labels(parser)
     parser.add_argument("--outsiders", metavar="DIR", help="outsiders as in training, if they came from a folder")
     return parser

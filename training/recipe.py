@@ -73,6 +73,11 @@ class Recipe:
     split_seed: int = 42
     """Of the split."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a seed that no generator takes: files are read into it."""
+        if not 0 <= self.split_seed < SEEDS:
+            raise ValueError(f"recipe.split_seed is not from 0 to {SEEDS - 1}")
+
     @property
     def last_layer_alone(self) -> bool:
         """Whether the body stays as it is: there are no epochs to go on with."""

@@ -77,7 +77,10 @@ def _read(kind: Any, value: Any, name: str) -> Any:
     if origin is dict and isinstance(value, dict):
         return {key: _read(arguments[1], item, f"{name}.{key}") for key, item in value.items()}
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise ValueError(f"{name} is too large a number") from error
     if kind is Any or (isinstance(kind, type) and type(value) is kind):
         return value
     raise ValueError(f"{name} is {value!r:.80}, not {WORDS.get(origin or kind, str(kind))}")

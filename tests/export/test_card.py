@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +20,7 @@ from export.training_run import load
 from export.verify import check_card
 from tests.support.datasets import CLASSES, draw_photo, draw_photos
 from tests.support.warm import run
-from training.evaluation.intervals import Share
+from training.evaluation.intervals import make_share
 from training.evaluation.left_out import LeftOut, LeftOutCollection
 
 
@@ -67,7 +69,7 @@ def test_the_card_tells_the_figures_of_the_file(int8: Path) -> None:
         assert row in text
     assert evaluation.rejection
     for kind, share in evaluation.rejection.kinds.items():
-        assert f"| {kind} | {share.photos} | {100 * share.share:.2f} % |" in text
+        assert f"| `{kind}` | {share.photos} | {100 * share.share:.2f} % |" in text
     for line in text.splitlines():
         assert not line.startswith("| ") or line.count("|") > 3
     assert "\n\n\n" not in text
@@ -78,9 +80,10 @@ def test_the_worst_left_out_collection_leads_the_card(copied: Path) -> None:
 
     def leave_out(metrics: FileMetrics) -> FileMetrics:
         scores = metrics.evaluation.scores
-        worse = replace(scores, right=Share(200, 0.75, (0.69, 0.8)))
+        right, rest = make_share(150, 200), make_share(0, 200)
+        worse = replace(scores, right=right, recall={"red": right}, unsure=rest, wrong_and_sure=rest)
         parts = {name: LeftOutCollection(one, 0.02, None, []) for name, one in (("near", scores), ("far", worse))}
-        return replace(metrics, left_out=LeftOut(1.0, Unsure(0.5), parts, {}))
+        return replace(metrics, left_out=LeftOut(1.0, Unsure(0.5), parts, {name: {} for name in parts}))
 
     claim(copied, leave_out)
     text = copied.with_suffix(".md").read_text()
@@ -112,20 +115,44 @@ def test_true_claims_hold_on_the_photos_that_were_held_out(trained: Path, copied
 
 
 def test_a_claim_above_what_is_found_fails(trained: Path, copied: Path) -> None:
-    def exaggerate(metrics: FileMetrics) -> FileMetrics:
-        scores = metrics.evaluation.scores
-        right, unsure = scores.right, scores.unsure
-        scores = replace(
-            scores, right=replace(right, share=right.share + 0.2), unsure=replace(unsure, share=unsure.share - 0.2)
-        )
-        return replace(metrics, evaluation=replace(metrics.evaluation, scores=scores))
-
-    claim(copied, exaggerate)
+    """The file is changed, not its claims: it is never sure."""
+    model = onnx.load(copied)
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    rule = Contract.from_metadata(properties).unsure
+    onnx.helper.set_model_props(model, properties | {"unsure": replace(rule, threshold=1.0).to_json()})
+    onnx.save(model, copied)
+    copied.with_suffix(".md").write_text(card.render(copied))
     done = run("export", "verify", str(copied), "--data", str(trained / "photos"))
     assert done.returncode == 1
     lines = [line for line in done.stdout.splitlines() if "CLAIMS TOO MUCH" in line]
-    assert [line.split("claimed")[0].strip() for line in lines] == ["accuracy", "no label"]
-    assert "2 of " in done.stderr
+    failed = [line.split("claimed")[0].strip() for line in lines]
+    assert failed[:2] == ["no label", "neutral copies: no label"]
+    assert all(name.endswith("no label") for name in failed)
+    assert f"{len(failed)} of " in done.stderr
+
+
+def test_names_of_classes_collections_and_traits_are_text_on_the_card(int8: Path) -> None:
+    """None of them parts a table's cells, ends a code span, or is Markdown."""
+    contract = Classifier(int8, threads=1).contract
+    metrics, trained_on = (json.loads(text) for text in (contract.metrics, contract.trained_on))
+    name = "a|b `*c*` ``d"
+    metrics = json.loads(json.dumps(metrics).replace('"red"', json.dumps(name)))
+    metrics["evaluation"]["groups"][0] |= {"trait": name, "value": name}
+    labels = tuple(name if label == "red" else label for label in contract.labels)
+    changed = replace(
+        contract,
+        labels=labels,
+        metrics=json.dumps(metrics),
+        trained_on=json.dumps(trained_on | {"collections": {name: 3, "home": 4}}),
+    )
+    text = card.make_card(changed, "toy.onnx", 10**6, evidence=False)
+    code = f"``` {name} ```"
+    assert code in text.splitlines()[8]
+    assert f"of the collections {code} (3), `home` (4)." in text
+    cell = code.replace("|", "\\|")
+    assert f"\n| {cell} | {cell} | " in text
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
 
 
 def test_a_card_written_by_hand_fails(trained: Path, copied: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from export.labelled import find_known
-from export.metadata import TrainedOn
+from export.metadata import TrainedOn, list_photos
 from tests.support.photos import draw
 from training.data.photos import DataError
 from training.runs import SplitFacts
@@ -24,3 +26,71 @@ def test_a_folder_is_the_class_that_training_made_of_its_name(tmp_path: Path) ->
     assert sorted(photo.label for photo in photos.new) == ["a b", "caf\u00e9", "red"]
     with pytest.raises(DataError, match="does not know"):
         find_known(tmp_path, ("red",), TRAINED_ON)
+
+
+def draw_two_classes(folder: Path) -> TrainedOn:
+    """Two photos of each, which a training held out; what it learned from is not there."""
+    photos: dict[str, list[bytes]] = {}
+    for number in range(4):
+        label = ("cat", "dog")[number % 2]
+        file = folder / label / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draw(size=(320 + number, 240)).save(file)
+        photos.setdefault(label, []).append(file.read_bytes())
+    by_label = {label: list_photos(files) for label, files in photos.items()}
+    every = list_photos(file for files in photos.values() for file in files)
+    return replace(TRAINED_ON, held_out=every, held_out_labels=by_label)
+
+
+def test_corrected_labels_of_the_training_are_asked_for_and_taken(tmp_path: Path) -> None:
+    """Two photos lie in each other's folder: the training's file of corrections says so."""
+    photos = tmp_path / "photos"
+    trained_on = draw_two_classes(photos)
+    assert find_known(photos, ("cat", "dog"), trained_on).complete
+    (photos / "cat" / "0.png").rename(photos / "dog" / "0.png")
+    (photos / "dog" / "1.png").rename(photos / "cat" / "1.png")
+    with pytest.raises(DataError, match=r"labels of 2 held-out photos differ .* Give the --relabel"):
+        find_known(photos, ("cat", "dog"), trained_on)
+    relabel = tmp_path / "labels.csv"
+    relabel.write_text("path,label\ndog/0.png,cat\ncat/1.png,dog\n")
+    found = find_known(photos, ("cat", "dog"), trained_on, relabel)
+    assert found.complete
+    assert {photo.path.name: photo.label for photo in found.held_out} == {
+        "0.png": "cat",
+        "1.png": "dog",
+        "2.png": "cat",
+        "3.png": "dog",
+    }
+    older = replace(trained_on, held_out_labels={})
+    assert find_known(photos, ("cat", "dog"), older).complete  # it does not tell
+
+
+def test_the_folder_that_names_a_class_is_the_one_of_the_training(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    trained_on = draw_two_classes(photos)
+    (photos / "cat" / "dog").mkdir()
+    (photos / "cat" / "0.png").rename(photos / "cat" / "dog" / "0.png")
+    with pytest.raises(DataError, match=r"labels of 1 held-out photos differ .*--class-folder"):
+        find_known(photos, ("cat", "dog"), trained_on)
+    first = find_known(photos, ("cat", "dog"), trained_on, class_folder="first")
+    assert {photo.path.name for photo in first.held_out if photo.label == "cat"} == {"0.png", "2.png"}
+
+
+def test_a_photo_that_was_learned_as_one_class_and_held_out_as_another_judges_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    trained_on = draw_two_classes(photos)
+    learned = replace(trained_on, learned=list_photos([(photos / "dog" / "1.png").read_bytes()]))
+    shutil.copy(photos / "dog" / "1.png", photos / "cat" / "same.png")
+    found = find_known(photos, ("cat", "dog"), learned)
+    assert {photo.path.name for photo in found.held_out} == {"0.png", "2.png", "3.png"}
+    assert not found.learned
+    assert not found.complete
+    assert capsys.readouterr().out == "skipped 2 photos that the training both learned from and held out\n"
+
+
+def test_a_photo_that_is_there_twice_is_no_photo_more_of_the_training(tmp_path: Path) -> None:
+    trained_on = draw_two_classes(tmp_path / "photos")
+    shutil.copy(tmp_path / "photos" / "cat" / "0.png", tmp_path / "photos" / "cat" / "again.png")
+    assert not find_known(tmp_path / "photos", ("cat", "dog"), trained_on).complete

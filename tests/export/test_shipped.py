@@ -89,7 +89,8 @@ def make_row(group: Group, *before: str) -> str:
         for label in CONTRACT.labels
     ]
     right = [str(group.right.photos), show(group.right.share), f"[{low}, {high}]"]
-    return f"| {' | '.join([*before, group.trait, group.value, *right, *recall])} |"
+    names = [f"`{name}`" for name in (*before, group.trait, group.value)]
+    return f"| {' | '.join([*names, *right, *recall])} |"
 
 
 def test_the_card_has_a_row_for_each_number_and_height_of_faces(metrics: FileMetrics) -> None:

@@ -12,6 +12,10 @@ from scipy.stats import binomtest
 from bot.benchmark.statistics import wilson
 
 Interval = tuple[float, float]
+MOST = 10**9
+"""Photos that no figure is of."""
+ROUNDING = 2e-4
+"""Up to which a share and its interval in a file, with four decimals, may differ from those of its photos."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,30 @@ class Share:
     interval: Interval
     """Wilson's, 95 %."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError where share and interval cannot be those of so many photos: files are read into it."""
+        if not 0 <= self.photos < MOST or not 0 <= self.share <= 1:
+            raise ValueError(f"{self.share} is no share of a number of photos")
+        right = round(self.share * self.photos)
+        interval = _find_interval(right, self.photos)
+        away = [self.share - right / max(self.photos, 1), *np.subtract(self.interval, interval)]
+        if np.abs(away).max() > ROUNDING:
+            low, high = (f"{end:.4f}" for end in interval)
+            raise ValueError(f"{self.share} of {self.photos} photos has the interval {low} to {high}, not another")
+
 
 def count_share(hits: NDArray[np.bool_]) -> Share:
     """The share of True among `hits` `[photos]`; 0 of no photos."""
-    photos, right = len(hits), int(hits.sum())
-    return Share(photos, right / photos, wilson(right, photos)) if photos else Share(0, 0.0, (0.0, 1.0))
+    return make_share(int(hits.sum()), len(hits))
+
+
+def make_share(right: int, photos: int) -> Share:
+    """The share of `right` photos; 0 of no photos."""
+    return Share(photos, right / max(photos, 1), _find_interval(right, photos))
+
+
+def _find_interval(right: int, photos: int) -> Interval:
+    return wilson(right, photos) if photos else (0.0, 1.0)
 
 
 def limit_claim(claim: Share, measured: Share, small: bool = False) -> float:

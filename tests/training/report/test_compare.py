@@ -10,7 +10,7 @@ import pytest
 from bot.inference.contract import Unsure
 from training.evaluation.calibration import Calibration
 from training.evaluation.evaluate import FOLDS, HELD_OUT, CollectionScores, Evaluation, Scores
-from training.evaluation.intervals import Share
+from training.evaluation.intervals import Share, make_share
 from training.fitting.callbacks import Epoch
 from training.report.compare import main
 from training.runs import Metrics, RunFacts, SplitFacts, write_metrics
@@ -19,7 +19,7 @@ BASE = {"arch": "resnet18", "ema": 0.0, "seed": 42, "unseen": []}
 
 
 def count(share: float) -> Share:
-    return Share(100, share, (0.0, 1.0))
+    return make_share(round(100 * share), 100)
 
 
 def write_report(
