@@ -60,6 +60,18 @@ def compare_hashes(hashes: NDArray[np.uint64], labels: Sequence[str]) -> Likenes
     return Likeness([f"h{group}" for group in groups], sorted(other.items()))
 
 
+def join_copies(groups: Sequence[str], contents: Sequence[bytes]) -> list[str]:
+    """Each photo's group, where groups with a photo of the same content are one: also copies in two classes."""
+    joined = list(groups)
+    first: dict[bytes, str] = {}
+    for number, content in enumerate(contents):
+        other, group = joined[number], first.setdefault(content, joined[number])
+        if other != group:
+            joined = [group if name == other else name for name in joined]
+            first = {key: group if name == other else name for key, name in first.items()}
+    return joined
+
+
 def find_alike(photo: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Numbers of those `others`, uint64 `[photos, 5]`, that look like `photo`, uint64 `[5]`."""
     near = np.flatnonzero(np.bitwise_count(others[:, 0] ^ photo[0]) <= MAX_COARSE_DISTANCE)

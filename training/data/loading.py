@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from bot.inference.class_folders import TEST, VALID, FoldersError, Place, place_
 from bot.inference.decoding import PhotoError, read
 from bot.inference.photo_files import SUFFIXES, list_files, read_photo
 from training.data.checks import check_classes, check_folders, check_sides, describe
-from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, read_groups
+from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, join_copies, read_groups
 from training.data.photos import DataError, LabelledPhoto, PhotoSet, Skipped
 from training.data.split import count_naive_twins, hold_out, leave_out, part_from_held_out
 from training.data.tables import correct_labels
@@ -31,6 +32,8 @@ class Look:
     """Of `hash_photo`, uint64 `[5]`."""
     size: tuple[int, int]
     """Width and height in pixels."""
+    content: bytes
+    """The file's SHA-256."""
 
 
 def load_photos(
@@ -73,6 +76,7 @@ def load_photos(
     likeness = compare_hashes(hashes, [photo.label for photo in photos])
     by_file = (folder / GROUPS_FILE).is_file()
     groups = read_groups(folder, photos, folder_labels) if by_file else likeness.groups
+    groups = join_copies(groups, [look.content for look in looks.values()])
     photos = [replace(photo, group=group) for photo, group in zip(photos, groups, strict=True)]
     alike = [(photos[number].path, photos[other].path) for number, other in likeness.across]
     split_by, photos = _split(photos, folder, seed, left_out, places)
@@ -124,8 +128,9 @@ def _look_at_all(files: Sequence[Path]) -> tuple[dict[Path, Look], list[Skipped]
 def _look(path: Path) -> Look | str:
     """What is to be known of a photo, or why it cannot be read."""
     try:
-        photo = read(read_photo(path))
-        return Look(hash_photo(photo), photo.size)
+        data = read_photo(path)
+        photo = read(data)
+        return Look(hash_photo(photo), photo.size, hashlib.sha256(data).digest())
     except PhotoError as error:
         return str(error)
     except OSError as error:

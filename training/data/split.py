@@ -145,7 +145,7 @@ def _find_below(photos: Sequence[LabelledPhoto], folder: Path, choice: str) -> s
 
 def _find_by_column(photos: Sequence[LabelledPhoto], folder: Path, choice: str) -> set[Path]:
     column, equals, value = choice.partition("=")
-    if not equals:
+    if not (equals and column and (folder / GROUPS_FILE).is_file()):
         return set()
     rows = read_table(folder / GROUPS_FILE, ("path", column), folder)
     chosen = {row["path"] for row in rows if row[column] == value}
