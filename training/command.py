@@ -38,7 +38,7 @@ from training.options import parse, read_recipe
 from training.recipe import Recipe, RecipeError
 from training.report.command import read_breakdown
 from training.report.write import Written, describe_run, write_page, write_report
-from training.runs import SPLIT_FILE, write_learner
+from training.runs import SPLIT_FILE, RunFacts, write_learner
 
 STOPPED = 130
 """Exit status after Ctrl-C, where there is no net to write."""
@@ -110,11 +110,13 @@ def _run(options: argparse.Namespace) -> int:
         if trained.interrupted:
             print("stopped: keeping the best so far. The same command with --resume goes on instead.")
         with alone():
-            write_learner(trained.learner, out.with_name(f"{out.name}.pkl"))  # first, so that nothing can lose it
-            written = _report(trained, photos, recipe, options, report)
+            net = write_learner(trained.learner, out.with_name(f"{out.name}.pkl"))  # first: nothing can lose it
+            facts = describe_run(trained, photos, recipe, options.data, read_breakdown(options))
+            written = _report(trained, photos, dataclasses.replace(facts, net=net), report)
         print(f"wrote {out}.pkl and {report}/")
     if trained.strange:  # what it was compared with may be known since
-        write_page(written, describe_run(trained, photos, recipe, options.data, read_breakdown(options)), report)
+        facts = describe_run(trained, photos, recipe, options.data, read_breakdown(options))
+        write_page(written, dataclasses.replace(facts, net=written.metrics.run.net), report)
     if not trained.interrupted:
         delete_checkpoints(report)
     return 0
@@ -132,12 +134,11 @@ def _deal_out(photos: PhotoSet, recipe: Recipe) -> NDArray[np.int64] | None:
     return assign_folds(photos.photos, recipe.split_seed)
 
 
-def _report(trained: Trained, photos: PhotoSet, recipe: Recipe, options: argparse.Namespace, folder: Path) -> Written:
+def _report(trained: Trained, photos: PhotoSet, facts: RunFacts, folder: Path) -> Written:
     """Everything that goes into the report's folder."""
     print("writing the report")
-    write_split(photos.photos, options.data, folder / SPLIT_FILE)
-    write_skipped(photos.skipped, options.data, folder / SKIPPED_FILE)
-    facts = describe_run(trained, photos, recipe, options.data, read_breakdown(options))
+    write_split(photos.photos, Path(facts.data), folder / SPLIT_FILE)
+    write_skipped(photos.skipped, Path(facts.data), folder / SKIPPED_FILE)
     written = write_report(trained.learner, photos.photos, facts, folder, trained.folds, trained.unseen)
     evaluation = written.metrics.evaluation
     judged = "photos, each by a net that has not seen it" if trained.folds else evaluation.judged_by

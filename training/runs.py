@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class RunFacts:
     """Which net it is, of `recipe.KEEPS`."""
     strange: dict[str, float] = field(default_factory=dict)
     """Accuracy of each net that it was chosen from, on what decided: see `fitting.choice`."""
+    net: str | None = None
+    """SHA-256 of the pickle that the report is of; None: it is of a version that did not say."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for a recipe with a field of another type."""
@@ -119,6 +122,11 @@ def load_run(pickle: Path, data: Path | None) -> Run:
             raise DataError(f"{needed} is not there. `python -m training` writes NAME.pkl and NAME-report/.")
     learner = read_learner(pickle)
     facts = read_facts(report)
+    if facts.net not in (None, _hash_file(pickle)):
+        raise DataError(
+            f"{report} belongs to another net than {pickle}, which belongs to another report. "
+            "Bring them together, or train again."
+        )
     folder = data or Path(facts.data)
     photos = read_split(folder, report / SPLIT_FILE)
     learned, held_out = (sum(facts.photos[side].values()) for side in ("train", "valid"))
@@ -157,11 +165,20 @@ def read_learner(pickle: Path) -> Learner:
         ) from error
 
 
-def write_learner(learner: Learner, pickle: Path) -> None:
-    """Pickle a learner, without its photos. An earlier file stays with its report where that fails. Raises OSError."""
+def write_learner(learner: Learner, pickle: Path) -> str:
+    """Pickle a learner, without its photos; returns the SHA-256 of the file.
+
+    An earlier file stays with its report where that fails. Raises OSError.
+    """
     with replace_whole(pickle) as part:
         learner.export(part.absolute())
         (find_report(pickle) / METRICS_FILE).unlink(missing_ok=True)  # an older net's would pass for this one's
+    return _hash_file(pickle)
+
+
+def _hash_file(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def read_facts(report: Path) -> RunFacts:

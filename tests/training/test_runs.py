@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from training.data.photos import DataError
-from training.runs import load_run, read_learner, write_learner
+from training.runs import load_run, read_facts, read_learner, write_learner
 
 
 def rewrite(name: str, change: Callable[[str], str]) -> Callable[[Path], object]:
@@ -33,6 +34,12 @@ def count_one_more(text: str) -> str:
     return json.dumps(metrics)
 
 
+def name_another_net(text: str) -> str:
+    metrics = json.loads(text)
+    metrics["run"]["net"] = "0" * 64
+    return json.dumps(metrics)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -47,6 +54,7 @@ def count_one_more(text: str) -> str:
         (rewrite("metrics.json", give_the_recipe(weights=["imagenet"])), "recipe.weights is .*, not a text"),
         (rewrite("metrics.json", give_the_recipe(unseen="text")), "recipe.unseen is 'text', not such a list"),
         (rewrite("metrics.json", give_the_recipe(outsider_share=True)), "recipe.outsider_share is True, not a number"),
+        (rewrite("metrics.json", name_another_net), "toy-report belongs to another net than .*toy.pkl"),
         (rewrite("metrics.json", count_one_more), "split.csv does not list the photos that metrics.json counts"),
         (rewrite("split.csv", lambda _: ""), "split.csv needs the columns path, label, group, width"),
         (rewrite("split.csv", lambda text: text[: text.index("\n") + 1]), "split.csv does not list the photos"),
@@ -83,3 +91,14 @@ def test_a_full_disk_leaves_the_earlier_net_and_says_so(trained: Path, tmp_path:
     write_learner(learner, tmp_path / "toy.pkl")
     assert not figures.exists()
     assert read_learner(tmp_path / "toy.pkl").dls.vocab == learner.dls.vocab
+
+
+def test_a_report_names_its_net_and_an_older_one_names_none(trained: Path, tmp_path: Path) -> None:
+    told = read_facts(trained / "toy-report").net
+    assert told == hashlib.sha256((trained / "toy.pkl").read_bytes()).hexdigest()
+    shutil.copytree(trained / "toy-report", tmp_path / "toy-report")
+    (tmp_path / "toy.pkl").symlink_to(trained / "toy.pkl")
+    figures = json.loads((tmp_path / "toy-report" / "metrics.json").read_text())
+    del figures["run"]["net"]
+    (tmp_path / "toy-report" / "metrics.json").write_text(json.dumps(figures))
+    assert load_run(tmp_path / "toy.pkl", None).facts.net is None
