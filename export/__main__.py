@@ -25,6 +25,7 @@ from bot.errors import (
     show_every_name,
 )
 from bot.inference.names import parse_name, show_path
+from training.arguments import Parser
 
 if TYPE_CHECKING:
     from export.metadata import FileMetrics
@@ -122,13 +123,12 @@ def _describe(metrics: FileMetrics, out: Path) -> None:
     print(f"wrote {out}, {out.stat().st_size / 1e6:.1f} MB, and its card {out.with_suffix('.md')}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m export",
         description="Turn a trained learner into one ONNX file, with a card.",
         epilog="Other commands, each with --help: verify (are a file's claims true?), remeasure (write its claims "
         "and card again), photo-sizes (what small downloads lose).",
-        allow_abbrev=False,
     )
     parser.add_argument("pickle", type=Path, metavar="artifacts/NAME.pkl", help="what `python -m training` wrote")
     parser.add_argument(

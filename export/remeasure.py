@@ -7,7 +7,6 @@ The learner is not needed. Figures of left-out collections come from the report,
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from export.labelled import add_labels, find_known
 from export.measure import evaluate_file, locate_evidence
 from export.metadata import read_metrics, read_trained_on, write_json
 from export.pipeline import write
+from training.arguments import Parser
 from training.data.photos import DataError
 from training.evaluation.evaluate import FOLDS, judge
 from training.recipe import read_fields
@@ -83,10 +83,8 @@ def remeasure(  # noqa: PLR0913, PLR0917
     write(onnx.load(model), replace(contract, metrics=write_json(measured), trained_on=write_json(trained_on)), model)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m export remeasure", description="Write a file's claims and card again.", allow_abbrev=False
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="python -m export remeasure", description="Write a file's claims and card again.")
     parser.add_argument("model", type=Path, metavar="artifacts/NAME.onnx")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the photos of its training run")
     add_labels(parser)

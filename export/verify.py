@@ -10,7 +10,6 @@ other photos fails where it is above what is found by more than chance does in 9
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from export import card
 from export.labelled import KnownPhotos, add_labels, find_known
 from export.measure import evaluate_file, locate_evidence
 from export.metadata import DIGITS, FileMetrics, check_counts, read_metrics, read_trained_on
+from training.arguments import Parser
 from training.data.photos import LabelledPhoto
 from training.evaluation.calibration import Calibration, chance_of_error
 from training.evaluation.evaluate import HELD_OUT, Evaluation, Scores, judge
@@ -203,10 +203,8 @@ def _check_calibration(name: str, claimed: float, found: Calibration, photos: in
     return Check(f"{name}expected calibration error", claimed, found.error, limit, small=True)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m export verify", description="Measure a model file's claims again.", allow_abbrev=False
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="python -m export verify", description="Measure a model file's claims again.")
     parser.add_argument("model", type=Path, metavar="artifacts/NAME.onnx")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
     add_labels(parser)

@@ -8,22 +8,24 @@ the card of NAME find them. With --resume a command that was stopped goes on.
 
 from __future__ import annotations
 
-import argparse
 import sys
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from bot.errors import describe_os_error
 from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.names import parse_name, show_path
 from training import command
-from training.data.loading import find_collections
+from training.arguments import Parser
+from training.data.loading import find_collections, load_photos
 from training.data.photos import DataError
-from training.evaluation.left_out import LEFT_OUT_FOLDER, LeftOut, measure_left_out, name_file, read_runs
+from training.data.split import read_split
+from training.evaluation.left_out import LEFT_OUT_FOLDER, LeftOut, find_run, measure_left_out, name_file, read_runs
 from training.fitting.checkpoint import find_checkpoints
 from training.options import parse, read_recipe
-from training.recipe import RecipeError, read_fields
+from training.recipe import RecipeError, read_fields, write_options
 from training.report.command import adopt_left_out
-from training.runs import find_report, read_facts
+from training.runs import SPLIT_FILE, find_report, read_facts
 
 
 def main(arguments: list[str]) -> int:
@@ -36,14 +38,14 @@ def main(arguments: list[str]) -> int:
     try:
         collections = _find_collections(options.data, options.class_folder)
         labels = sorted(set().union(*collections.values()))
-        read_runs(report, labels)  # of other classes: told of before any training
+        _check_runs(report, collections, labels, options.data)
         for number, collection in enumerate(collections, 1):
             print(f"training {number} of {len(collections)}, without {show_path(collection)}")
             out = options.out.with_name(f"{options.out.name}-without-{name_file(collection)}")
-            training = ["--data", str(options.data), "--out", str(out), "--class-folder", options.class_folder]
-            training += [*others, "--leave-out", collection]
-            if options.resume and _is_done(report, collection, training, options.data):
-                print("it was trained before by this recipe: its figures stay")
+            own = {"data": options.data, "out": out, "class_folder": options.class_folder}
+            training = [*write_options(own), *others, *write_options({"leave_out": collection})]
+            if options.resume and is_done(report, collection, training):
+                print("it was trained before by this recipe on these photos: its figures stay")
                 continue
             own_report = _find_report(out)
             resume = ["--resume"] if options.resume and find_checkpoints(own_report) else []
@@ -92,15 +94,30 @@ def _find_collections(data: Path, class_folder: str) -> dict[str, set[str]]:
     return collections
 
 
-def _is_done(report: Path, collection: str, training: list[str], data: Path) -> bool:
-    """Whether a report has figures of the collection by the same recipe, of photos that are all there."""
-    recipe = read_recipe(parse(training))
-    return any(
-        run.collection == collection
-        and read_fields(run.recipe) == recipe
-        and all((data / photo.path).is_file() for photo in run.photos)
-        for run in read_runs(report)
-    )
+def _check_runs(report: Path, collections: Mapping[str, Set[str]], labels: Sequence[str], data: Path) -> None:
+    """Raises DataError for figures of other classes, or of a collection that is gone: they would count too."""
+    for run in read_runs(report, labels):
+        if run.collection not in collections and not all((data / photo.path).is_file() for photo in run.photos):
+            raise DataError(
+                f"{find_run(report, run.collection)} has figures of {run.collection}, which is not in {data} any more. "
+                "Remove that file."
+            )
+
+
+def is_done(report: Path, collection: str, training: list[str]) -> bool:
+    """Whether a report has figures of the collection by the same recipe, and both sides are of the same photos."""
+    options = parse(training)
+    recipe = read_recipe(options)
+    runs = [run for run in read_runs(report) if run.collection == collection and read_fields(run.recipe) == recipe]
+    if not runs:
+        return False
+    photos = load_photos(options.data, recipe.split_seed, options.relabel, collection, options.class_folder).photos
+    paths = [photo.path.relative_to(options.data).as_posix() for photo in photos]
+    held_out = {path: photo.label for path, photo in zip(paths, photos, strict=True) if photo.held_out}
+    if all({photo.path: photo.label for photo in run.photos} != held_out for run in runs):
+        return False
+    split = _find_report(options.out) / SPLIT_FILE
+    return not split.is_file() or list(photos) == read_split(options.data, split)
 
 
 def _find_report(out: Path) -> Path:
@@ -116,12 +133,11 @@ def describe(figures: LeftOut) -> str:
     return "\n".join(lines)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m training across",
         description="Train without each collection in turn, and measure on the one left out.",
         epilog="All other options are those of python -m training.",
-        allow_abbrev=False,
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="collections with the same classes")
     parser.add_argument(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.names import clean_label, parse_name
+from training.arguments import Parser
 from training.recipe import (
     AUGMENTATIONS,
     AUTO,
@@ -18,6 +19,7 @@ from training.recipe import (
     Recipe,
     load_recipe,
     parse_number,
+    parse_text,
     write_options,
 )
 
@@ -53,21 +55,17 @@ def read_recipe(options: argparse.Namespace) -> Recipe:
     return Recipe(**given)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """All of a training: each option of a recipe has the name of its field."""
     default = Recipe()
-    parser = argparse.ArgumentParser(
-        prog="python -m training",
-        description="Train a classifier on folders of photos.",
-        epilog=EPILOG,
-        allow_abbrev=False,
-    )
+    parser = Parser(prog="python -m training", description="Train a classifier on folders of photos.", epilog=EPILOG)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
     parser.add_argument(
         "--out", type=parse_name, required=True, metavar="artifacts/NAME", help="where NAME.pkl and NAME-report/ go"
     )
     parser.add_argument(
         "--recipe",
+        type=parse_text,
         metavar="NAME or FILE.toml",
         help="options from a file: one of training/recipes, such as mask, or your own; those given here come first",
     )
@@ -82,14 +80,19 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--leave-out",
+        type=parse_text,
         metavar="FOLDER",
         help="measure on this folder of the photos and train on the others; or on COLUMN=VALUE of groups.csv",
     )
     parser.add_argument(
-        "--arch", default=default.arch, help="a net of torchvision, or efficientnet_lite0 (%(default)s)"
+        "--arch",
+        type=parse_text,
+        default=default.arch,
+        help="a net of torchvision, or efficientnet_lite0 (%(default)s)",
     )
     parser.add_argument(
         "--weights",
+        type=parse_text,
         default=default.weights,
         help="imagenet, none, or the file of a state dict in torchvision's form (%(default)s)",
     )
@@ -157,6 +160,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--outsiders",
+        type=parse_text,
         default=default.outsiders,
         metavar="DIR",
         help="pictures of none of the classes, so that the bot can say that it does not know: none, generated, or a "

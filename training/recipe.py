@@ -132,8 +132,9 @@ def load_recipe(name: str) -> dict[str, Any]:
     except OSError as error:
         names = ", ".join(sorted(path.stem for path in RECIPES.glob("*.toml")))
         raise RecipeError(f"{file} cannot be read. --recipe takes a file.toml, or one of {names}.") from error
-    except ValueError as error:  # no TOML, or no UTF-8
-        raise RecipeError(f"{file} is not TOML: {error}. Correct it, or leave out --recipe.") from error
+    except (ValueError, RecursionError) as error:  # no TOML, or no UTF-8
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise RecipeError(f"{file} is not TOML: {why}. Correct it, or leave out --recipe.") from error
     unknown = sorted(values.keys() - {field.name for field in fields(Recipe)})
     if unknown:
         known = ", ".join(field.name for field in fields(Recipe))
@@ -160,20 +161,29 @@ def parse_number(kind: Callable[[str], float], least: float, below: float = floa
     return number
 
 
+def parse_text(text: str) -> str:
+    """For argparse: a text that is not empty. Raises ArgumentTypeError."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty. Give a value or leave the option out")
+    return text
+
+
 def write_command(name: str, recipe: Mapping[str, Any], data: str | None, **others: str | None) -> str:
     """The command that trains by a recipe as a file holds it: what differs from the defaults, and always the size,
     whose default is the computer's. `others` are further options of the command; None: not given.
     """
-    words = ["python", "-m", "training", "--data", data or "DIR", "--out", f"artifacts/{name}"]
-    words += write_options({option: value for option, value in others.items() if value})
-    default, given = asdict(Recipe()), asdict(read_fields(recipe))
-    differs = {field: value for field, value in given.items() if value != default[field] or field == "size"}
+    given = {"data": data or "DIR", "out": f"artifacts/{name}"} | {key: text for key, text in others.items() if text}
+    words = ["python", "-m", "training", *write_options(given)]
+    default, own = asdict(Recipe()), asdict(read_fields(recipe))
+    differs = {field: value for field, value in own.items() if value != default[field] or field == "size"}
     return shlex.join(words + write_options(differs))
 
 
-def write_options(recipe: Mapping[str, Any]) -> list[str]:
-    """The fields of a recipe as options of the command."""
+def write_options(values: Mapping[str, Any]) -> list[str]:
+    """The fields of a recipe, or other options by their names, as words of the command."""
     words = []
-    for field, value in recipe.items():
-        words += [f"--{field.replace('_', '-')}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    for field, value in values.items():
+        option = f"--{field.replace('_', '-')}"
+        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        words += [f"{option}={text}"] if text.startswith("-") else [option, text]  # else it would be an option itself
     return words

@@ -11,6 +11,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from training.whole_files import write_whole
 
 Record = TypeVar("Record")
+LARGE = 2**63
+"""No whole number in a file is so large; beyond, arithmetic may fail."""
 WORDS: dict[Any, str] = {
     str: "a text",
     int: "a whole number",
@@ -76,11 +78,10 @@ def _read(kind: Any, value: Any, name: str) -> Any:
             return origin(_read(item, part, name) for item, part in zip(each, value, strict=True))
     if origin is dict and isinstance(value, dict):
         return {key: _read(arguments[1], item, f"{name}.{key}") for key, item in value.items()}
+    if type(value) is int and abs(value) >= LARGE:
+        raise ValueError(f"{name} is too large a number")
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError as error:
-            raise ValueError(f"{name} is too large a number") from error
+        return float(value)
     if kind is Any or (isinstance(kind, type) and type(value) is kind):
         return value
     raise ValueError(f"{name} is {value!r:.80}, not {WORDS.get(origin or kind, str(kind))}")

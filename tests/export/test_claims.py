@@ -116,6 +116,8 @@ PADDED = METRICS["evaluation"]["padded"]
         (change("left_out", "collections", to={}), "left-out collection needs"),
         (change("temperature", to=float("nan")), "no number that figures can have"),
         (change("left_out", "recipes", "seed", "split_seed", to=-1), "split_seed"),
+        (change("left_out", "recipes", "seed", "epochs", to=10**400), "epochs is too large"),
+        (change("int8", "evidence_peaks", to=None), "one figure of evidence"),
     ],
 )
 def test_claims_that_do_not_fit_are_refused(apply: Callable[[Any], None], message: str) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.datasets import draw_photos
+from tests.support.datasets import CLASSES, draw_photo, draw_photos
 from tests.support.warm import Command, run
-from training.across import main
+from training.across import is_done, main
 from training.command import main as train
 from training.evaluation.left_out import LeftOutRun, PhotoLogits, name_file, write_run
+from training.options import parse
 
 SHORT = ("--arch", "efficientnet_lite0", "--outsiders", "none", "--epochs", "1", "--size", "48", "--batch-size", "8")
 
@@ -36,6 +37,16 @@ def test_each_collection_is_judged_by_a_net_that_never_saw_it(tmp_path: Path) ->
 
     (tmp_path / "toy-report" / "left-out" / "near.json").unlink()  # as if it had been stopped before
     trained = (tmp_path / "toy-without-far.pkl").stat().st_mtime_ns
+    relabel = tmp_path / "labels.csv"
+    relabel.write_text("path,label\nfar/red/00.jpg,green\n")
+    training = ["--data", str(photos), "--out", str(tmp_path / "toy-without-far"), *SHORT, "--leave-out", "far"]
+    assert is_done(tmp_path / "toy-report", "far", training)
+    assert not is_done(tmp_path / "toy-report", "far", [*training, "--relabel", str(relabel)])
+    for collection in ("near", "far"):  # on neither side is there a photo more
+        new = photos / collection / "red" / "new.jpg"
+        draw_photo(CLASSES["red"], 777).save(new)
+        assert not is_done(tmp_path / "toy-report", "far", training)
+        new.unlink()
     again = run("training", "across", "--data", str(photos), "--out", str(tmp_path / "toy"), *SHORT, "--resume")
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("it was trained before by this recipe") == 1
@@ -63,9 +74,45 @@ def test_ctrl_c_stops_all_of_it_and_resume_goes_on(tmp_path: Path) -> None:
 
 
 def test_every_collection_has_a_file_of_its_own() -> None:
-    names = ["a/b", "a-b", "a%2Fb", "a%b", "é è", "v1.2"]
-    assert len({name_file(name) for name in names}) == len(names)
-    assert not any("/" in name_file(name) for name in names)
+    names = ["a/b", "a-b", "a%2Fb", "a%b", "é è", "v1.2", 200 * "a", 300 * "a", 301 * "a", 150 * "é", 151 * "é"]
+    files = {name_file(name) for name in names}
+    assert len(files) == len(names)
+    assert not any("/" in file for file in files)
+    assert all(len(file.encode()) <= 200 for file in files)
+    assert name_file(200 * "a") == 200 * "a"
+
+
+def test_a_collection_named_like_an_option_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is one in a folder of data that is named so."""
+    photos = draw_collections(tmp_path, "-phone", "--resume").rename(tmp_path / "-photos")
+    left_out = []
+
+    def note(arguments: list[str]) -> int:
+        options = parse(arguments)
+        left_out.append((options.data, options.leave_out, options.resume))
+        return 7
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("training.command.main", note)
+    assert main(["--data=-photos", "--out", "toy", *SHORT]) == 7
+    assert left_out == [(Path(photos.name), "--resume", False)]
+
+
+def test_figures_of_a_collection_that_is_gone_are_told_of_before_any_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = draw_collections(tmp_path, "near", "far")
+    report = tmp_path / "toy-report"
+    for name in ("red/00.jpg", "old/red/00.jpg"):
+        left_out = "light=day" if name.startswith("red") else "old"
+        path = f"near/{name}" if left_out != "old" else name
+        write_run(LeftOutRun(left_out, ["green", "red"], {}, [PhotoLogits(path, "red", [1.0, 0.0])], {}), report)
+    assert main(["--data", str(photos), "--out", str(tmp_path / "toy"), *SHORT]) == 2
+    output = capsys.readouterr()
+    assert output.err == (
+        f"across: {report}/left-out/old.json has figures of old, which is not in {photos} any more. Remove that file.\n"
+    )
+    assert "training 1 of" not in output.out
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.bot_process import BOT_PYTHON
 from tests.support.paths import ROOT
+from tests.support.warm import run as run_warm
 
 
 def run(python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,6 +35,30 @@ def test_an_old_name_says_the_new_one(name: str) -> None:
     done = run(sys.executable, f"training.{name}", "--out", "somewhere")
     assert done.returncode == 1
     assert done.stderr == f"python -m training.{name} is now: python -m training {name}\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("training", "--nope"),
+        ("training", "fetch", "--nope"),
+        ("training", "collect", "--nope"),
+        ("training", "neutral"),
+        ("training", "report"),
+        ("training", "compare"),
+        ("training", "across"),
+        ("export",),
+        ("export", "verify"),
+        ("export", "remeasure"),
+        ("export", "photo-sizes"),
+    ],
+)
+def test_wrong_options_are_one_line(command: tuple[str, ...]) -> None:
+    done = run_warm(*command)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert ": error: " in done.stderr
+    assert done.stderr.endswith(" (see --help)\n")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def test_an_option_goes_before_the_recipe_and_the_recipe_before_the_default(tmp_
         (None, r"cannot be read. --recipe takes a file.toml, or one of .*mask"),
         (b"epochs = ", r"own.toml is not TOML: "),
         (b"\xff", r"own.toml is not TOML: "),
+        (b"epochs = " + 100_000 * b"[", r"own.toml is not TOML: it is nested too deeply"),
         (b"epoch = 3\nlearning = 1", r"names epoch, learning, which no recipe has. It may name arch, .*epochs"),
     ],
 )
@@ -61,6 +62,7 @@ def test_a_file_that_holds_what_differed_is_read_by_the_defaults_of_its_day() ->
         ('epochs = "four"', "argument --epochs: invalid"),
         ("batch_size = 2.5", "argument --batch-size: invalid"),
         ("dropout = 1.0", "argument --dropout: 1.0 is not below 1"),
+        ('weights = ""', "argument --weights: it is empty. Give a value or leave the option out (see --help)"),
         ('keep = "best"', "argument --keep: invalid choice: 'best'"),
         ("size = [96, 192]", "argument --size: invalid"),
     ],

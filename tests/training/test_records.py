@@ -39,6 +39,7 @@ def test_what_is_written_is_read_again() -> None:
     [
         ({"name": 1}, "^name is 1, not a text"),
         ({"numbers": [1, "2"]}, "^numbers is '2', not a whole number"),
+        ({"numbers": [1, 10**400]}, "^numbers is too large a number"),
         ({"parts": {"x": {"share": 1}}}, "^parts.x lacks interval"),
         ({"parts": {"x": {"share": 1, "interval": [1]}}}, r"^parts.x.interval is \[1\], not such a list"),
         ({"parts": []}, r"^parts is \[\], not an object"),

@@ -10,7 +10,6 @@ Without Debian's or Ubuntu's dpkg that is the only way.
 
 from __future__ import annotations
 
-import argparse
 import random
 import re
 import shutil
@@ -23,6 +22,7 @@ from PIL import Image
 
 from bot.inference.decoding import PhotoError, read
 from bot.inference.photo_files import SUFFIXES, find_photos
+from training.arguments import Parser
 from training.data.photos import DataError
 from training.progress import follow
 
@@ -95,7 +95,7 @@ def save(file: Path, target: Path, grounds: list[Image.Image], rng: random.Rando
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser("python -m training collect", description="Gather outsiders.", allow_abbrev=False)
+    parser = Parser("python -m training collect", description="Gather outsiders.")
     parser.add_argument("--out", type=Path, default=Path("data/outsiders"), metavar="DIR", help="(%(default)s)")
     options = parser.parse_args(arguments)
     try:

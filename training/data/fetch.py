@@ -8,7 +8,6 @@ hash that git knows it by. A further run brings only what is missing or damaged.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import re
@@ -26,6 +25,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from bot.inference.photo_files import SUFFIXES
+from training.arguments import Parser
 from training.progress import follow
 
 REPOSITORY, BRANCH, FOLDER = "prajnasb/observations", "master", "experiements/data/"
@@ -148,8 +148,8 @@ def _open_session() -> requests.Session:
     return session
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m training fetch", description="Bring mask photos.", allow_abbrev=False)
+def _parser() -> Parser:
+    parser = Parser("python -m training fetch", description="Bring mask photos.")
     parser.add_argument("--out", type=Path, default=Path("data/masks"), help="folder for the photos (%(default)s)")
     parser.add_argument("--api", default="https://api.github.com", help="GitHub's API or a mirror (%(default)s)")
     parser.add_argument("--raw", default="https://raw.githubusercontent.com", help="GitHub's files (%(default)s)")

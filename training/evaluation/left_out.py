@@ -7,6 +7,8 @@ These figures are of nets that are not in the exported file.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,6 +39,8 @@ APART = ("unseen", "seed", "split_seed")
 """Fields of a recipe that do not make one net surer of itself than another."""
 LENGTH = ("epochs", "ema")
 """Fields of a recipe that say how long a net is trained."""
+LONGEST, DIGITS = 200, 16
+"""Bytes of a collection in a file's name, which has 255 at most, and digits that tell a shortened one from another."""
 SHOWN = 3
 """Classes that a message names."""
 SHORTEST = 0.5
@@ -167,14 +171,23 @@ def make_run(
 
 def write_run(run: LeftOutRun, report: Path) -> None:
     """Into the report of the recipe that is judged, in place of an earlier run of the same collection."""
-    folder = report / LEFT_OUT_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    write_file(to_json(run, 4), folder / f"{name_file(run.collection)}.json")
+    file = find_run(report, run.collection)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_file(to_json(run, 4), file)
+
+
+def find_run(report: Path, collection: str) -> Path:
+    """The file of a collection's run in a report, whether it is there or not."""
+    return report / LEFT_OUT_FOLDER / f"{name_file(collection)}.json"
 
 
 def name_file(collection: str) -> str:
-    """A part of a file's name for a collection, whose name may hold slashes: another one for each."""
-    return collection.replace("%", "%25").replace("/", "%2F")
+    """A part of a file's name for a collection, whose name may be long or hold slashes: another one for each."""
+    name = os.fsencode(collection.replace("%", "%25").replace("/", "%2F"))
+    if len(name) <= LONGEST:
+        return os.fsdecode(name)
+    digest = hashlib.sha256(name).hexdigest()[:DIGITS]
+    return f"{name[: LONGEST - DIGITS - 1].decode('utf-8', 'ignore')}-{digest}"
 
 
 def read_runs(report: Path, labels: Sequence[str] | None = None) -> list[LeftOutRun]:

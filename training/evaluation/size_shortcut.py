@@ -10,7 +10,6 @@ copies was looking at the frame, not at what is in it.
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
 from collections import Counter
@@ -24,6 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from bot.inference.decoding import read
 from bot.inference.names import show_path
+from training.arguments import Parser
 from training.data.groups import GROUPS_FILE
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
@@ -94,6 +94,8 @@ def main(arguments: list[str]) -> int:
 def _run(data: Path, out: Path, seed: int) -> None:
     if out.exists():
         raise DataError(f"{out} is there already. --out names a new folder.")
+    if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
+        raise DataError(f"{out} lies in {data}: the copies would be photos of it too. --out names another place.")
     photos = load_photos(data, seed).photos
     copies = []
     for photo, size in zip(follow(photos, len(photos)), draw_sizes(photos, seed), strict=True):
@@ -110,12 +112,8 @@ def _run(data: Path, out: Path, seed: int) -> None:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training neutral",
-        description="Copy photos so that their size says nothing.",
-        allow_abbrev=False,
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="python -m training neutral", description="Copy photos so that their size says nothing.")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the copies")
     seed = parse_number(int, least=0, below=SEEDS)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bot.errors import describe_os_error
 from bot.inference.names import show_path
+from training.arguments import Parser
 from training.data.photos import DataError
 from training.evaluation.calibration import Limits
 from training.evaluation.left_out import read_runs, write_run
@@ -87,12 +88,8 @@ def read_breakdown(options: argparse.Namespace) -> Breakdown:
     return Breakdown(tuple(options.by), options.faces)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training report",
-        description="Make the report of a training again.",
-        allow_abbrev=False,
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="python -m training report", description="Make the report of a training again.")
     parser.add_argument("pickle", type=Path, metavar="artifacts/NAME.pkl", help="what `python -m training` wrote")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the photos, if they are not where they were")
     parser.add_argument(

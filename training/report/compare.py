@@ -8,7 +8,6 @@ be judged by the same photos, or their figures could not be compared.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from statistics import fmean
 from typing import Any
 
 from bot.inference.names import show_path
+from training.arguments import Parser
 from training.data.photos import DataError
 from training.data.split import read_split
 from training.evaluation.evaluate import FOLDS
@@ -136,9 +136,7 @@ def _markdown(table: Sequence[Sequence[str]]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m training compare", description="Training runs side by side.", allow_abbrev=False
-    )
+    parser = Parser(prog="python -m training compare", description="Training runs side by side.")
     parser.add_argument("reports", type=Path, nargs="+", metavar="artifacts/NAME-report", help="the first is the base")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the table there as well")
     options = parser.parse_args(arguments)

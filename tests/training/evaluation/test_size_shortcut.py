@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from bot.inference.decoding import read
-from tests.support.datasets import CLASSES, draw_photo
+from tests.support.datasets import CLASSES, draw_photo, draw_photos
 from tests.support.paths import MASKS
 from training.data.loading import load_photos
 from training.evaluation.size_shortcut import copy_at_size, copy_padded, draw_sizes, main, score_sizes
@@ -61,6 +61,16 @@ def test_a_padded_copy_is_the_photo_in_the_middle_of_its_blurred_self(telling: P
     middle = copy.crop((left, top, left + width, top + height))
     assert np.abs(np.asarray(middle, int) - np.asarray(image, int)).mean() < 3  # compressed once more
     assert np.asarray(copy.crop((0, 0, left, copy.height))).std() < np.asarray(image).std()
+
+
+@pytest.mark.parametrize("place", ["neutral", "red/neutral", "../photos/neutral"])
+def test_copies_beside_their_photos_are_refused(place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They would be a class, or a collection, of the next training."""
+    photos = draw_photos(tmp_path / "photos", classes=2, each=6, twins=0)
+    before = sorted(photos.rglob("*"))
+    assert main(["--data", str(photos), "--out", str(photos / place)]) == 2
+    assert "the copies would be photos of it too. --out names another place." in capsys.readouterr().err
+    assert sorted(photos.rglob("*")) == before
 
 
 def test_a_folder_that_is_there_is_not_written_into(telling: Path, capsys: pytest.CaptureFixture[str]) -> None:
