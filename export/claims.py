@@ -15,6 +15,8 @@ def check_claims(evaluation: Evaluation, left_out: LeftOut | None, labels: Colle
         raise ValueError(f"photos are judged by {evaluation.judged_by!r:.40}")
     if evaluation.padded.keys() != {f"{factor:g}" for factor in PADDINGS}:
         raise ValueError(f"the copies in surroundings are {', '.join(evaluation.padded)!r:.40} times as wide")
+    if left_out and (not left_out.collections or left_out.recipes.keys() != left_out.collections.keys()):
+        raise ValueError("each left-out collection needs figures and a recipe")
     copies, parts = [*evaluation.padded.values()], [*evaluation.collections.values()]
     every = [evaluation.scores, evaluation.neutral, *(copy.scores for copy in copies), *(part.scores for part in parts)]
     every += [part.scores for part in left_out.collections.values()] if left_out else []
