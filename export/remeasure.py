@@ -8,6 +8,7 @@ The learner is not needed. Figures of left-out collections come from the report,
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,6 +72,12 @@ def remeasure(  # noqa: PLR0913, PLR0917
     recipe = read_fields(trained_on.recipe)
     left_out = find_left_out(report, photos.trained_on, data, contract.labels) if report else metrics.left_out
     held_out = [photo for photo in photos.trained_on if photo.held_out]
+    told = {label: recall.photos for label, recall in metrics.evaluation.scores.recall.items()}
+    if Counter(photo.label for photo in held_out) != told:  # also of older files, which do not list them by label
+        raise DataError(
+            f"the labels of held-out photos in {data} differ from the training's. "
+            "Give its --relabel and its --class-folder."
+        )
     judged = judge(photos.trained_on, held_out, data, recipe.split_seed, trained_on.breakdown)
     measured = replace(
         metrics,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from export.labelled import find_known
+from export import remeasure, verify
+from export.labelled import KnownPhotos, find_known
 from export.metadata import TrainedOn, list_photos
+from tests.support.paths import ROOT
 from tests.support.photos import draw
-from training.data.photos import DataError
+from training.data.photos import DataError, LabelledPhoto
 from training.runs import SplitFacts
 
 TRAINED_ON = TrainedOn({}, {}, SplitFacts("groups.csv", 0, 0, 1), {})
@@ -94,3 +97,27 @@ def test_a_photo_that_is_there_twice_is_no_photo_more_of_the_training(tmp_path: 
     trained_on = draw_two_classes(tmp_path / "photos")
     shutil.copy(tmp_path / "photos" / "cat" / "0.png", tmp_path / "photos" / "cat" / "again.png")
     assert not find_known(tmp_path / "photos", ("cat", "dog"), trained_on).complete
+
+
+@pytest.mark.parametrize("command", [verify, remeasure])
+def test_both_commands_take_the_labels_of_the_training(
+    command: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*given: object) -> None:
+        raise DataError(f"asked for {given[3:]}")
+
+    monkeypatch.setattr(command, "find_known", refuse)
+    model = str(ROOT / "artifacts" / "mask.onnx")
+    assert command.main([model, "--data", "photos", "--relabel", "a.csv", "--class-folder", "last"]) == 2
+    assert capsys.readouterr().err.endswith(f"asked for {(Path('a.csv'), 'last')}\n")
+
+
+def test_claims_are_not_written_again_for_photos_of_other_labels(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where an older file does not list its photos by label, their numbers tell."""
+    photo = LabelledPhoto(Path("1.jpg"), "with_mask", held_out=True)
+    monkeypatch.setattr(remeasure, "find_known", lambda *_: KnownPhotos([], [photo], [], complete=True))
+    assert remeasure.main([str(ROOT / "artifacts" / "mask.onnx"), "--data", "photos"]) == 2
+    message = "remeasure: the labels of held-out photos in photos differ from the training's. Give its --relabel"
+    assert capsys.readouterr().err.startswith(message)
