@@ -89,7 +89,7 @@ def test_who_says_nothing_is_hung_up_on(telegram: Telegram, start_bot: StartBot,
 
 
 def test_metrics_are_for_this_machine_unless_a_setting_says_otherwise(
-    telegram: Telegram, start_bot: StartBot, free_port: int, free_port_too: int
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path, free_port: int, free_port_too: int
 ) -> None:
     def listening() -> str:
         return "".join(Path(f"/proc/net/{table}").read_text() for table in ("tcp", "tcp6"))
@@ -97,7 +97,7 @@ def test_metrics_are_for_this_machine_unless_a_setting_says_otherwise(
     start_bot(METRICS_PORT=str(free_port))
     telegram.wait_until(lambda: f"0100007F:{free_port:04X}" in listening())
     assert f"00000000:{free_port:04X}" not in listening()
-    start_bot(METRICS_PORT=str(free_port_too), METRICS_HOST="0.0.0.0")
+    start_bot(METRICS_PORT=str(free_port_too), METRICS_HOST="0.0.0.0", STATE_DIR=str(tmp_path / "another"))
     telegram.wait_until(lambda: f"00000000:{free_port_too:04X} 00000000:0000 0A" in listening())
 
 

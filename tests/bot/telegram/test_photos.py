@@ -191,7 +191,9 @@ def test_the_smallest_variant_that_covers_the_net_is_fetched(telegram: Telegram,
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
-def test_no_file_is_written_but_ledger_and_notes(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
+def test_no_file_is_written_but_ledger_notes_and_a_lock(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
     """Every call by which the process, or one it starts, could open or name a file for writing is looked at."""
     trace = tmp_path / "trace"
     calls = "open,openat,openat2,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,memfd_create,mknod,mknodat"
@@ -212,7 +214,7 @@ def test_no_file_is_written_but_ledger_and_notes(telegram: Telegram, start_bot: 
     databases = [
         f"/{name}.sqlite{ending}" for name in ("ledger", "notes") for ending in ("", "-journal", "-wal", "-shm")
     ]
-    assert {file.removeprefix(state) for file in written if file.startswith(state)} <= {"", *databases}
+    assert {file.removeprefix(state) for file in written if file.startswith(state)} <= {"", "/123456.lock", *databases}
 
 
 def test_the_token_is_not_in_the_process_list(telegram: Telegram, start_bot: StartBot) -> None:
