@@ -40,6 +40,8 @@ NAMES = (
     *("CHANNEL_POSTS", "LABELGRAM_ENV_FILE"),
 )
 """All that is read, but for Amazon's own names."""
+WORDS = ("HOST", "PORT")
+OF_OTHERS = re.compile(r"[0-9]|_PORT$")
 ALIKE = 0.86
 """How alike a name is (difflib, 0 to 1) that is taken for one of ours with a slip: ALLOWED_ID, but not MY_BOT_TOKEN."""
 
@@ -145,11 +147,15 @@ class Settings:
 
 
 def _find_misspelt(values: Mapping[str, str]) -> dict[str, str]:
-    """Of a setting that is set as well nothing is said: the other name may be another program's."""
+    """Of a setting that is set as well nothing is said: the other name may be another program's.
+
+    So may one with a number (BOT2_TOKEN), one of a host's services (METRIC_PORT), and any word like HOST or PORT.
+    """
     from difflib import get_close_matches
 
-    missing = [name for name in NAMES if name not in values]
-    likely = {name: get_close_matches(name.upper(), missing, 1, ALIKE) for name in sorted(values) if name not in NAMES}
+    missing = [name for name in NAMES if name not in values and name not in WORDS]
+    strange = [name for name in sorted(values) if name not in NAMES and not OF_OTHERS.search(name)]
+    likely = {name: get_close_matches(name.upper(), missing, 1, ALIKE) for name in strange}
     return {name: ours for name, (ours, *_) in filter(lambda item: item[1], likely.items())}
 
 

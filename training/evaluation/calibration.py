@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
 from bot.inference.contract import Unsure
@@ -45,17 +45,16 @@ def fit_temperature(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> 
     """The divisor of the logits with the least cross-entropy (Guo et al. 2017) to targets of less than 1 (Platt 1999).
 
     Ten right answers of ten do not say that the next is right. By Laplace's rule of succession the right class of n
-    photos has a probability of (n + 1) / (n + 2), and the others share the rest.
+    photos has a probability of (n + 1) / (n + 2), and all others together the rest, in whatever parts.
 
     `logits` is float32 `[photos, classes]`, `targets` the right class numbers `[photos]`.
     """
-    photos, classes = logits.shape
-    truth = np.full((photos, classes), 1 / (photos + 2) / max(classes - 1, 1))
-    truth[np.arange(photos), targets] = (photos + 1) / (photos + 2)
+    photos, is_right = len(targets), np.arange(logits.shape[1]) == targets[:, np.newaxis]  # [photos, classes]
 
     def cross_entropy(log_temperature: float) -> float:
-        scaled = logits.astype(np.float64) / np.exp(log_temperature)
-        return float(-(truth * log_softmax(scaled, axis=1)).sum(axis=1).mean())
+        logarithms = log_softmax(logits.astype(np.float64) / np.exp(log_temperature), axis=1)
+        right, wrong = logarithms[is_right].mean(), logsumexp(logarithms, axis=1, b=~is_right).mean()
+        return float(-((photos + 1) * right + wrong) / (photos + 2))
 
     low, high = np.log(BOUNDS)
     return float(np.exp(minimize_scalar(cross_entropy, bounds=(low, high), method="bounded").x))

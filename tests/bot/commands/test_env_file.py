@@ -184,17 +184,9 @@ def test_a_token_under_another_name_is_told(run_bot: RunBot) -> None:
 
 def test_other_programs_names_are_no_slips() -> None:
     others = "HOSTNAME STATE_DIRECTORY PATH HOME OMP_NUM_THREADS KUBERNETES_PORT REDIS_PORT AWS_ENDPOINT_URL_SQS"
-    names = [
-        *others.split(),
-        "AWS_REGION",
-        "TELEGRAM_BOT_TOKEN",
-        "LOGNAME",
-        "MY_BOT_TOKEN",
-        "PORTAGE",
-        "DYNO",
-        "RENDER",
-        "FLY_APP_NAME",
-    ]
+    others += " AWS_REGION TELEGRAM_BOT_TOKEN LOGNAME MY_BOT_TOKEN PORTAGE DYNO RENDER FLY_APP_NAME"
+    others += " BOT2_TOKEN BOT_TOKEN_2 REDIS2_URL METRIC_PORT TELEGRAM_API_SERVICE_PORT GHOST HOSTS VHOST PORT0 XPORT"
+    names = others.split()
     assert Settings.from_environment(dict.fromkeys(names, "x")).misspelt == {}
     both = {"LOG_LEVEL": "INFO", "LOGLEVEL": "x"}
     assert Settings.from_environment(both).misspelt == {}

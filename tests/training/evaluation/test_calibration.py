@@ -43,6 +43,18 @@ def test_few_right_answers_do_not_make_the_next_ones_certain(classes: int) -> No
     assert sure == pytest.approx(11 / 12, abs=1e-3)
 
 
+def test_few_photos_of_many_classes_are_not_doubted_more_than_they_say() -> None:
+    """Logits whose truth is known, with wrong answers among 40 photos: the doubt is of one more, not of each class."""
+    fitted = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        logits = rng.normal(0, 6, (40, 37)).astype(np.float32)
+        logits[np.arange(40), rng.integers(0, 37, 40)] += 6
+        targets = (softmax(logits, axis=1).cumsum(1) > rng.random((40, 1))).argmax(1)
+        fitted.append(fit_temperature(logits, targets))
+    assert np.mean(fitted) == pytest.approx(1, abs=0.15)
+
+
 def test_true_probabilities_have_no_calibration_error_and_overconfident_ones_do() -> None:
     logits, targets = draw()
     assert expected_calibration_error(reliability(softmax(logits, axis=1), targets)) < 0.01
