@@ -4,7 +4,7 @@
 # make lint    ruff, mypy, who imports whom, and the deploy files against their schemas: scripts/lint
 # make chaos   the bot under kill -9, faults and load, beside aiogram's default polling: one table (10 minutes)
 # make simulate  10,000 seeds of the whole bot in virtual time, against a Telegram, a disk and deaths drawn from each
-# make bench   speed, memory and size beside fastai, PyTorch and OpenVINO: BENCHMARKS.md and its pictures (half an hour)
+# make bench   speed, memory and size beside fastai, PyTorch and OpenVINO: BENCHMARKS.md and its pictures (20 minutes)
 # make slug    dist/slug, the folder to deploy, without what the bot never loads, its archive for this machine; EXTRAS="redis heic s3 proxy"
 # make lock    requirements-NAME.lock beside requirements-NAME.txt: versions and hashes; OPTIONS=--upgrade
 # make compat  other Pythons (3.12 to 3.14), the oldest PyTorch of the range, other processors, and the image, where they are at hand; PARTS="3.13 image"
