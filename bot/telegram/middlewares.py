@@ -77,8 +77,8 @@ class ThrottlingMiddleware(BaseMiddleware):
         kind = "sender" if message else "presser"
         is_part = message is not None and message.media_group_id is not None
         age = _find_age(message) if message else 0.0
-        is_channel = chat is not None and chat.type == ChatType.CHANNEL  # whose posts have no sender
-        if (is_channel or await self._has_place(f"{kind}:{name}", SENDER, is_part, age)) and (
+        is_post = message is not None and message.chat.type == ChatType.CHANNEL  # it has no sender; a press has one
+        if (is_post or await self._has_place(f"{kind}:{name}", SENDER, is_part, age)) and (
             chat is None
             or chat.type == ChatType.PRIVATE
             or await self._has_place(f"group:{self._pseudonymise(str(chat.id))}", GROUP, is_part, age)

@@ -10,6 +10,7 @@ from tests.support.bot_process import StartBot
 from tests.support.chat import MENTION, answer_to, buttons, command, press_button, text, toasts
 from tests.support.photos import draw, draw_corner
 from tests.support.telegram import Telegram
+from tests.support.telegram.chats import CHANNEL
 
 GROUP = -5
 ADA, BOB = 7, 8
@@ -68,6 +69,21 @@ def test_every_press_above_the_rate_is_answered(telegram: Telegram, start_bot: S
     answered = [fields for method, fields in telegram.calls if method == "answerCallbackQuery"]
     assert len(answered) == 30
     assert toasts(telegram).count(text("bot", "slow-down")) >= 15
+
+
+def test_one_readers_presses_do_not_take_a_channels_places(telegram: Telegram, start_bot: StartBot) -> None:
+    """A channel's posts have no sender, the presses of its readers have one: each has a rate of their own."""
+    start_bot(CHANNEL_POSTS="on")
+    photo = {"photo": telegram.files.keep_photo(draw("red"))}
+    post = telegram.post(photo)
+    telegram.wait_until(lambda: post in telegram.answers() and telegram.unconfirmed == 0)
+    answer = dict(answer_to(telegram, post)) | {"chat": {"id": CHANNEL, "type": "channel", "title": "News"}}
+    for _ in range(30):
+        telegram.forge_press(answer, "why", user=BOB)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    another = telegram.post(photo)
+    telegram.wait_until(lambda: another in telegram.answers() and telegram.unconfirmed == 0)
+    assert text("bot", "slow-down") not in telegram.texts()
 
 
 def test_too_many_whys_are_told_to_slow_down(telegram: Telegram, start_bot: StartBot) -> None:
