@@ -191,7 +191,7 @@ def _check_share(name: str, claimed: Share, found: Share, exact: bool, small: bo
         name = f"{name}, of {claimed.photos} photos instead of {found.photos}"
         limit = math.inf if small else -math.inf  # no claim about others holds
     elif exact:
-        slack = 1 / found.photos + 10**-DIGITS  # one photo, and the rounding of the claim
+        slack = 1 / max(found.photos, 1) + 10**-DIGITS  # one photo, and the rounding of the claim
         limit = found.share - slack if small else found.share + slack
     else:
         limit = limit_claim(claimed, found, small)

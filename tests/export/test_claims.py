@@ -169,3 +169,8 @@ def test_true_claims_hold_and_false_ones_do_not() -> None:
         "accuracy, of 1100 photos instead of 1593",
         "no label, of 1100 photos instead of 1593",
     ]
+
+
+def test_a_class_of_which_there_is_no_photo_is_no_traceback() -> None:
+    none = replace(FOUND.scores, recall=FOUND.scores.recall | {"wolf": make_share(0, 0)})
+    assert all(check.holds for check in check_own(replace(FOUND, scores=none), FOUND, exact=True))
