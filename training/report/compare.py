@@ -23,7 +23,6 @@ from training.data.split import read_split
 from training.evaluation.evaluate import FOLDS
 from training.records import escape_bytes
 from training.runs import SPLIT_FILE, read_metrics
-from training.whole_files import write_whole
 
 SEED = "seed"
 """The field of a recipe in which the runs of one row may differ."""
@@ -147,5 +146,5 @@ def main(arguments: list[str]) -> int:
         return 2
     print(table, end="")
     if options.out:
-        write_whole(escape_bytes(table), options.out)
+        options.out.write_text(escape_bytes(table), encoding="utf-8")  # it may be a link, or no file at all
     return 0

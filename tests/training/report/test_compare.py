@@ -138,6 +138,15 @@ def test_reports_on_different_photos_that_were_all_learned_are_refused(
     assert "a and b are not judged by the same photos: 2 judge one of them alone" in capsys.readouterr().err
 
 
+def test_a_link_that_is_written_to_stays_one(tmp_path: Path) -> None:
+    """So does /dev/null, in whose place root would find a file."""
+    link = tmp_path / "link.md"
+    link.symlink_to(tmp_path / "table.md")
+    assert main([str(write_report(tmp_path / "plain-report", 0.9)), "--out", str(link)]) == 0
+    assert link.is_symlink()
+    assert read_table((tmp_path / "table.md").read_text())[0]["run"] == "plain"
+
+
 def test_mended_labels_are_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = (write_report(tmp_path / f"{name}-report", 0.9) for name in ("one", "two"))
     (two / "split.csv").write_text((two / "split.csv").read_text().replace("x/a.jpg,x", "x/a.jpg,y"))
