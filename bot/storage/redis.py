@@ -48,7 +48,7 @@ def open_redis(url: str, bot: int) -> State:
     ledger = RedisLedger(redis)
 
     async def tidy() -> None:
-        """Redis does so by itself."""
+        """Redis does so by itself, but for what is put down: its own bot does that."""
 
     async def close() -> None:
         await ledger.close()

@@ -13,7 +13,7 @@ from bot.benchmark.statistics import wilson
 
 Interval = tuple[float, float]
 MOST = 10**9
-"""Photos that no figure is of."""
+"""No figure is of so many photos."""
 ROUNDING = 2e-4
 """Up to which a share and its interval in a file, with four decimals, may differ from those of its photos."""
 
