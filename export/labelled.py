@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,15 +77,16 @@ def find_known(
         raise DataError(f"the model does not know {', '.join(strange)}, only {', '.join(labels)}.")
     learned, held_out = read_list(trained_on.learned), read_list(trained_on.held_out)
     looks = _skip_both(looks, learned, held_out)
-    _check_labels(looks, trained_on)
+    told = {(name, label) for label, names in trained_on.held_out_labels.items() for name in read_list(names)}
+    looks = _drop_copies(looks, held_out, told)
+    _check_labels(looks, told)
     groups = _find_groups(folder, looks)
     sides: dict[str, list[LabelledPhoto]] = {"learned": [], "held_out": [], "new": []}
     for look, group in zip(looks, groups, strict=True):
         side = "held_out" if look.name in held_out else "learned" if look.name in learned else "new"
         sides[side].append(replace(look.photo, group=group, held_out=side == "held_out"))
     names = Counter(look.name for look in looks)
-    own = Counter({name: count for name, count in names.items() if name in held_out})
-    return KnownPhotos(**sides, complete=bool(held_out) and own == held_out and learned <= names)
+    return KnownPhotos(**sides, complete=bool(held_out) and held_out <= names and learned <= names)
 
 
 def _place(folder: Path, files: Sequence[Path], labels: Sequence[str], class_folder: str) -> dict[Path, Place]:
@@ -118,9 +119,33 @@ def _skip_both(looks: Sequence[_Look], learned: Counter[bytes], held_out: Counte
     return rest
 
 
-def _check_labels(looks: Sequence[_Look], trained_on: TrainedOn) -> None:
-    """Raises DataError where a held-out photo has another label than in training. Older files do not tell theirs."""
-    told = {(name, label) for label, names in trained_on.held_out_labels.items() for name in read_list(names)}
+def _drop_copies(looks: Sequence[_Look], held_out: Counter[bytes], told: Set[tuple[bytes, str]]) -> list[_Look]:
+    """Each held-out photo as often as it is in `held_out`: the training passes over a copy on the side it learns from.
+
+    Those stay whose label is in `told`, and that lie where most of the held-out photos do.
+    """
+    copies: dict[bytes, list[_Look]] = defaultdict(list)
+    for look in looks:
+        if look.name in held_out:
+            copies[look.name].append(look)
+    places = Counter(look.photo.collection for same in copies.values() if len(same) == 1 for look in same)
+    dropped = {
+        look.photo.path
+        for name, same in copies.items()
+        for look in sorted(
+            same, key=lambda look: ((look.name, look.photo.label) in told, places[look.photo.collection]), reverse=True
+        )[held_out[name] :]
+    }
+    if dropped:
+        print(f"further copies of held-out photos, which are not judged: {len(dropped)}")
+    return [look for look in looks if look.photo.path not in dropped]
+
+
+def _check_labels(looks: Sequence[_Look], told: Set[tuple[bytes, str]]) -> None:
+    """Raises DataError where a held-out photo has another label than in training. Older files do not tell theirs.
+
+    `told` are the held-out photos' digests and labels.
+    """
     known = {name for name, _ in told}
     wrong = [look for look in looks if look.name in known and (look.name, look.photo.label) not in told]
     if wrong:

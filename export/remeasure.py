@@ -65,10 +65,7 @@ def remeasure(  # noqa: PLR0913, PLR0917
         )
     photos = find_known(data, contract.labels, trained_on, relabel, class_folder)
     if not photos.complete:
-        raise DataError(
-            f"{data} lacks photos of the training run, or holds some twice. "
-            "--data names the folder that it was trained on."
-        )
+        raise DataError(f"{data} lacks photos of the training run. --data names the folder that it was trained on.")
     recipe = read_fields(trained_on.recipe)
     left_out = find_left_out(report, photos.trained_on, data, contract.labels) if report else metrics.left_out
     held_out = [photo for photo in photos.trained_on if photo.held_out]

@@ -93,10 +93,20 @@ def test_a_photo_that_was_learned_as_one_class_and_held_out_as_another_judges_no
     assert capsys.readouterr().out == "skipped 2 photos that the training both learned from and held out\n"
 
 
-def test_a_photo_that_is_there_twice_is_no_photo_more_of_the_training(tmp_path: Path) -> None:
-    trained_on = draw_two_classes(tmp_path / "photos")
-    shutil.copy(tmp_path / "photos" / "cat" / "0.png", tmp_path / "photos" / "cat" / "again.png")
-    assert not find_known(tmp_path / "photos", ("cat", "dog"), trained_on).complete
+@pytest.mark.parametrize("place", ["cat/again.png", "dog/again.png", "train/cat/again.png", "train/dog/again.png"])
+def test_a_copy_of_a_held_out_photo_is_no_photo_more(
+    tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The training passes over one on the side that it learns from, of whatever class; it stays in the folder."""
+    trained_on = draw_two_classes(tmp_path / "valid")
+    copy = tmp_path / (place if place.startswith("train") else f"valid/{place}")
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(tmp_path / "valid" / "cat" / "0.png", copy)
+    found = find_known(tmp_path, ("cat", "dog"), trained_on)
+    assert found.complete
+    assert sorted(photo.label for photo in found.held_out) == ["cat", "cat", "dog", "dog"]
+    assert not place.startswith("train") or copy not in {photo.path for photo in found.held_out}
+    assert capsys.readouterr().out == "further copies of held-out photos, which are not judged: 1\n"
 
 
 @pytest.mark.parametrize("command", [verify, remeasure])
