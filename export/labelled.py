@@ -17,7 +17,7 @@ from bot.inference.decoding import PhotoError, read
 from bot.inference.names import clean_label, show_path
 from bot.inference.photo_files import find_photos, read_photo
 from export.metadata import TrainedOn, digest, read_list
-from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, read_groups
+from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, join_copies, read_groups
 from training.data.photos import DataError, LabelledPhoto
 from training.data.tables import correct_labels
 
@@ -178,12 +178,15 @@ def _look(file: Path, place: Place) -> _Look | None:
 
 
 def _find_groups(folder: Path, looks: Sequence[_Look]) -> list[str]:
-    """By groups.csv, where it has all photos, else by their looks: as training does."""
+    """By groups.csv, where it has all photos, else by their looks, and copies together: as training does."""
     photos = [look.photo for look in looks]
     labels = [photo.label for photo in photos]
+    groups: list[str] | None = None
     if (folder / GROUPS_FILE).is_file():
         try:
-            return read_groups(folder, photos, labels)
+            groups = read_groups(folder, photos, labels)
         except DataError as error:
             print(f"near-duplicates are found by their looks: {show_path(str(error))}")
-    return compare_hashes(np.array([look.hashes for look in looks]), labels).groups
+    if groups is None:
+        groups = compare_hashes(np.array([look.hashes for look in looks]), labels).groups
+    return join_copies(groups, [look.name for look in looks])

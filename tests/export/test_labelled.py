@@ -109,6 +109,13 @@ def test_a_copy_of_a_held_out_photo_is_no_photo_more(
     assert capsys.readouterr().out == "further copies of held-out photos, which are not judged: 1\n"
 
 
+def test_one_photo_in_two_classes_is_one_group_as_in_training(tmp_path: Path) -> None:
+    draw_two_classes(tmp_path)
+    shutil.copy(tmp_path / "cat" / "0.png", tmp_path / "dog" / "same.png")
+    photos = {photo.path.name: photo for photo in find_known(tmp_path, ("cat", "dog"), TRAINED_ON).new}
+    assert photos["0.png"].group == photos["same.png"].group
+
+
 @pytest.mark.parametrize("command", [verify, remeasure])
 def test_both_commands_take_the_labels_of_the_training(
     command: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
