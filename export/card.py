@@ -6,20 +6,22 @@ Nothing in it is written by hand: it is made from the file's own metadata alone,
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import onnx
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot.inference.contract import EVIDENCE, Contract
-from export.metadata import LICENCE, FileMetrics, read_metrics, read_trained_on
+from export.metadata import LICENCE, FileMetrics, PhotoOptions, read_metrics, read_trained_on
 from training.data.photos import DataError
 from training.evaluation.evaluate import HELD_OUT, SURE, Scores
 from training.evaluation.intervals import Share
 from training.evaluation.left_out import LeftOut
 from training.evaluation.subgroups import MEANINGS, MIN_GROUP, Group
-from training.recipe import write_command
+from training.recipe import write_command, write_options
 from training.records import escape_bytes
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -94,10 +96,17 @@ def make_card(contract: Contract, name: str, size: int, evidence: bool) -> str:
                 if trait in MEANINGS
             ),
             size=f"{size / 1e6:.1f} MB",
-            command=write_command(stem, trained_on.recipe, None),
+            command=write_command(stem, trained_on.recipe, None, **asdict(trained_on.options)),
+            verify=_write_verify(stem, trained_on.options),
         )
     )
     return escape_bytes(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
+
+
+def _write_verify(stem: str, options: PhotoOptions) -> str:
+    """The command that measures the claims again. What training left out is among the photos that it is given."""
+    given = {"data": "DIR"} | {name: text for name, text in asdict(replace(options, leave_out=None)).items() if text}
+    return shlex.join(["python", "-m", "export", "verify", f"artifacts/{stem}.onnx", *write_options(given)])
 
 
 def _list_left_out(left_out: LeftOut, labels: Sequence[str]) -> list[list[str]]:

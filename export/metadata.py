@@ -34,6 +34,16 @@ Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
+class PhotoOptions:
+    """What the training's command was told of the photos, but for their folder; None: nothing."""
+
+    leave_out: str | None = None
+    relabel: str | None = None
+    """The file's name, without its folder."""
+    class_folder: str | None = None
+
+
+@dataclass(frozen=True)
 class TrainedOn:
     """The metadata field `trained_on`."""
 
@@ -44,6 +54,7 @@ class TrainedOn:
     split: SplitFacts
     recipe: dict[str, Any]
     """Every field of it."""
+    options: PhotoOptions = PhotoOptions()
     breakdown: Breakdown = NO_MORE
     about: str = ""
     """Markdown about the photos' origin and licence, by the person who trained."""

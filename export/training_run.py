@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.errors import LabelgramError
-from export.metadata import TrainedOn, list_photos
+from export.metadata import PhotoOptions, TrainedOn, list_photos
 from training.data.photos import DataError, LabelledPhoto, draw_evenly
 from training.evaluation.calibration import Limits
 from training.evaluation.left_out import LeftOut
@@ -78,14 +78,16 @@ class TrainingRun(Run):
     def describe(self, about: str = "", weights: str = "") -> TrainedOn:
         """What the file is to say of it; the texts are for people, in Markdown."""
         collections = Counter(photo.collection for photo in self.learned)
+        facts = self.facts
         return TrainedOn(
             photos={label: sum(photo.label == label for photo in self.learned) for label in self.labels},
             collections=dict(sorted(collections.items())) if len(collections) > 1 else {},
-            split=self.facts.split,
-            recipe=name_weights(self.facts.recipe),
-            breakdown=self.facts.breakdown,
+            split=facts.split,
+            recipe=name_weights(facts.recipe),
+            options=PhotoOptions(facts.left_out, facts.relabel and Path(facts.relabel).name, facts.class_folder),
+            breakdown=facts.breakdown,
             about=about,
-            kept=self.facts.kept,
+            kept=facts.kept,
             weights=weights or WEIGHTS.get(self.recipe.weights, Path(self.recipe.weights).name),
             learned=list_photos(photo.path.read_bytes() for photo in self.learned),
             held_out=list_photos(photo.path.read_bytes() for photo in self.held_out),

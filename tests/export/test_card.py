@@ -105,6 +105,18 @@ def test_the_words_about_the_photos_are_the_owners(trained: Path, tmp_path: Path
     assert "--about names a text" in done.stderr
 
 
+def test_the_commands_on_the_card_name_what_training_was_told_of_the_photos(int8: Path) -> None:
+    contract = Classifier(int8, threads=1).contract
+    options = {"leave_out": "phone", "relabel": "better labels.csv", "class_folder": "inner"}
+    trained_on = json.dumps(json.loads(contract.trained_on) | {"options": options})
+    text = card.make_card(replace(contract, trained_on=trained_on), "toy.onnx", 10**6, evidence=False)
+    train, _, verify = text.partition("```sh\n")[2].splitlines()[:3]
+    assert "--leave-out phone --relabel 'better labels.csv' --class-folder inner " in f"{train} "
+    assert verify.startswith(
+        "python -m export verify artifacts/toy.onnx --data DIR --relabel 'better labels.csv' --class-folder inner "
+    )
+
+
 def test_true_claims_hold_on_the_photos_that_were_held_out(trained: Path, copied: Path) -> None:
     done = run("export", "verify", str(copied), "--data", str(trained / "photos"))
     assert done.returncode == 0, done.stdout + done.stderr
