@@ -62,14 +62,20 @@ def compare_hashes(hashes: NDArray[np.uint64], labels: Sequence[str]) -> Likenes
 
 def join_copies(groups: Sequence[str], contents: Sequence[bytes]) -> list[str]:
     """Each photo's group, where groups with a photo of the same content are one: also copies in two classes."""
-    joined = list(groups)
+    joined: dict[str, str] = {}  # a group's name to that of the one it has become a part of
     first: dict[bytes, str] = {}
-    for number, content in enumerate(contents):
-        other, group = joined[number], first.setdefault(content, joined[number])
-        if other != group:
-            joined = [group if name == other else name for name in joined]
-            first = {key: group if name == other else name for key, name in first.items()}
-    return joined
+
+    def find(group: str) -> str:
+        while (whole := joined.get(group, group)) != group:
+            joined[group] = joined.get(whole, whole)  # the way is shorter the next time
+            group = whole
+        return group
+
+    for group, content in zip(groups, contents, strict=True):
+        other = find(first.setdefault(content, group))
+        if find(group) != other:
+            joined[find(group)] = other
+    return [find(group) for group in groups]
 
 
 def find_alike(photo: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.int64]:

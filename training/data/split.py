@@ -42,7 +42,7 @@ def assign_folds(photos: Sequence[LabelledPhoto], seed: int, most: int = FOLDS) 
         few = [label for label, number in count_groups(photos).items() if number < 2]
         raise DataError(
             f"class {', '.join(few)} cannot be split: all photos of {'it' if len(few) == 1 else 'each'} are one group "
-            "of near-duplicates. Add photos that differ."
+            f"of near-duplicates. Add photos that differ. A file in several groups of {GROUPS_FILE} makes them one."
         )
     for attempt in range(SEEDS):
         splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed + attempt)

@@ -68,7 +68,7 @@ def test_every_press_above_the_rate_is_answered(telegram: Telegram, start_bot: S
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     answered = [fields for method, fields in telegram.calls if method == "answerCallbackQuery"]
     assert len(answered) == 30
-    assert toasts(telegram).count(text("bot", "slow-down")) >= 15
+    assert toasts(telegram).count(text("bot", "slow-down")) >= 10  # the rate lets some more in while they are answered
 
 
 def test_one_readers_presses_do_not_take_a_channels_places(telegram: Telegram, start_bot: StartBot) -> None:
