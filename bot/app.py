@@ -53,7 +53,7 @@ async def run(settings: Settings, classifier: Classifier, replies: Replies) -> N
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(BACKGROUND_THREADS))
     call_at_end(stopped.set)
     async with AsyncExitStack() as stack:
-        state = await until(stopped, wait_for_state(stack, settings))
+        state = await until(stopped, wait_for_state(stack, settings, stopped))
         if state is None:
             return
         stack.push_async_callback(state.close)

@@ -16,7 +16,7 @@ from bot.backoff import backoff
 from bot.delivery.session import Session
 from bot.settings import Settings, SettingsError
 from bot.storage.ledger import LedgerError, LedgerRefusedError
-from bot.storage.process_lock import ProcessLock
+from bot.storage.process_lock import CHECKED_EVERY, ProcessLock
 from bot.storage.sqlite import open_sqlite
 from bot.storage.sqlite_file import StateFolderError
 from bot.storage.state import State
@@ -67,12 +67,16 @@ async def open_state(settings: Settings) -> State:
         raise SettingsError(f"REDIS_URL is not an address of Redis: {type(error).__name__}.") from error
 
 
-async def wait_for_state(stack: AsyncExitStack, settings: Settings) -> State:
-    """Another process of the bot, a locked database and a full disk are waited for. Raises SettingsError."""
+async def wait_for_state(stack: AsyncExitStack, settings: Settings, stopped: asyncio.Event) -> State:
+    """Another process of the bot, a locked database and a full disk are waited for. Raises SettingsError.
+
+    `stopped` is set if another process takes the state later on.
+    """
     if settings.redis_url is None and settings.token:
         lock = ProcessLock(settings.state_dir, bot_number(settings.token))
         stack.callback(lock.release)
         await _wait_for_lock(lock, settings.state_dir)
+        stack.callback(asyncio.create_task(_keep_lock(lock, stopped)).cancel)
     attempt = 0
     while True:
         try:
@@ -93,6 +97,13 @@ async def _wait_for_lock(lock: ProcessLock, folder: Path) -> None:
             log.warning("the bot waits: another process of it has its state in %s, and must end first", folder)
             is_told = True
         await asyncio.sleep(LOCK_PAUSE)
+
+
+async def _keep_lock(lock: ProcessLock, stopped: asyncio.Event) -> None:
+    while lock.keep():
+        await asyncio.sleep(CHECKED_EVERY)
+    log.error("another process of the bot has taken its state, and this one ends: its lock was deleted")
+    stopped.set()
 
 
 async def _refuse_wrong_redis(state: State) -> None:

@@ -25,7 +25,7 @@ from bot.delivery.backlog import Backlog
 from bot.delivery.updates.parsing import parse
 from bot.delivery.waiting import Policy
 from bot.monitoring.metrics import Metrics
-from bot.storage.process_lock import ProcessLock
+from bot.storage.process_lock import WAIT, ProcessLock
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.sqlite import open_sqlite
 from bot.texts.replies import Replies
@@ -330,6 +330,40 @@ def test_a_process_waits_for_the_one_before_that_has_the_same_state(
     assert set(telegram.replies.values()) == {1}
     assert second.poll() is None
     first.wait(60)
+
+
+def test_a_process_waits_though_somebody_has_deleted_the_lock(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    telegram.faults = slow_downloads(2.0)
+    first = start_bot()
+    sent = {telegram.send_photo(draw("red"), user=user) for user in range(1, 11)}
+    telegram.wait_until(lambda: any(method == "getFile" for method, _ in telegram.calls))
+    for lock in (tmp_path / "state").glob("*.lock"):
+        lock.unlink()
+    second = start_bot()
+    telegram.wait_until(lambda: telegram.answers().keys() == sent and telegram.unconfirmed == 0)
+    assert set(telegram.replies.values()) == {1}
+    assert "the bot waits: another process of it" in (tmp_path / "bot.log").read_text()
+    time.sleep(2 * WAIT)
+    assert (tmp_path / "bot.log").read_text().count("answering as") == 1
+    assert (first.poll(), second.poll()) == (None, None)
+
+
+def test_a_process_that_has_lost_its_lock_to_another_ends(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path
+) -> None:
+    process = start_bot()
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    number, folder = int(TOKEN.partition(":")[0]), tmp_path / "state"
+    (folder / f"{number}.lock").unlink()
+    (folder / f"{number}.lock").touch()
+    lock = ProcessLock(folder, number)
+    assert lock.take()
+    telegram.send_text("hello")  # ends the long poll
+    assert process.wait(30) == 0
+    lock.release()
+    assert "another process of the bot has taken its state, and this one ends" in (tmp_path / "bot.log").read_text()
 
 
 def test_a_folder_whose_files_cannot_be_locked_keeps_nobody_out(
