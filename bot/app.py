@@ -119,7 +119,7 @@ async def _serve_monitoring(stack: AsyncExitStack, app: _App) -> None:
     from bot.monitoring.endpoints import add_health, add_metrics, listen
 
     site = web.Application()
-    add_health(site, app.health)
+    add_health(site, app.health.find_trouble)
     add_metrics(site, app.parts.metrics)
     await listen(stack, site, app.settings.metrics_host, app.settings.metrics_port, "METRICS_HOST and METRICS_PORT")
 

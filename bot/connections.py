@@ -14,6 +14,7 @@ from aiogram.utils.token import TokenValidationError
 
 from bot.backoff import backoff
 from bot.delivery.session import Session
+from bot.monitoring.waiting_room import WaitingRoom
 from bot.settings import Settings, SettingsError
 from bot.storage.ledger import LedgerError, LedgerRefusedError
 from bot.storage.process_lock import CHECKED_EVERY, ProcessLock
@@ -72,29 +73,38 @@ async def wait_for_state(stack: AsyncExitStack, settings: Settings, stopped: asy
 
     `stopped` is set if another process takes the state later on.
     """
-    if settings.redis_url is None and settings.token:
-        lock = ProcessLock(settings.state_dir, bot_number(settings.token))
-        stack.callback(lock.release)
-        await _wait_for_lock(lock, settings.state_dir)
-        stack.callback(asyncio.create_task(_keep_lock(lock, stopped)).cancel)
-    attempt = 0
-    while True:
-        try:
-            state = await open_state(settings)
-            if settings.redis_url:
-                await _refuse_wrong_redis(state)
-            return state
-        except LedgerError as error:
-            attempt += 1
-            log.warning("the bot waits until its state can be kept: %s", error)
-            await asyncio.sleep(backoff(attempt))
+    async with WaitingRoom(_find_addresses(settings)) as room:
+        if settings.redis_url is None and settings.token:
+            lock = ProcessLock(settings.state_dir, bot_number(settings.token))
+            stack.callback(lock.release)
+            await _wait_for_lock(lock, settings.state_dir, room)
+            stack.callback(asyncio.create_task(_keep_lock(lock, stopped)).cancel)
+        attempt = 0
+        while True:
+            try:
+                state = await open_state(settings)
+                if settings.redis_url:
+                    await _refuse_wrong_redis(state)
+                return state
+            except LedgerError as error:
+                attempt += 1
+                log.warning("the bot waits until its state can be kept: %s", error)
+                await room.tell("the bot's state cannot be kept")
+                await asyncio.sleep(backoff(attempt))
 
 
-async def _wait_for_lock(lock: ProcessLock, folder: Path) -> None:
+def _find_addresses(settings: Settings) -> list[tuple[str, int]]:
+    """Where the bot will listen, and says until then that it is alive."""
+    webhook = [(settings.host, settings.port)] if settings.webhook_url else []
+    return webhook + ([(settings.metrics_host, settings.metrics_port)] if settings.metrics_port else [])
+
+
+async def _wait_for_lock(lock: ProcessLock, folder: Path, room: WaitingRoom) -> None:
     is_told = False
     while not lock.take():
         if not is_told:
             log.warning("the bot waits: another process of it has its state in %s, and must end first", folder)
+            await room.tell("another process of the bot has its state")
             is_told = True
         await asyncio.sleep(LOCK_PAUSE)
 

@@ -100,7 +100,7 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
     resource = web.PlainResource(URL(url, encoded=True).path_safe)
     resource.add_route("POST", receive)
     app.router.register_resource(resource)
-    add_health(app, health)
+    add_health(app, health.find_trouble)
     return app
 
 

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from aiohttp import web
 
 from bot.monitoring.connections import Door
-from bot.monitoring.health import Health
 from bot.monitoring.metrics import Metrics
 from bot.settings import SettingsError
 
 ALIVE = "alive\n"
 
 
-def add_health(app: web.Application, health: Health) -> None:
-    """`/healthz`: the process is alive. `/readyz`: it can answer photos."""
+def add_health(app: web.Application, find_trouble: Callable[[], Awaitable[str | None]]) -> None:
+    """`/healthz`: the process is alive. `/readyz`: it can answer photos, or what `find_trouble` says."""
 
     async def alive(request: web.Request) -> web.Response:
         return web.Response(text=ALIVE)
 
     async def ready(request: web.Request) -> web.Response:
-        trouble = await health.find_trouble()
+        trouble = await find_trouble()
         return web.Response(text=f"{trouble or 'ready'}\n", status=503 if trouble else 200)
 
     app.router.add_get("/healthz", alive)

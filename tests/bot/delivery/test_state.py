@@ -121,6 +121,29 @@ def test_a_start_waits_for_a_locked_database(telegram: Telegram, start_bot: Star
     telegram.wait_until(lambda: message in telegram.answers())
 
 
+@pytest.mark.parametrize("way", ["polling", "webhook"])
+def test_a_process_that_waits_for_its_state_says_that_it_is_alive_and_not_ready(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path, free_port: int, free_port_too: int, way: str
+) -> None:
+    """A host that asks would end it, and start it again, for as long as the process before is there."""
+    first = start_bot(METRICS_PORT=str(free_port_too))
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    hook = {"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "HOST": "127.0.0.1", "PORT": str(free_port)}
+    own = hook if way == "webhook" else {"METRICS_PORT": str(free_port)}
+    second = start_bot(**{"METRICS_PORT": str(free_port_too)} | own)  # a port of the first is no trouble yet
+    telegram.wait_until(lambda: ask(free_port, "/readyz") == "another process of the bot has its state\n")
+    assert ask(free_port, "/healthz") == "alive\n"
+    with lock_database(first, tmp_path / "state"):
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(60) == 0
+        telegram.wait_until(lambda: ask(free_port, "/readyz") == "the bot's state cannot be kept\n")
+        assert ask(free_port, "/healthz") == "alive\n"
+    telegram.wait_until(lambda: ask(free_port, "/readyz") == "ready\n")
+    message = telegram.send_photo(draw("red"))
+    telegram.wait_until(lambda: message in telegram.answers())
+    assert second.poll() is None
+
+
 @pytest.mark.parametrize(
     ("name", "change", "why"),
     [
