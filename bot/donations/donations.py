@@ -9,9 +9,10 @@ from enum import Enum, auto
 from weakref import WeakValueDictionary
 
 from bot.donations.metadata import StrippedPhoto
-from bot.donations.store import PART, Store, StoreError
+from bot.donations.store import Store, StoreError
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
+from bot.whole_files import PART
 
 KEY = "labelgram-key"
 """Name of the file, outside of the classes, that the givers' pseudonyms are made with."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from bot.donations.store import PART, PROBE, StoreError
+from bot.donations.store import PROBE, StoreError
 from bot.errors import describe_os_error
-from bot.whole_files import name_whole
+from bot.whole_files import is_stale, name_whole, remove_stale, write_beside
 
 READS, PAUSE = 20, 0.05
 """How often, and after how many seconds, a file is read again that another process has just made."""
@@ -30,7 +28,7 @@ class Folder:
         await _run(lambda: _write(self._folder / name, data))
 
     async def list_photos(self) -> list[str]:
-        return await _run(lambda: [str(file.relative_to(self._folder)) for file in self._folder.glob("*/*")])
+        return await _run(lambda: [str(file.relative_to(self._folder)) for file in _find_files(self._folder)])
 
     async def delete(self, names: list[str]) -> None:
         def work() -> None:
@@ -50,8 +48,18 @@ class Folder:
         await _run((self._folder / PROBE).unlink)
 
 
+def _find_files(folder: Path) -> Iterator[Path]:
+    """Without what processes that were killed have left, which is deleted."""
+    remove_stale(folder)
+    for file in folder.glob("*/*"):
+        if is_stale(file):
+            file.unlink(missing_ok=True)
+        else:
+            yield file
+
+
 def _write(file: Path, data: bytes) -> None:
-    with _written_beside(file, data) as part:
+    with _write_beside(file, data) as part:
         part.replace(file)
 
 
@@ -71,24 +79,15 @@ def _read(file: Path) -> bytes | None:
 
 def _create(file: Path, data: bytes) -> bytes:
     if not file.exists():
-        with _written_beside(file, data) as part, suppress(FileExistsError):  # another process was first
+        with _write_beside(file, data) as part, suppress(FileExistsError):  # another process was first
             name_whole(part, file)
     return _read(file) or b""
 
 
-@contextmanager
-def _written_beside(file: Path, data: bytes) -> Iterator[Path]:
-    """A file that begins with the name of `file`; whatever comes, it is gone afterwards."""
+def _write_beside(file: Path, data: bytes) -> AbstractContextManager[Path]:
+    """A part whose name begins as that of `file`: /forget finds it by that."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.stem}.{uuid.uuid4().hex}{PART}")
-    try:
-        with part.open("wb") as content:
-            content.write(data)
-            content.flush()
-            os.fsync(content.fileno())
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
+    return write_beside(file, data, start=file.stem)
 
 
 async def _run(work: Callable[[], T]) -> T:

@@ -9,9 +9,6 @@ from bot.errors import LabelgramError
 PROBE = "labelgram-doctor"
 """Name of the file by which a store is checked: outside of the classes, so that none is made for it."""
 
-PART = ".part"
-"""What the names of files end with that are not whole: their process was killed in mid-write."""
-
 
 class StoreError(LabelgramError):
     """Donated photos cannot be written, deleted or listed; the message says why."""
@@ -27,7 +24,7 @@ class Store(Protocol):
         """Keep a file; one of the same name is replaced."""
 
     async def list_photos(self) -> list[str]:
-        """The names of all photos, `class/file`; also of what ends with PART."""
+        """The names of all photos, `class/file`; also of what ends with `whole_files.PART`, not whole."""
 
     async def delete(self, names: list[str]) -> None:
         """Delete files; those that are not there count as deleted."""

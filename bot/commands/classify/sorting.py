@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from bot.commands.classify.output import Answer
 from bot.errors import LabelgramError, explain_os_error
 from bot.inference.names import is_folder, show_path
-from bot.whole_files import name_whole
+from bot.whole_files import name_whole, remove_stale, write_beside
 
 UNSURE = "unsure"
 """The folder of photos that get no label."""
@@ -51,6 +50,8 @@ class Sorter:
         self._target = target
         self._resolved = _resolve(target)
         self._folders = name_folders(labels)
+        for name in (UNSURE, *self._folders.values()):
+            remove_stale(target / name)
 
     def holds(self, path: str) -> bool:
         """Whether `path` leads into the folder of the copies."""
@@ -102,14 +103,11 @@ def _shorten(stem: str, end: str) -> str:
 def _copy(photo: Path, data: bytes, folder: Path) -> None:
     """Under its own name; where another photo has it, as `name-2.jpg`. The same photo again is not copied again.
 
-    What is killed half way leaves a hidden file at most, or an empty one, whose place is taken the next time.
+    What is killed half way leaves a hidden file at most, or an empty one. The next time takes both away.
     """
-    part = folder / f".{secrets.token_hex(8)}.part"
     suffix = photo.suffix if len(os.fsencode(photo.suffix)) <= MAX_SUFFIX else ""
     stem = photo.name.removesuffix(suffix)
-    try:
-        with part.open("xb") as file:
-            file.write(data)
+    with write_beside(folder / photo.name, data, lasting=False) as part:
         with suppress(OSError):  # some file systems keep neither
             status = photo.stat()
             shutil.copymode(photo, part)
@@ -130,5 +128,3 @@ def _copy(photo: Path, data: bytes, folder: Path) -> None:
                 return
             if size == len(data) and copy.read_bytes() == data:
                 return
-    finally:
-        part.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot import whole_files
 from bot.benchmark.engines import PixelClassifier, Tensor
 from bot.benchmark.machine import read_processor
 from bot.benchmark.measure import measure_throughput
@@ -285,6 +286,17 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path, mon
     assert file.read_text() == "of this run"
     assert file.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
+
+
+def test_what_a_killed_run_has_left_goes_with_the_next_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part, other = tmp_path / f".{'0' * 16}.part", tmp_path / "film.mkv.part"
+    for file in (part, other):
+        file.write_bytes(b"half")
+    write_whole(tmp_path / "new.json", b"{}")
+    assert part.exists()  # somebody may be writing it
+    monkeypatch.setattr(whole_files, "STALE", -1)
+    write_whole(tmp_path / "new.json", b"{}")
+    assert sorted(tmp_path.iterdir()) == [other, tmp_path / "new.json"]
 
 
 def test_sigterm_leaves_no_drawn_photos(color_model: Path, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.commands.classify.sorting import name_folders
+from bot import whole_files
+from bot.commands.classify.sorting import Sorter, name_folders
 from tests.support.bot_process import BOT_PYTHON, RunBot, environment
 from tests.support.models import write_color_model
 from tests.support.paths import ROOT
@@ -156,6 +157,20 @@ def test_sorting_copies_each_photo_to_its_label_and_overwrites_nothing(
     assert done.returncode == 2
     assert "is inside of" in done.stderr
     assert not (folder / "out").exists()
+
+
+def test_what_a_killed_process_has_left_among_the_copies_goes_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [tmp_path / name / f".{'0' * 16}.part" for name in ("unsure", "a_b", "other")]
+    for part in left:
+        part.parent.mkdir()
+        part.write_bytes(b"half")
+    Sorter(tmp_path, [], ["a/b"])
+    assert all(part.exists() for part in left)  # somebody may be writing them
+    monkeypatch.setattr(whole_files, "STALE", -1)
+    Sorter(tmp_path, [], ["a/b"])
+    assert [part.exists() for part in left] == [False, False, True]
 
 
 def test_a_folder_of_copies_is_told_from_others_whatever_the_labels(tmp_path: Path, run_bot: RunBot) -> None:

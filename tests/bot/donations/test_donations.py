@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import whole_files
 from bot.donations.donations import KEY, Donations, Outcome
 from bot.donations.folder import Folder
 from bot.donations.metadata import strip_metadata
@@ -128,6 +129,28 @@ def test_a_part_that_a_killed_process_has_left_is_deleted_and_not_counted(tmp_pa
 
     asyncio.run(go())
     assert find_photos(tmp_path) == []
+
+
+def test_an_old_part_that_a_killed_process_has_left_goes_with_the_next_photo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    donations = Donations(Folder(tmp_path), MemoryKeyValues(), Pseudonymiser("123:token"))
+    stale = f"0123456789abcdef-0123456789abcdef.{'0' * 16}.part"
+    (tmp_path / "blue").mkdir()
+    left = [tmp_path / "blue" / stale, tmp_path / f"{KEY}.{'0' * 32}.part"]  # the latter as earlier versions call it
+    others = [tmp_path / "blue" / "download.part", tmp_path / "blue" / "own.jpg"]
+    for file in (*left, *others):
+        file.write_bytes(b"half")
+    asyncio.run(Folder(tmp_path).list_photos())
+    assert all(file.exists() for file in left)  # somebody may be writing them
+    monkeypatch.setattr(whole_files, "STALE", -1)
+
+    async def go() -> None:
+        await donations.keep(ADA, await agree(donations), "red", PHOTO)
+
+    asyncio.run(go())
+    assert not any(file.exists() for file in left)
+    assert all(file.exists() for file in others)
 
 
 def test_a_consent_that_another_replica_takes_back_meanwhile_leaves_no_photo(tmp_path: Path) -> None:
