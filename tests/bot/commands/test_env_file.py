@@ -188,5 +188,11 @@ def test_other_programs_names_are_no_slips() -> None:
     others += " BOT2_TOKEN BOT_TOKEN_2 REDIS2_URL METRIC_PORT TELEGRAM_API_SERVICE_PORT GHOST HOSTS VHOST PORT0 XPORT"
     names = others.split()
     assert Settings.from_environment(dict.fromkeys(names, "x")).misspelt == {}
+    code = f"import sys; from bot.settings import Settings as S; S.from_environment(dict.fromkeys({names}, 'x'))"
+    code += "; print('difflib' in sys.modules)"  # its import takes as long as all other settings together
+    done = subprocess.run(
+        [BOT_PYTHON, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("False\n", "")
     both = {"LOG_LEVEL": "INFO", "LOGLEVEL": "x"}
     assert Settings.from_environment(both).misspelt == {}
