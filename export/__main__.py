@@ -25,18 +25,12 @@ from bot.errors import (
     show_every_name,
 )
 from bot.inference.names import parse_name, show_path
+from export.commands import COMMANDS
 from training.arguments import Parser
 
 if TYPE_CHECKING:
     from export.metadata import FileMetrics
     from export.pipeline import Order
-
-COMMANDS = {
-    "verify": "export.verify",
-    "remeasure": "export.remeasure",
-    "photo-sizes": "export.photo_sizes",
-}
-"""Name of a command -> the module whose `main(arguments)` it is."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with explain_missing_packages("requirements-train.txt", needs="fastai"):
             if arguments and arguments[0] in COMMANDS:
-                status: int = import_module(COMMANDS[arguments[0]]).main(arguments[1:])
+                command, own = COMMANDS[arguments[0]], arguments[1:]
+                command.make_parser().parse_args(own)  # what is wrong is told now: PyTorch takes seconds
+                status: int = import_module(command.module).main(own)
                 return status
             return _export(arguments)
     except MissingPackageError as error:

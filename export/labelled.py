@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter, defaultdict
 from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -36,14 +35,6 @@ class KnownPhotos:
     def trained_on(self) -> list[LabelledPhoto]:
         """Those of the training run on both sides of its split, in the order of their paths as training has them."""
         return sorted([*self.learned, *self.held_out], key=lambda photo: photo.path)
-
-
-def add_labels(parser: argparse.ArgumentParser) -> None:
-    """The options of a training that say what its photos show, for `find_known`."""
-    parser.add_argument("--relabel", type=Path, metavar="FILE.csv", help="the corrected labels of the training")
-    parser.add_argument(
-        "--class-folder", choices=CLASS_FOLDERS, default=CLASS_FOLDERS[0], help="as for the training (%(default)s)"
-    )
 
 
 def find_known(

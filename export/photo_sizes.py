@@ -19,7 +19,7 @@ from bot.inference.decoding import PhotoError, read
 from bot.inference.names import clean_label, show_path
 from bot.inference.photo_files import find_photos, read_photo
 from bot.inference.variants import BOXES, make_variants, smallest_covering
-from training.arguments import Parser
+from export.commands import make_photo_sizes_parser
 
 RULES = (10_000, 256, 224, 192, 160, 128)
 """Pixels that the chosen variant has at least in width and height; the first is above all: the largest variant."""
@@ -72,10 +72,7 @@ def describe(rows: list[list[Choice]]) -> Iterator[str]:
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0 the table is printed, 1 there is nothing to print, 2 the file cannot be used."""
-    parser = Parser(prog="python -m export photo-sizes", description=__doc__.partition("\n")[0])
-    parser.add_argument("model", type=Path, metavar="artifacts/NAME.onnx")
-    parser.add_argument("photos", type=Path, metavar="DIR")
-    options = parser.parse_args(arguments)
+    options = make_photo_sizes_parser().parse_args(arguments)
     try:
         classifier = Classifier(options.model, threads=2)
         rows = [row for file in find_photos(options.photos) if (row := choose(file, classifier))]

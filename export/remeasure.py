@@ -19,11 +19,11 @@ from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.classifier import Classifier
 from bot.inference.names import show_path
 from export.card import read_about
-from export.labelled import add_labels, find_known
+from export.commands import make_remeasure_parser
+from export.labelled import find_known
 from export.measure import evaluate_file, locate_evidence
 from export.metadata import read_metrics, read_trained_on, write_json
 from export.pipeline import write
-from training.arguments import Parser
 from training.data.photos import DataError
 from training.evaluation.evaluate import FOLDS, judge
 from training.recipe import read_fields
@@ -32,7 +32,7 @@ from training.report.figures import find_left_out
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0 file and card are written, 2 the file or the photos cannot be used."""
-    options = _parser().parse_args(arguments)
+    options = make_remeasure_parser().parse_args(arguments)
     try:
         remeasure(options.model, options.data, options.report, options.about, options.relabel, options.class_folder)
     except (LabelgramError, OSError) as error:
@@ -85,13 +85,3 @@ def remeasure(  # noqa: PLR0913, PLR0917
     if about:
         trained_on = replace(trained_on, about=read_about(about))
     write(onnx.load(model), replace(contract, metrics=write_json(measured), trained_on=write_json(trained_on)), model)
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="python -m export remeasure", description="Write a file's claims and card again.")
-    parser.add_argument("model", type=Path, metavar="artifacts/NAME.onnx")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the photos of its training run")
-    add_labels(parser)
-    parser.add_argument("--report", type=Path, metavar="DIR", help="NAME-report/, for figures of left-out collections")
-    parser.add_argument("--about", type=Path, metavar="FILE", help="Markdown: the photos' origin and licence")
-    return parser

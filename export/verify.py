@@ -22,10 +22,10 @@ from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
 from bot.inference.names import show_path
 from export import card
-from export.labelled import KnownPhotos, add_labels, find_known
+from export.commands import make_verify_parser
+from export.labelled import KnownPhotos, find_known
 from export.measure import evaluate_file, locate_evidence
 from export.metadata import DIGITS, FileMetrics, check_counts, read_metrics, read_trained_on
-from training.arguments import Parser
 from training.data.photos import LabelledPhoto
 from training.evaluation.calibration import Calibration, chance_of_error
 from training.evaluation.evaluate import HELD_OUT, Evaluation, Scores, judge
@@ -59,7 +59,7 @@ class Check:
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0 every claim holds, 1 one does not, 2 the file or the photos cannot be used."""
-    options = _parser().parse_args(arguments)
+    options = make_verify_parser().parse_args(arguments)
     try:
         checks = verify(options.model, options.data, options.outsiders, options.relabel, options.class_folder)
         wrong = check_card(options.model)
@@ -201,12 +201,3 @@ def _check_share(name: str, claimed: Share, found: Share, exact: bool, small: bo
 def _check_calibration(name: str, claimed: float, found: Calibration, photos: int, exact: bool) -> Check:
     limit = found.error - 1 / photos - 10**-DIGITS if exact else found.error - chance_of_error(found.bins)
     return Check(f"{name}expected calibration error", claimed, found.error, limit, small=True)
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="python -m export verify", description="Measure a model file's claims again.")
-    parser.add_argument("model", type=Path, metavar="artifacts/NAME.onnx")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
-    add_labels(parser)
-    parser.add_argument("--outsiders", metavar="DIR", help="outsiders as in training, if they came from a folder")
-    return parser

@@ -17,18 +17,9 @@ from contextlib import suppress
 from importlib import import_module
 
 from bot.errors import MissingPackageError, describe_os_error, explain_missing_packages, show_every_name
+from training.commands import COMMANDS, Command
 from training.options import parse
 from training.recipe import RecipeError
-
-COMMANDS = {
-    "fetch": "training.data.fetch",
-    "collect": "training.data.collect",
-    "neutral": "training.evaluation.size_shortcut",
-    "report": "training.report.command",
-    "compare": "training.report.compare",
-    "across": "training.across",
-}
-"""Name of a command -> the module whose `main(arguments)` it is. Without a name it is `training.command`."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,11 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.filterwarnings("ignore", module="PIL")  # what it says of damaged EXIF names no file
     try:
         with explain_missing_packages("requirements-train.txt", needs="fastai"):
-            if not name:  # what is wrong with them is told before fastai is there, which takes ten seconds
-                with suppress(RecipeError):  # of several processes the first tells it
-                    parse(arguments)
-            module = import_module(COMMANDS.get(name, "training.command"))
-            status: int = module.main(arguments[1:] if name else arguments)
+            if name:
+                return _run(COMMANDS[name], arguments[1:])
+            with suppress(RecipeError):  # of several processes the first tells it
+                parse(arguments)  # what is wrong with them is told before fastai is there, which takes ten seconds
+            status: int = import_module("training.command").main(arguments)
             return status
     except MissingPackageError as error:
         print(f"training: {error}", file=sys.stderr)
@@ -56,6 +47,16 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(f"training: {show_path(describe_os_error(error))}", file=sys.stderr)
         return 2
+
+
+def _run(command: Command, arguments: list[str]) -> int:
+    parser = command.make_parser()
+    if command.takes_others:
+        parser.parse_known_args(arguments)
+    else:
+        parser.parse_args(arguments)
+    status: int = import_module(command.module).main(arguments)
+    return status
 
 
 if __name__ == "__main__":

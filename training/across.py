@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from bot.errors import describe_os_error
-from bot.inference.class_folders import CLASS_FOLDERS
-from bot.inference.names import parse_name, show_path
+from bot.inference.names import show_path
 from training import command
-from training.arguments import Parser
+from training.commands import make_across_parser
 from training.data.loading import find_collections, load_photos
 from training.data.photos import DataError
 from training.data.split import read_split
@@ -30,7 +29,7 @@ from training.runs import SPLIT_FILE, find_report, read_facts
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0, 2 for wrong usage or photos, 130 after Ctrl-C, else that of the training that failed."""
-    parser = _parser()
+    parser = make_across_parser()
     options, others = parser.parse_known_args(arguments)
     if any(other.partition("=")[0] == "--leave-out" for other in others):
         parser.error("each collection is left out in turn: take away --leave-out, or run python -m training with it")
@@ -131,22 +130,3 @@ def describe(figures: LeftOut) -> str:
         right = collection.scores.right
         lines.append(f"{show_path(name):<20} {right.photos:>7} {right.share:>7.1%}")
     return "\n".join(lines)
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        prog="python -m training across",
-        description="Train without each collection in turn, and measure on the one left out.",
-        epilog="All other options are those of python -m training.",
-    )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="collections with the same classes")
-    parser.add_argument(
-        "--out", type=parse_name, required=True, metavar="artifacts/NAME", help="NAME-report/ gets the figures"
-    )
-    parser.add_argument(
-        "--class-folder", choices=CLASS_FOLDERS, default="auto", help="as for python -m training (%(default)s)"
-    )
-    parser.add_argument(
-        "--resume", action="store_true", help="go on where it was stopped: what is trained by the same recipe stays"
-    )
-    return parser

@@ -66,7 +66,14 @@ def test_wrong_options_are_one_line(command: tuple[str, ...]) -> None:
     [
         (("training", "--help"), 0),
         (("training", "--data", "photos"), 2),
+        *(
+            (("training", command, "--help"), 0)
+            for command in ("fetch", "collect", "neutral", "report", "compare", "across")
+        ),
+        (("training", "report", "toy.pkl", "--nope"), 2),
         (("export", "--help"), 0),
+        *((("export", command, "--help"), 0) for command in ("verify", "remeasure", "photo-sizes")),
+        (("export", "verify", "toy.onnx", "--data", "photos", "--nope"), 2),
         (("export", "pets.pkl", "--out", "pets"), 2),
     ],
 )
@@ -77,4 +84,4 @@ def test_help_and_wrong_options_wait_for_no_pytorch(command: tuple[str, ...], st
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert done.returncode == status
     assert "argparse" in imported
-    assert "torch" not in imported
+    assert not imported & {"torch", "sklearn", "skimage", "requests", "onnx"}

@@ -22,7 +22,7 @@ from PIL import Image
 
 from bot.inference.decoding import PhotoError, read
 from bot.inference.photo_files import SUFFIXES, find_photos
-from training.arguments import Parser
+from training.commands import make_collect_parser
 from training.data.photos import DataError
 from training.progress import follow
 
@@ -95,9 +95,7 @@ def save(file: Path, target: Path, grounds: list[Image.Image], rng: random.Rando
 
 
 def main(arguments: list[str]) -> int:
-    parser = Parser("python -m training collect", description="Gather outsiders.")
-    parser.add_argument("--out", type=Path, default=Path("data/outsiders"), metavar="DIR", help="(%(default)s)")
-    options = parser.parse_args(arguments)
+    options = make_collect_parser().parse_args(arguments)
     try:
         _run(options.out)
     except DataError as error:

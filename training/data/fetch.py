@@ -25,7 +25,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from bot.inference.photo_files import SUFFIXES
-from training.arguments import Parser
+from training.commands import make_fetch_parser
 from training.progress import follow
 
 REPOSITORY, BRANCH, FOLDER = "prajnasb/observations", "master", "experiements/data/"
@@ -41,7 +41,7 @@ class FetchError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = make_fetch_parser().parse_args(arguments)
     try:
         _run(options.out, options.api.rstrip("/"), options.raw.rstrip("/"))
     except FetchError as error:
@@ -146,11 +146,3 @@ def _open_session() -> requests.Session:
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=THREADS, max_retries=retry))
     return session
-
-
-def _parser() -> Parser:
-    parser = Parser("python -m training fetch", description="Bring mask photos.")
-    parser.add_argument("--out", type=Path, default=Path("data/masks"), help="folder for the photos (%(default)s)")
-    parser.add_argument("--api", default="https://api.github.com", help="GitHub's API or a mirror (%(default)s)")
-    parser.add_argument("--raw", default="https://raw.githubusercontent.com", help="GitHub's files (%(default)s)")
-    return parser

@@ -23,13 +23,12 @@ from sklearn.tree import DecisionTreeClassifier
 
 from bot.inference.decoding import read
 from bot.inference.names import show_path
-from training.arguments import Parser
+from training.commands import make_neutral_parser
 from training.data.groups import GROUPS_FILE
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.data.tables import write_table
 from training.progress import follow
-from training.recipe import SEEDS, parse_number
 
 JPEG_QUALITY = 90
 FOLDS = 5
@@ -79,7 +78,7 @@ def score_sizes(photos: Sequence[LabelledPhoto], seed: int) -> float:
 
 
 def main(arguments: list[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = make_neutral_parser().parse_args(arguments)
     try:
         _run(options.data, options.out, options.seed)
     except DataError as error:
@@ -110,12 +109,3 @@ def _run(data: Path, out: Path, seed: int) -> None:
         f"{len(copies)} copies are in {out}. Width and height alone tell the label of "
         f"{score_sizes(photos, seed):.1%} of the photos and {score_sizes(copies, seed):.1%} of the copies."
     )
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="python -m training neutral", description="Copy photos so that their size says nothing.")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the copies")
-    seed = parse_number(int, least=0, below=SEEDS)
-    parser.add_argument("--seed", type=seed, default=42, help="of the sizes drawn (%(default)s)")
-    return parser

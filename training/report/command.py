@@ -14,13 +14,12 @@ from pathlib import Path
 
 from bot.errors import describe_os_error
 from bot.inference.names import show_path
-from training.arguments import Parser
+from training.commands import make_report_parser
 from training.data.photos import DataError
 from training.evaluation.calibration import Limits
 from training.evaluation.left_out import read_runs, write_run
 from training.evaluation.subgroups import NO_MORE, Breakdown
 from training.fitting.batches.dataloaders import get_labels
-from training.options import add_breakdown
 from training.report.page import PAGE_FILE
 from training.report.write import write_report
 from training.runs import find_report, load_run, read_metrics
@@ -28,7 +27,7 @@ from training.runs import find_report, load_run, read_metrics
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0 the report is written, 2 the run or its photos cannot be used."""
-    options = _parser().parse_args(arguments)
+    options = make_report_parser().parse_args(arguments)
     try:
         _run(options.pickle, options.data, options.left_out, read_breakdown(options))
     except DataError as error:
@@ -86,19 +85,3 @@ def adopt_left_out(reports: Sequence[Path], report: Path, labels: Sequence[str])
 def read_breakdown(options: argparse.Namespace) -> Breakdown:
     """What was given for `add_breakdown`."""
     return Breakdown(tuple(options.by), options.faces)
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="python -m training report", description="Make the report of a training again.")
-    parser.add_argument("pickle", type=Path, metavar="artifacts/NAME.pkl", help="what `python -m training` wrote")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the photos, if they are not where they were")
-    parser.add_argument(
-        "--left-out",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="artifacts/OTHER-report",
-        help="the report of a run with --leave-out, to lead with its figures; may be given several times",
-    )
-    add_breakdown(parser)
-    return parser

@@ -17,7 +17,7 @@ from statistics import fmean
 from typing import Any
 
 from bot.inference.names import show_path
-from training.arguments import Parser
+from training.commands import make_compare_parser
 from training.data.photos import DataError
 from training.data.split import read_split
 from training.evaluation.evaluate import FOLDS
@@ -135,10 +135,7 @@ def _markdown(table: Sequence[Sequence[str]]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    parser = Parser(prog="python -m training compare", description="Training runs side by side.")
-    parser.add_argument("reports", type=Path, nargs="+", metavar="artifacts/NAME-report", help="the first is the base")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the table there as well")
-    options = parser.parse_args(arguments)
+    options = make_compare_parser().parse_args(arguments)
     try:
         table = compare([read_run(folder) for folder in options.reports])
     except CompareError as error:
