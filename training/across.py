@@ -16,6 +16,7 @@ from bot.errors import describe_os_error
 from bot.inference.names import show_path
 from training import command
 from training.commands import make_across_parser
+from training.data.checks import check_places
 from training.data.loading import find_collections, load_photos
 from training.data.photos import DataError
 from training.data.split import read_split
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> int:
         parser.error("each collection is left out in turn: take away --leave-out, or run python -m training with it")
     report = _find_report(options.out)
     try:
+        check_places(options.out, options.data)
         collections = _find_collections(options.data, options.class_folder)
         labels = sorted(set().union(*collections.values()))
         _check_runs(report, collections, labels, options.data)

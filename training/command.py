@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from bot.errors import describe_os_error
 from bot.inference.names import show_path
+from training.data.checks import check_places
 from training.data.loading import load_photos
 from training.data.photos import DataError, PhotoSet
 from training.data.split import SKIPPED_FILE, assign_folds, write_skipped, write_split
@@ -81,6 +82,7 @@ def _complain(text: str) -> None:
 def _run(options: argparse.Namespace) -> int:
     out: Path = options.out
     recipe = read_recipe(options)
+    check_places(out, options.data, recipe.outsiders)
     print(f"reading the photos in {options.data}")
     photos = load_photos(options.data, recipe.split_seed, options.relabel, options.leave_out, options.class_folder)
     folds = _deal_out(photos, recipe)

@@ -9,6 +9,7 @@ It writes NAME-replies/en.po and NAME.env, and leaves files alone that are there
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 from pathlib import Path
@@ -44,6 +45,11 @@ class NewError(LabelgramError):
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Raises NewError."""
+    if options.data and Path(os.path.realpath(options.name.parent)).is_relative_to(os.path.realpath(options.data)):
+        raise NewError(
+            f"{show_path(options.name)} lies in --data {show_path(options.data)}: the texts' folder would be a class. "
+            "Name a place outside of it, such as artifacts/NAME."
+        )
     model = options.name.with_name(f"{options.name.name}.onnx")
     labels = _find_classes(options.data, options.class_folder) if options.data else _read_labels(model)
     texts = options.name.with_name(f"{options.name.name}-replies") / "en.po"

@@ -171,6 +171,12 @@ def test_a_collection_whose_photos_are_all_in_the_others_is_refused(
     assert "has no photos to train on: all are near-duplicates of held-out ones" in capsys.readouterr().err
 
 
+def test_nets_are_not_put_among_the_photos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = draw_collections(tmp_path, "near", "far")
+    assert main(["--data", str(photos), "--out", str(photos / "near" / "toy")]) == 2
+    assert capsys.readouterr().err.startswith(f"across: --out {photos}/near/toy lies in --data {photos}: the next")
+
+
 def test_one_collection_is_not_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photos = draw_photos(tmp_path / "photos", classes=2, each=6, twins=0)
     assert main(["--data", str(photos), "--out", str(tmp_path / "toy")]) == 2

@@ -97,6 +97,21 @@ def test_a_place_that_cannot_hold_the_net_is_one_clear_line(tmp_path: Path, out:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--data", "--outsiders"])
+def test_a_net_is_not_put_among_the_pictures_that_the_next_training_reads(
+    two_classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    (tmp_path / "others" / "cats").mkdir(parents=True)
+    read = two_classes if option == "--data" else tmp_path / "others"
+    (tmp_path / "link").symlink_to(read)
+    places = ["--data", str(two_classes), "--outsiders", str(tmp_path / "others")]
+    before = sorted(read.rglob("*"))
+    for out in (read / "net", read / "artifacts" / "net", tmp_path / "link" / "net"):
+        assert command.main([*places, "--weights", "none", "--out", str(out)]) == 2
+        assert capsys.readouterr().err.startswith(f"training: --out {out} lies in {option} {read}: the next training")
+    assert sorted(read.rglob("*")) == before
+
+
 def test_imagenet_weights_that_cannot_be_had_name_the_other_choices(tmp_path: Path) -> None:
     photos = draw_photos(tmp_path / "photos", classes=2, each=10, twins=0)
     nowhere = "http://127.0.0.1:9"

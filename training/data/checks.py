@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -12,6 +13,7 @@ from bot.inference.contract import MAX_CLASSES, find_fault
 from bot.inference.names import clean_label, show_path
 from bot.inference.photo_files import SUFFIXES
 from training.data.photos import OUTSIDER, DataError, LabelledPhoto
+from training.recipe import GENERATED, NO_OUTSIDERS
 
 MIN_PHOTOS = 5
 """Photos a class needs at least."""
@@ -21,6 +23,21 @@ MAX_IMBALANCE = 10
 """Photos of the largest class for one of the smallest, above which the net leans to the large ones."""
 SHOWN = 3
 """Examples that a note names."""
+
+
+def check_places(out: Path, data: Path, outsiders: str = NO_OUTSIDERS) -> None:
+    """Raise DataError where the report of `out` would lie among pictures: the next training would take its for some.
+
+    `outsiders` is that of a recipe.
+    """
+    read = {"--data": data} | ({} if outsiders in (NO_OUTSIDERS, GENERATED) else {"--outsiders": Path(outsiders)})
+    for option, folder in read.items():
+        # Path.resolve raises RuntimeError for links that lead to each other, up to Python 3.12.
+        if Path(os.path.realpath(out.parent)).is_relative_to(os.path.realpath(folder)):
+            raise DataError(
+                f"--out {out} lies in {option} {folder}: the next training would take the report's pictures for "
+                "photos. Name a place outside of it, such as artifacts/NAME."
+            )
 
 
 def check_folders(

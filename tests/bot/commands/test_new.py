@@ -87,6 +87,13 @@ def test_a_class_that_training_leaves_alone_or_refuses_is_none_here_either(tmp_p
     assert (done.returncode, "the name is empty. Rename the folder." in done.stderr) == (2, True)
 
 
+def test_texts_are_not_put_among_the_photos(tmp_path: Path) -> None:
+    write_photos(tmp_path / "pets", "cat", "dog")
+    done = new(tmp_path / "pets" / "bot", "--data", tmp_path / "pets")
+    assert (done.returncode, "the texts' folder would be a class" in done.stderr) == (2, True)
+    assert sorted(file.name for file in (tmp_path / "pets").iterdir()) == ["cat", "dog"]
+
+
 def test_a_class_without_a_photo_is_told_of_once_others_have_some(tmp_path: Path) -> None:
     write_photos(tmp_path / "pets", "cat", "dog")
     for empty in ("hen", ".git", "2024"):
