@@ -175,6 +175,32 @@ def test_a_card_written_by_hand_fails(trained: Path, copied: Path) -> None:
     assert "it was edited, or belongs to another file" in done.stderr
 
 
+def test_a_description_that_is_not_the_files_fails(trained: Path, int8: Path, copied: Path) -> None:
+    beside = copied.with_suffix(".json")
+    beside.write_text(int8.with_suffix(".json").read_text().replace('"red"', '"rot"'))
+    done = run("export", "verify", str(copied), "--data", str(trained / "photos"))
+    assert done.returncode == 1
+    assert f"{beside} does not describe {copied}: it was edited, or belongs to another file." in done.stderr
+    beside.write_text('{"a": 1}')  # another program's
+    assert run("export", "verify", str(copied), "--data", str(trained / "photos")).returncode == 0
+
+
+def test_a_claim_that_was_taken_out_is_told(trained: Path, copied: Path) -> None:
+    model = onnx.load(copied)
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    metrics, trained_on = json.loads(properties["metrics"]), json.loads(properties["trained_on"])
+    metrics["evaluation"]["rejection"] = metrics["left_out"] = None
+    trained_on["collections"] = {"home": 4, "street": 4}
+    changed = {"metrics": json.dumps(metrics), "trained_on": json.dumps(trained_on)}
+    onnx.helper.set_model_props(model, properties | changed)
+    onnx.save(model, copied)
+    copied.with_suffix(".md").write_text(card.render(copied))
+    done = run("export", "verify", str(copied), "--data", str(trained / "photos"))
+    told = "the file claims nothing of collections that a net never saw, nor of pictures of something else: "
+    assert told in done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_new_photos_are_judged_by_collection_however_few(copied: Path, tmp_path: Path) -> None:
     """Of the same classes, drawn alike: what holds for the held-out photos holds for them, within chance."""
     other = tmp_path / "other"

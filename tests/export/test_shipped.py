@@ -16,7 +16,7 @@ from bot.inference.classifier import Classifier
 from export.labelled import find_known
 from export.metadata import FileMetrics, TrainedOn, read_metrics, read_trained_on, write_json
 from export.pipeline import write
-from export.verify import check_card, verify
+from export.verify import check_card, check_description, verify
 from tests.support.paths import MASKS, ROOT
 from training.evaluation.subgroups import FACE_HEIGHT, FACES, Group
 
@@ -38,6 +38,7 @@ def trained_on() -> TrainedOn:
 def test_the_card_is_the_files_own() -> None:
     assert MODEL.with_suffix(".md").is_file()
     assert check_card(MODEL) is None
+    assert check_description(MODEL) is None
 
 
 def test_the_file_beside_it_is_for_readers_without_metadata() -> None:
@@ -57,6 +58,7 @@ def test_names_that_are_no_utf_8_are_written_as_escapes(trained_on: TrainedOn, t
     assert json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))["file"] == file.name
     assert r"caf\udce9.onnx" in file.with_suffix(".md").read_text(encoding="utf-8")
     assert check_card(file) is None
+    assert check_description(file) is None
 
 
 def test_the_claims_are_what_the_readme_promises(metrics: FileMetrics) -> None:
