@@ -13,13 +13,15 @@ import re
 from typing import Any
 
 from aiogram import Bot
+from aiogram.enums import ChatType
 from aiogram.types import Update
 from pydantic import ValidationError
 
 from bot.delivery.updates.incoming import Incoming
 from bot.monitoring.metrics import Metrics
 
-MESSAGES = frozenset({"message", "edited_message", "channel_post", "edited_channel_post"})
+CHANNEL_POSTS = frozenset({"channel_post", "edited_channel_post"})
+MESSAGES = frozenset({"message", "edited_message"}) | CHANNEL_POSTS
 KINDS = MESSAGES | {"callback_query", "inline_query", "my_chat_member", "chat_member", "poll", "message_reaction"}
 """Names that metrics have for an update's kind. Others are counted together."""
 PICTURES = ("photo", "live_photo", "document", "sticker", "animation", "video", "video_note")
@@ -50,6 +52,8 @@ CORE_BYTES = 50_000
 """Of one field of those, as JSON: a picture in all its sizes has a few thousand."""
 HIDDEN = {"type": "hidden_user", "date": 0, "sender_user_name": ""}
 """Takes the place of a `forward_origin` that cannot be parsed: the message stays a forwarded one."""
+SENDER = {"is_bot": False, "first_name": ""}
+"""Stand-ins for what a sender needs beside a number."""
 NAME = re.compile(r"[a-z_]{1,40}")
 UNKNOWN = "unknown"
 
@@ -196,9 +200,10 @@ def _cut(rest: dict[str, Any], place: tuple[int | str, ...], whole_field: bool) 
             node = node[part]
             if part == "forward_origin":
                 break
-    field_name = place[1] if len(place) > 1 else None
     event = rest.get(str(place[0]))
-    if place[0] in MESSAGES and isinstance(event, dict) and _put_stand_in(event, field_name):
+    if isinstance(event, dict) and (
+        _put_name(event, place) or (place[0] in MESSAGES and _put_stand_in(event, str(place[0]), place[1:2]))
+    ):
         return
     if not path:
         raise LookupError("nothing can be cut out")
@@ -209,13 +214,35 @@ def _cut(rest: dict[str, Any], place: tuple[int | str, ...], whole_field: bool) 
         del container[key]
 
 
-def _put_stand_in(event: dict[str, Any], name: object) -> bool:
+def _put_name(event: dict[str, Any], place: tuple[int | str, ...]) -> bool:
+    """Whether a stand-in was put for what a sender has beside a number: without these it would be nobody's."""
+    sender, name = event.get("from"), place[2] if len(place) == 3 and place[1] == "from" else None
+    if name not in SENDER or not isinstance(sender, dict) or sender.get(str(name)) == SENDER[str(name)]:
+        return False
+    sender[str(name)] = SENDER[str(name)]
+    return True
+
+
+def _put_stand_in(event: dict[str, Any], kind: str, field: tuple[int | str, ...]) -> bool:
     """Whether one was put: a message has a number, a date and a chat. Of the chat two fields are needed."""
+    name = field[0] if field else None
     if name in ("message_id", "date") and event.get(str(name)) != 0:
         event[str(name)] = 0
         return True
     chat = event.get("chat")
-    if name == "chat" and isinstance(chat, dict) and chat.keys() > {"id", "type"}:
-        event["chat"] = {"id": chat["id"], "type": chat["type"]}
-        return True
+    if name == "chat" and isinstance(chat, dict) and "id" in chat:
+        least = {"id": chat["id"], "type": _find_type(chat, kind)}
+        if chat != least:
+            event["chat"] = least
+            return True
     return False
+
+
+def _find_type(chat: dict[str, Any], kind: str) -> str:
+    """Where it is no text, the number tells it: Telegram's numbers of groups and channels are negative."""
+    told = chat.get("type")
+    if isinstance(told, str):
+        return told
+    if kind in CHANNEL_POSTS:
+        return ChatType.CHANNEL
+    return ChatType.SUPERGROUP if str(chat["id"]).startswith("-") else ChatType.PRIVATE

@@ -178,6 +178,18 @@ PHOTOS: dict[str, Callable[[Telegram], dict[str, Any]]] = {
         "photo": photo(telegram),
         "reply_to_message": message(number=3, **make_rich_message(16))["message"],
     },
+    "from a chat of a type that is a number": lambda telegram: {"photo": photo(telegram), "chat": {"type": 5}},
+    "from a chat without a type": lambda telegram: {"photo": photo(telegram), "chat": {"title": []}},
+    "from a sender whose fields are odd": lambda telegram: {
+        "photo": photo(telegram),
+        "from": {"is_bot": "perhaps", "first_name": None, "language_code": 5, "username": {}},
+    },
+    "with an odd date and an odd thread": lambda telegram: {
+        "photo": photo(telegram),
+        "date": {"a": 1},
+        "message_thread_id": "none",
+        "media_group_id": 7,
+    },
     "with an effect of tomorrow": lambda telegram: {"photo": photo(telegram), "quote": {"text": 1}, "story": {}},
     "in reply to an old forward": lambda telegram: {
         "photo": photo(telegram),
@@ -188,7 +200,10 @@ PHOTOS: dict[str, Callable[[Telegram], dict[str, Any]]] = {
 
 def test_a_photo_in_an_update_that_cannot_be_parsed_is_answered(telegram: Telegram, start: StartBot) -> None:
     for number, make in enumerate(PHOTOS.values(), start=1000):
-        telegram.send_raw(message(user=number, number=number, **make(telegram)))
+        update, content = message(user=number, number=number), make(telegram)
+        for name in content.keys() & {"chat", "from"}:
+            content[name] |= {"id": number}
+        telegram.send_raw({"message": update["message"] | content})
     lost: list[dict[str, Any]] = [{"photo": [{"file_id": 5}]}, {"photo": 5}, {"document": {"file_name": "a.jpg"}}]
     for number, content in enumerate(lost, start=2000):
         telegram.send_raw(message(user=number, number=number, **content))
