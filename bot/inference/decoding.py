@@ -43,6 +43,9 @@ MAX_PIXELS_JPEG = 50_000_000
 """Of JPEG, of which half, a quarter or an eighth of the size is decoded where that is enough."""
 MAX_SAMPLES_JPEG = 75_000_000
 """In all channels: of a progressive JPEG all are held, 2 bytes each. 50 million pixels at 4:2:0, 25 at 4:4:4."""
+MAX_PIXELS_ENDLESS = 12_500_000
+"""Of a progressive JPEG without its end, which is decoded three times, each time in full: of 50 million that took 5 s.
+"""
 MAX_PIXELS_WEBP = 12_500_000
 """Of WebP, whose decoder holds two canvases and hands over a copy: 12 bytes a pixel."""
 BYTES_RGB = 4
@@ -165,6 +168,9 @@ def _load_without_end(data: bytes, enough: int, whole: int) -> Image.Image:
 
     If a part of its last scan is missing too, a decoder makes that up from what comes in its place.
     """
+    with _open(data) as file:
+        if "progressive" in file.info and file.width * file.height > MAX_PIXELS_ENDLESS:
+            raise PhotoError(Reason.DAMAGED, "the photo is damaged: its end is missing")
     digests = set()
     for filling in make_fillings(data):
         image = _load(data.rstrip(b"\xff") + filling + END, enough, whole)

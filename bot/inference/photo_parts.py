@@ -51,11 +51,13 @@ fifteen times as slowly, and was half of decoding: re looks for one certain byte
 
 
 def find_excess(data: bytes) -> str | None:
-    """What a JPEG or PNG file has too much of; None: nothing. What comes after its end does not count."""
+    """What a JPEG, PNG or WebP file has too much of; None: nothing. What comes after its end does not count."""
     if data.startswith(b"\xff\xd8"):
         kinds, limits = _walk_costs(data), {SOS: (MAX_SCANS, "scans"), EXIF: (MAX_EXIF, "blocks of EXIF")}
     elif data.startswith(b"\x89PNG\r\n\x1a\n"):
         kinds, limits = _walk_png(data), dict.fromkeys(PACKED, (MAX_PACKED, "packed texts and profiles"))
+    elif data.startswith(b"RIFF") and data.startswith(b"WEBP", 8):
+        kinds, limits = _walk_webp(data), {}
     else:
         return None
     counts = Counter[str]()
@@ -153,3 +155,12 @@ def _walk_png(data: bytes) -> Iterator[bytes]:
     while at + 8 <= len(data) and (name := data[at + 4 : at + 8]) != b"IEND":
         yield name
         at += 12 + int.from_bytes(data[at : at + 4], "big")
+
+
+def _walk_webp(data: bytes) -> Iterator[bytes]:
+    """The name of each chunk of the file, for which its reader takes 48 bytes, and not of those within a frame."""
+    at, end = 12, min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    while at + 8 <= end:
+        yield data[at : at + 4]
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2

@@ -217,6 +217,11 @@ def filled(count: int) -> bytes:
     return photo[:at] + b"\xff" * count + photo[at:]
 
 
+def webp(chunks: int) -> bytes:
+    photo = encode(draw(size=(9, 9)), "WEBP", exif=exif(1)) + b"abcd\0\0\0\0" * chunks
+    return photo[:4] + struct.pack("<I", len(photo) - 8) + photo[8:]
+
+
 def gif(comments: int) -> bytes:
     photo = encode(draw(size=(9, 9)), "GIF")
     at = photo.index(b",\0\0\0\0\x09\0\x09\0")
@@ -283,6 +288,16 @@ BOMBS: dict[str, tuple[str, Make]] = {
     "JPEG of 100 scans": ("damaged", lambda: scans(100)),
     "JPEG of 100 scans that look like a segment": ("damaged", lambda: hidden_scans(100)),
     "JPEG with 20 MB of FF in its scan": ("red", lambda: filled(20_000_000)),
+    "WebP of two million chunks": ("damaged", lambda: webp(chunks=2_000_000)),
+    "WebP of 200,000 chunks": ("red", lambda: webp(chunks=200_000)),
+    "40 megapixels, progressive JPEG without its end": (
+        "damaged",
+        lambda: encode(plain("RGB", (8000, 5000)), progressive=True)[:-2],
+    ),
+    "12 megapixels, progressive JPEG without its end": (
+        "red",
+        lambda: encode(plain("RGB", (4000, 3000)), progressive=True)[:-2],
+    ),
     "GIF of a million comments": ("damaged", lambda: gif(comments=1_000_000)),
     "BMP of a million runs": ("damaged", lambda: bmp((2000, 2000), b"\1\0" * 1_000_000)),
 }
