@@ -7,7 +7,9 @@ https://protobuf.dev/programming-guides/encoding the encoding.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from mmap import ACCESS_READ, mmap
@@ -57,30 +59,38 @@ def inspect(data: bytes) -> OnnxFacts:
     """
     nodes = metadata = 0
     loops = False
-    waiting = [(MODEL, 0, len(data))]
-    budget = iter(range(MAX_FIELDS))
-    while waiting:
-        kind, start, end = waiting.pop()
-        nodes += kind == NODE
+    for kind, number, wire, first, last in _walk(data):
+        nodes += wire == BYTES and PARTS[kind].get(number) == NODE
         if nodes > MAX_NODES:
             raise ModelError(f"the model has more than {MAX_NODES:,} operators: this is no image classifier.")
-        for number, wire, first, last in _fields(data, start, end):
-            if next(budget, None) is None:
-                raise ModelError(f"the model has more than {MAX_FIELDS:,} fields: this is no image classifier.")
-            if kind == TENSOR and (number == EXTERNAL_DATA or (number == DATA_LOCATION and data[first:last] != b"\0")):
-                raise ModelError(
-                    "the model keeps weights in another file (external data). "
-                    "A model is one file: make it with `python -m export`."
-                )
-            if kind == MODEL and number == METADATA:
-                metadata += last - first
-                if metadata > MAX_METADATA_BYTES:
-                    limit = MAX_METADATA_BYTES // 1_000_000
-                    raise ModelError(f"the model's metadata has more than {limit} MB: this is no image classifier.")
-            loops |= kind == NODE and number == OPERATOR and data[first:last] in LOOPS
-            if wire == BYTES and number in PARTS[kind]:
-                waiting.append((PARTS[kind][number], first, last))
+        if kind == TENSOR and (number == EXTERNAL_DATA or (number == DATA_LOCATION and data[first:last] != b"\0")):
+            raise ModelError(
+                "the model keeps weights in another file (external data). "
+                "A model is one file: make it with `python -m export`."
+            )
+        if kind == MODEL and number == METADATA:
+            metadata += last - first
+            if metadata > MAX_METADATA_BYTES:
+                limit = MAX_METADATA_BYTES // 1_000_000
+                raise ModelError(f"the model's metadata has more than {limit} MB: this is no image classifier.")
+        loops |= kind == NODE and number == OPERATOR and data[first:last] in LOOPS
     return OnnxFacts(nodes, loops)
+
+
+def count_bytes(model: Path) -> int:
+    """Bytes of a model's file and of those beside it that it keeps weights in. Raises OSError."""
+    with model.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        names = set()
+        with suppress(ValueError, ModelError), mmap(file.fileno(), 0, access=ACCESS_READ) as data:  # of no ONNX file
+            for kind, number, _, first, last in _walk(data):
+                if kind == TENSOR and number == EXTERNAL_DATA:
+                    entry = {key: data[start:end] for key, _, start, end in _fields(data, first, last)}
+                    names |= {entry.get(2, b"")} if entry.get(1) == b"location" else set()
+    for name in names:
+        with suppress(OSError, ValueError):  # without its weights the model does not run, and says so
+            size += (model.parent / os.fsdecode(name)).stat().st_size
+    return size
 
 
 def holds_any(model: Path, names: Iterable[bytes]) -> bool:
@@ -103,6 +113,23 @@ def read_metadata_names(data: bytes | mmap) -> set[bytes]:
                 data[first:last] for key, kind, first, last in _fields(data, start, end) if (key, kind) == (1, BYTES)
             }
     return names
+
+
+def _walk(data: bytes | mmap) -> Iterator[tuple[int, int, int, int, int]]:
+    """Each field of the file that PARTS leads to: the kind of its message, and what `_fields` says of it.
+
+    Raises ModelError.
+    """
+    waiting = [(MODEL, 0, len(data))]
+    budget = iter(range(MAX_FIELDS))
+    while waiting:
+        kind, at, end = waiting.pop()
+        for number, wire, first, last in _fields(data, at, end):
+            if next(budget, None) is None:
+                raise ModelError(f"the model has more than {MAX_FIELDS:,} fields: this is no image classifier.")
+            yield kind, number, wire, first, last
+            if wire == BYTES and number in PARTS[kind]:
+                waiting.append((PARTS[kind][number], first, last))
 
 
 def _fields(data: bytes | mmap, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:

@@ -11,6 +11,7 @@ from bot.benchmark.matrix import Entry
 from bot.benchmark.measure import FORWARD, STAGES, TOTAL
 from bot.benchmark.statistics import quantiles, ratio, wilson
 from bot.inference.names import show_path
+from bot.inference.onnx_file import count_bytes
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def summarise(
             "file": show_path(entry.file),
             "threads": entry.threads,
             "batch": entry.batch,
-            "file_bytes": entry.file.stat().st_size,
+            "file_bytes": count_bytes(entry.file),
             "start_seconds": median(sample.start_seconds for sample in ours),
             "load_seconds": median(sample.load_seconds for sample in ours),
             "first_photo_seconds": median(sample.first_photo_seconds for sample in ours),

@@ -51,6 +51,7 @@ def test_a_graph_is_run_by_what_it_says_of_its_input(name: str, tmp_path: Path, 
     assert (done.returncode, done.stderr) == (0, "")
     (row,) = json.loads(out.read_text())["rows"]
     assert row["file"] == str(model)
+    assert row["file_bytes"] == sum(file.stat().st_size for file in tmp_path.iterdir() if file != out)
     assert stated in row["preprocessing"]
     assert stated in done.stdout
     for workload in row["workloads"].values():
