@@ -81,7 +81,8 @@ class SqliteFile:
     async def wipe(self) -> None:
         """Take what was deleted off the disk. Raises LedgerError.
 
-        SQLite overwrites it in the file, but keeps it in the log of changes for as long as it likes.
+        SQLite overwrites it in the file, but keeps it in the log of changes for as long as it likes. While another
+        program reads the file, the log stays: then a later call empties it.
         """
         await self.run(_empty_log)
 
