@@ -37,9 +37,11 @@ async def open_sqlite(folder: Path, bot: int) -> State:
     """The state of the bot with that number. Raises StateFolderError, LedgerError."""
     ledger = SqliteFile(folder, "ledger", LEDGER)
     notes = SqliteFile(folder, "notes", NOTES)  # as earlier versions named it
+    backlog = SqliteBacklog(ledger, bot)
 
     async def tidy() -> None:
-        await ledger.run(_delete_old_updates)
+        await ledger.run(lambda database: database.execute("DELETE FROM updates WHERE at < ?", (now() - KEPT,)))
+        await backlog.delete_old()
         await ledger.wipe()
         await notes.run(lambda database: database.execute("DELETE FROM notes WHERE until < ?", (now(),)))
         await notes.wipe()
@@ -54,14 +56,7 @@ async def open_sqlite(folder: Path, bot: int) -> State:
     except BaseException:
         await close()
         raise
-    return State(
-        SqliteLedger(ledger), SqliteKeyValues(notes, bot), MemoryRateLimiter(), SqliteBacklog(ledger, bot), tidy, close
-    )
-
-
-def _delete_old_updates(database: sqlite3.Connection) -> None:
-    database.execute("DELETE FROM updates WHERE at < ?", (now() - KEPT,))
-    database.execute("DELETE FROM backlog WHERE since < ?", (now() - PUT_DOWN,))
+    return State(SqliteLedger(ledger), SqliteKeyValues(notes, bot), MemoryRateLimiter(), backlog, tidy, close)
 
 
 class SqliteLedger:
@@ -188,6 +183,12 @@ class SqliteBacklog:
     async def delete(self, key: str) -> None:
         self._has_traces = True
         await self._file.run(lambda database: database.execute("DELETE FROM backlog WHERE key = ?", (key,)))
+
+    async def delete_old(self) -> None:
+        """Of all bots: the file may have had another. Raises LedgerError."""
+        statement, value = "DELETE FROM backlog WHERE since < ?", (now() - PUT_DOWN,)
+        if await self._file.run(lambda database: database.execute(statement, value).rowcount):
+            self._has_traces = True
 
     async def forget(self, person: str, until: float) -> list[str]:
         def delete(database: sqlite3.Connection) -> list[str]:
