@@ -59,8 +59,7 @@ async def run(settings: Settings, classifier: Classifier, replies: Replies) -> N
         stack.push_async_callback(state.close)
         app = await _build(stack, settings, classifier, replies, state)
         await _serve_monitoring(stack, app)
-        resuming = app.backlog.resume(app.delivery.deliver)
-        for work in (_settle(app.delivery), _greet(app), resuming, _tidy(state)):
+        for work in (_settle(app.delivery), _greet(app), app.delivery.resume(), _tidy(state)):
             stack.callback(asyncio.create_task(work).cancel)
         try:
             await (_listen(app, stack, stopped) if settings.webhook_url else _poll(app, stopped))
@@ -76,7 +75,6 @@ class _App:
     bot: Bot
     parts: Parts
     delivery: Delivery
-    backlog: Backlog
     retries: RetryMiddleware
     health: Health
 
@@ -108,7 +106,7 @@ async def _build(
         workers=classifier.at_once + 1,  # one photo is decoded while others are in the net
     )
     health = Health(bot, state.ledger, lambda: retries.reached_at)
-    return _App(settings, bot, parts, delivery, backlog, retries, health)
+    return _App(settings, bot, parts, delivery, retries, health)
 
 
 async def _serve_monitoring(stack: AsyncExitStack, app: _App) -> None:
@@ -144,6 +142,7 @@ async def _listen(app: _App, stack: AsyncExitStack, stopped: asyncio.Event) -> N
         await until(stopped, webhook.register(app.delivery, url, secret, lambda: app.retries.is_token_wrong))
     except TelegramBadRequest as error:
         raise SettingsError(f"Telegram does not take this WEBHOOK_URL: {error.message}.") from error
+    app.delivery.listening.set()
     await stopped.wait()
     app.health.going_down = True
     await app.delivery.finish(settings.shutdown_seconds)

@@ -18,11 +18,12 @@ from aiogram.types import Update
 
 from bot.delivery.attempts import Attempts, note
 from bot.delivery.backlog import Backlog
+from bot.delivery.in_work import InWork
 from bot.delivery.slots import Slot, use_slot
 from bot.delivery.stopping import cancel
-from bot.delivery.updates.identity import Lane, find_lane, identify
+from bot.delivery.updates.identity import identify
 from bot.delivery.updates.incoming import Entry, Incoming
-from bot.delivery.waiting import Policy, PutDown
+from bot.delivery.waiting import Cause, Policy, PutDown
 from bot.monitoring.metrics import Metrics
 from bot.startup.memory import give_back_memory
 from bot.storage.ledger import Ledger, LedgerError, RetryLater
@@ -57,23 +58,23 @@ class Delivery:
     pseudonymise: Pseudonymiser
     at_once: int
     workers: int
-    _in_work: dict[str, Entry] = field(default_factory=dict, init=False)
-    _last: dict[tuple[int, Lane], Slot] = field(default_factory=dict, init=False)
-    """Of each lane in which there is something."""
     _is_ending: bool = field(default=False, init=False)
     """Nothing more begins."""
 
     def __post_init__(self) -> None:
-        self._slots = {lane: asyncio.Semaphore(1 if lane is Lane.EXPLANATION else self.at_once) for lane in Lane}
+        self._in_work = InWork(self.at_once)
         self._attempts = Attempts(self.bot, self.dispatcher, self.ledger, self.replies, self.metrics, self.workers)
         self._done = asyncio.Event()
         """Some update is."""
         self._stalled: set[asyncio.Task[None]] = set()
+        self.listening = asyncio.Event()
+        """Telegram has shown what it holds: what it held before is there, and goes before the backlog's."""
+        self.backlog.let_go = self._let_go
 
     @property
     def in_work(self) -> int:
         """Updates in work, or on their way to it: those that wait for others than the bot do not count."""
-        return sum(not (entry.is_begun and entry.slot.is_waiting) for entry in self._in_work.values())
+        return self._in_work.count
 
     async def deliver(self, incoming: Incoming, policy: Policy) -> None:
         """Return when the update needs nothing more; if it comes a second time meanwhile, with the first one.
@@ -82,13 +83,7 @@ class Delivery:
         """
         if incoming.update is None:
             return
-        try:
-            key = self.pseudonymise(await identify(incoming.update, self.bot))
-        except AiogramError as error:
-            raise RetryLater(f"Telegram cannot be reached: {type(error).__name__}") from None
-        if self._is_ending and key not in self._in_work:  # also what sleeps now and comes again: nobody waits for it
-            raise ShuttingDown("the bot is going down")
-        entry = self._in_work.get(key) or self._begin(incoming, incoming.update, key, policy)
+        entry = await self._find_entry(incoming, incoming.update, policy)
         incoming.entry = entry
         try:
             await asyncio.shield(entry.settled)
@@ -102,9 +97,9 @@ class Delivery:
 
         What is on its way over the network goes on all the same. Raises LedgerError.
         """
-        await self.backlog.put(entry, 0)
+        await self.backlog.put(entry, PutDown(0, Cause.TURN))
         entry.is_put_down = True
-        if entry.key not in self._in_work:  # answered meanwhile
+        if entry.is_answered:  # meanwhile
             await self.backlog.delete(entry.key)
         entry.settle()
         entry.slot.leave()
@@ -122,36 +117,60 @@ class Delivery:
         What waits for others is broken off at once.
         """
         self._is_ending = True
-        entries = self._in_work.values()
-        await cancel([entry.task for entry in entries if not entry.is_begun or entry.slot.is_waiting])
-        if not self._in_work:
+        entries = self._in_work.entries.values()
+        await cancel([entry.task for entry in self._in_work.break_off()])
+        if not entries:
             return
         _, late = await asyncio.wait([entry.task for entry in entries], timeout=seconds)
         if late:
             log.warning("%d updates were not done in %.0f s; Telegram sends them again", len(late), seconds)
         await cancel(late)
 
-    def _begin(self, incoming: Incoming, update: Update, key: str, policy: Policy) -> Entry:
-        lane = find_lane(update)
-        entry = Entry(
-            key=key,
-            incoming=incoming,
-            update=update,
-            slot=Slot(self._slots[lane[1]], policy, incoming.since, self._last.get(lane)),
-            settled=asyncio.get_running_loop().create_future(),
-            is_put_down=policy is Policy.RESUME,
-        )
-        entry.slot.on_stall = lambda: self._put_down_stalled(entry)
+    async def resume(self) -> None:
+        """Answer what was put down, until cancelled."""
+        await self.listening.wait()
+        await self.backlog.resume(self.deliver)
+
+    async def _find_entry(self, incoming: Incoming, update: Update, policy: Policy) -> Entry:
+        """The work on an update, which may have begun before. Raises RetryLater.
+
+        It takes its place in its line before anything is waited for: none that came later is before it.
+        """
+        slot = self._in_work.stand_in_line(incoming, update, policy)
+        try:
+            key = await self._identify(update)
+            await self.backlog.load()
+            if self._is_ending and key not in self._in_work.entries:  # also what sleeps now and comes again
+                raise ShuttingDown("the bot is going down")
+        except BaseException as error:
+            slot.end(comes_again=isinstance(error, RetryLater))
+            raise
+        if entry := self._in_work.entries.get(key):
+            slot.end()
+            return entry
+        return self._begin(incoming, update, key, slot)
+
+    async def _identify(self, update: Update) -> str:
+        try:
+            return self.pseudonymise(await identify(update, self.bot))
+        except AiogramError as error:
+            raise RetryLater(f"Telegram cannot be reached: {type(error).__name__}") from None
+
+    def _begin(self, incoming: Incoming, update: Update, key: str, slot: Slot) -> Entry:
+        entry = Entry(key, incoming, update, slot, asyncio.get_running_loop().create_future(), self.backlog.holds(key))
+        slot.is_behind = lambda: self._in_work.is_behind(entry, self.backlog.find_before(entry))
+        slot.on_stall = lambda: self._put_down_stalled(entry)
         entry.settled.add_done_callback(lambda done: done.cancelled() or done.exception())  # who asked may be gone
-        self._in_work[key], self._last[lane] = entry, entry.slot
+        self._in_work.entries[key] = entry
         entry.task = asyncio.create_task(self._run(entry))
-        entry.task.add_done_callback(lambda _: self._forget(entry, lane))
+        entry.task.add_done_callback(lambda _: self._forget(entry))
         return entry
 
     async def _run(self, entry: Entry) -> None:
         """Work on an update, and settle it whatever comes. Raises nothing but CancelledError."""
         use_slot(entry.slot)
         self.metrics.updates.labels(entry.incoming.kind).inc()
+        comes_again = False
         try:
             try:
                 await entry.slot.begin()
@@ -159,11 +178,13 @@ class Delivery:
                 with self.metrics.in_work.track_inprogress():
                     await self._deliver(entry)
             except PutDown as reason:
-                await self.backlog.put(entry, reason.seconds)
+                if not await self.backlog.put(entry, reason):
+                    await note(partial(self.ledger.finish, entry.key))
         except asyncio.CancelledError:
             entry.settled.cancel()
             raise
         except RetryLater as reason:
+            comes_again = not entry.settled.done()
             entry.settle(reason)
         except Exception:  # nothing that one update raises may end anything else
             log.exception("an update failed, and is let go")
@@ -171,12 +192,13 @@ class Delivery:
         else:
             entry.settle()
         finally:
-            entry.slot.end()
+            entry.slot.end(comes_again)
 
     async def _deliver(self, entry: Entry) -> None:
         """Return when the update needs nothing more. Raises RetryLater."""
         await self._attempts.answer(entry)
-        if entry.is_put_down:
+        entry.is_answered = True
+        if entry.is_put_down or self.backlog.holds(entry.key):
             await note(partial(self.backlog.delete, entry.key))
 
     def _put_down_stalled(self, entry: Entry) -> None:
@@ -192,18 +214,27 @@ class Delivery:
         self._stalled.add(task)
         task.add_done_callback(self._stalled.discard)
 
-    def _forget(self, entry: Entry, lane: tuple[int, Lane]) -> None:
-        del self._in_work[entry.key]
+    async def _let_go(self, person: int, number: int, keys: list[str]) -> None:
+        """Nobody wants an answer to what the person sent before that number: nor if it comes again after a kill.
+
+        `keys` are of what the backlog has of that. Raises LedgerError.
+        """
+        self._in_work.let_go(person, number)
+        for key in keys:
+            if key not in self._in_work.entries:
+                await self.ledger.finish(key)
+
+    def _forget(self, entry: Entry) -> None:
+        del self._in_work.entries[entry.key]
         self._done.set()
-        if self._last.get(lane) is entry.slot:
-            del self._last[lane]
         if not entry.settled.done():  # cancelled before it began
+            entry.slot.end()
             entry.settled.cancel()
-        if not self._in_work:
+        if not self._in_work.entries:
             asyncio.get_running_loop().call_later(REST, self._tidy_up)
 
     def _tidy_up(self) -> None:
-        if not self._in_work:
+        if not self._in_work.entries:
             with suppress(AttributeError):  # a cache of aiogram's, which holds on to the last 128 updates
                 Update.event_type.fget.cache_clear()  # type: ignore[attr-defined]
             give_back_memory()

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import math
 import time
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
 from aiogram import Bot
 
+from bot.delivery.places import Place, Places
 from bot.delivery.slots import current_slot
-from bot.delivery.updates.identity import find_person
+from bot.delivery.updates.identity import find_lane, find_person
 from bot.delivery.updates.incoming import Entry, Incoming
 from bot.delivery.updates.parsing import parse
 from bot.delivery.updates.reduction import reduce_update
-from bot.delivery.waiting import KEPT, Policy
+from bot.delivery.waiting import KEPT, Cause, Policy, PutDown
 from bot.monitoring.metrics import Metrics
 from bot.storage.backlog import BacklogStore, PutDownUpdate
 from bot.storage.ledger import LedgerError, RetryLater
@@ -26,13 +27,13 @@ from bot.storage.pseudonyms import Pseudonymiser
 LOOK_EVERY = 1.0
 """Seconds between two looks for what is due."""
 LOOK_ELSEWHERE = 10
-"""Looks after which one is made though this process has put nothing down: a replica may have died."""
+"""Looks after which the state is asked what it holds: a replica may have put something down, or answered it."""
 AT_A_TIME = 32
 """Updates from the backlog in work."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
-"""Seconds until an update is tried again for the first time; they double up to the latter."""
-FLAWS = ("is_cut", "lost_picture")
-"""What is known of an update that could not be parsed as it came, and no longer shows in what is put down."""
+"""Seconds until an update that failed is tried again for the first time; they double up to the latter."""
+FLAWS = ("is_cut", "lost_picture", "is_apart")
+"""What is known of an update, and does not show in what is put down of it."""
 
 log = logging.getLogger(__name__)
 
@@ -51,17 +52,42 @@ class Backlog:
         self._bot = bot
         self._metrics = metrics
         self._pseudonymise = pseudonymise
-        self._attempts: dict[str, int] = {}
-        self._forgotten: dict[str, float] = {}
-        """Until when (seconds since the epoch) what came is not kept: by the pseudonym of who has sent `/forget`."""
+        self.let_go: Callable[[int, int, list[str]], Awaitable[None]] | None = None
+        """Called with who has sent `/forget`, its number, and the keys of what is deleted for it."""
+        self._places = Places()
+        self._is_loaded = False
+        self._loading = asyncio.Lock()
+        self._changed: set[str] = set()
+        """Keys that were put or deleted since the state was last asked what it holds."""
+        self._forgotten: dict[str, tuple[int, float]] = {}
+        """By the pseudonym of who has sent `/forget`: before which number nothing is kept, and when it was sent."""
         self._resumed: dict[str, asyncio.Task[None]] = {}
 
-    async def put(self, entry: Entry, seconds: float) -> None:
-        """Keep an update durably, due in `seconds` or more, unless it is forgotten meanwhile. Raises LedgerError."""
-        attempts = self._attempts.get(entry.key, 0) + 1
-        pause = max(seconds, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts - 1)))
+    async def load(self) -> None:
+        """Learn what is put down, if that is not known. Raises LedgerError."""
+        if not self._is_loaded:
+            await self._ask()
+
+    def holds(self, key: str) -> bool:
+        return self._places.get(key) is not None
+
+    def find_before(self, entry: Entry) -> Iterator[str]:
+        """The keys of those in its lane that were sent before it."""
+        return self._places.find_before(find_lane(entry.update), entry.incoming.number)
+
+    async def put(self, entry: Entry, reason: PutDown) -> bool:
+        """Keep an update durably, and try it again when `reason` says, later each time that it fails.
+
+        Returns whether it is kept: not if it is forgotten, or answered elsewhere. Raises LedgerError.
+        """
+        known = self._places.get(entry.key)
+        attempts, pause = known.attempts if known else 0, reason.seconds
+        if reason.cause in (Cause.CHAT, Cause.DOWNLOAD):
+            attempts += 1
+            pause = max(pause, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts - 1)))
         person = find_person(entry.update)
         me = self._bot._me  # noqa: SLF001  # putting down waits for no network: `identify` has asked where it matters
+        entry.incoming.is_apart = entry.slot.has_left_lane
         flaws = {name: getattr(entry.incoming, name) for name in FLAWS}
         row = PutDownUpdate(
             key=entry.key,
@@ -71,77 +97,125 @@ class Backlog:
             due=time.time() + pause,
             attempts=attempts,
         )
-        is_kept = row.since > self._forgotten.get(row.person, 0.0)
+        is_kept = entry.incoming.number >= self._forgotten.get(row.person, (0, 0.0))[0]
         if is_kept and entry.is_put_down:  # another process may have deleted it
             is_kept = await self._store.replace(row)
         elif is_kept:
             await self._store.put(row)
         if is_kept:
-            self._attempts[entry.key] = attempts
+            self._note(row, entry.incoming)
         else:
             log.info("an update is let go: it is forgotten")
-            self._attempts.pop(entry.key, None)
+            self._discard(entry.key)
+        return is_kept
 
     async def delete(self, key: str) -> None:
         """An update is answered, or will never be. Raises LedgerError."""
         await self._store.delete(key)
-        self._attempts.pop(key, None)
+        self._discard(key)
 
     async def forget(self, person: int) -> None:
-        """Delete what a person's updates have left here; those in work are not put down any more. Raises LedgerError.
+        """Delete what a person's updates have left here, and let go of those in work. Raises LedgerError.
 
-        Those that came after the update in work stay: what is sent after `/forget` is to be answered.
+        That is what was sent before the update in work, by its number: when it came says nothing after a restart.
         """
-        now, name = time.time(), self._name(person)
-        until = math.nextafter(now - current_slot().age, 0)  # not `/forget` itself: its answer may have to wait
-        self._forgotten = {other: at for other, at in self._forgotten.items() if now - at <= KEPT}
-        self._forgotten[name] = max(until, self._forgotten.get(name, 0.0))
-        for key in await self._store.forget(name, until):
-            self._attempts.pop(key, None)
+        now, name, number = time.time(), self._name(person), current_slot().number
+        self._forgotten = {other: mark for other, mark in self._forgotten.items() if now - mark[1] <= KEPT}
+        self._forgotten[name] = max((number, now), self._forgotten.get(name, (0, 0.0)))
+        await self._ask()
+        keys = self._places.find_of(name, number)
+        if self.let_go:
+            await self.let_go(person, number, keys)
+        await self._store.erase(keys)
+        for key in keys:
+            self._discard(key)
 
     async def resume(self, deliver: Deliver) -> None:
         """Answer what is due, until cancelled."""
         looks = 0
         try:
             while True:
-                looks += 1
-                if self._attempts or looks % LOOK_ELSEWHERE == 1:
+                try:
+                    if looks % LOOK_ELSEWHERE == 0:
+                        await self._ask()
                     await self._look(deliver)
+                except LedgerError as error:
+                    log.warning("%s", error)
+                looks += 1
                 await asyncio.sleep(LOOK_EVERY)
         finally:
             for task in self._resumed.values():
                 task.cancel()
 
     async def _look(self, deliver: Deliver) -> None:
-        try:
-            due = await self._store.find_due(time.time(), 2 * AT_A_TIME)
-        except LedgerError as error:
-            log.warning("%s", error)
-            return
-        for row in due:
-            if row.key not in self._resumed and len(self._resumed) < AT_A_TIME:
-                self._attempts[row.key] = row.attempts
-                task = self._resumed[row.key] = asyncio.create_task(self._resume(row, deliver))
-                task.add_done_callback(lambda _, key=row.key: self._resumed.pop(key))  # type: ignore[misc]
+        """Begin with what is due, in order. Raises LedgerError."""
+        for key in self._places.choose(time.time(), self._resumed, AT_A_TIME):
+            row = await self._store.read(key)
+            if row is None:  # another process has answered it
+                self._discard(key)
+                continue
+            task = self._resumed[key] = asyncio.create_task(self._resume(row, deliver))
+            task.add_done_callback(lambda _, key=key: self._resumed.pop(key))  # type: ignore[misc]
 
     async def _resume(self, row: PutDownUpdate, deliver: Deliver) -> None:
         """Whatever comes of it, the row goes on or goes away."""
         try:
-            raw = json.loads(row.update)
-            flaws = {name: raw.pop(name, False) for name in FLAWS}
-            incoming = parse(raw, self._bot, self._metrics)
-            if incoming is None or incoming.update is None or time.time() - row.since > KEPT:
+            incoming = self._read(row)
+            if incoming is None or time.time() - row.since > KEPT:
                 log.warning("an update was put down for a day, and is let go")
                 await self.delete(row.key)
                 return
-            incoming = replace(incoming, since=row.since, **flaws)
             await deliver(incoming, Policy.RESUME)
         except RetryLater as reason:
             log.info("an update stays in the backlog: %s", reason)
-            await asyncio.sleep(FIRST_PAUSE)
+            self._defer(row.key)
         except Exception:
             log.exception("an update in the backlog failed")
-            await asyncio.sleep(FIRST_PAUSE)
+            self._defer(row.key)
+
+    async def _ask(self) -> None:
+        """Learn which updates the state holds. Raises LedgerError."""
+        async with self._loading:
+            self._changed.clear()
+            keys = set(await self._store.find_keys())
+            for key in keys - set(self._places):
+                row = await self._store.read(key)
+                if row and key not in self._changed:
+                    await self._note_found(row)
+            for key in set(self._places) - keys - self._changed:
+                self._discard(key)
+            self._is_loaded = True
+
+    async def _note_found(self, row: PutDownUpdate) -> None:
+        if incoming := self._read(row):
+            self._note(row, incoming)
+        else:
+            log.error("an update that was put down cannot be read, and is let go")
+            await self.delete(row.key)
+
+    def _read(self, row: PutDownUpdate) -> Incoming | None:
+        """None: nothing can be made of it."""
+        try:
+            raw = json.loads(row.update)
+        except ValueError:
+            return None
+        flaws = {name: raw.pop(name, False) for name in FLAWS}
+        incoming = parse(raw, self._bot, self._metrics)
+        return replace(incoming, since=row.since, **flaws) if incoming and incoming.update else None
+
+    def _note(self, row: PutDownUpdate, incoming: Incoming) -> None:
+        assert incoming.update
+        lane = None if incoming.is_apart else find_lane(incoming.update)
+        self._places.put(row.key, Place(row.person, lane, incoming.number, row.due, row.attempts))
+        self._changed.add(row.key)
+
+    def _discard(self, key: str) -> None:
+        self._places.discard(key)
+        self._changed.add(key)
+
+    def _defer(self, key: str) -> None:
+        if place := self._places.get(key):
+            self._places.put(key, replace(place, due=time.time() + FIRST_PAUSE))
 
     def _name(self, person: int) -> str:
         return self._pseudonymise(f"backlog {person}")

@@ -58,8 +58,9 @@ async def poll(
     trouble = 0
     while not stopped.is_set():
         try:
-            updates = await until(stopped, _ask(bot, window, allowed)) or []
+            updates = await until(stopped, _ask(delivery, window, allowed)) or []
             window.take(updates)
+            delivery.listening.set()
             del updates  # it would be kept until the next come
         except Exception as error:  # whatever Telegram answers, it is asked again
             if isinstance(error, UNKNOWN) and is_token_wrong():
@@ -78,10 +79,10 @@ async def poll(
     await _confirm(bot, window.offset)
 
 
-async def _ask(bot: Bot, window: _Window, allowed: list[str]) -> list[object]:
-    wait = 0 if window.is_open else LONG_POLL
+async def _ask(delivery: Delivery, window: _Window, allowed: list[str]) -> list[object]:
+    wait = 0 if window.is_open or not delivery.listening.is_set() else LONG_POLL
     request = RawUpdates(offset=window.offset, limit=LIMIT, timeout=wait, allowed_updates=allowed)
-    updates = await bot(request, request_timeout=LONG_POLL + 15)
+    updates = await delivery.bot(request, request_timeout=LONG_POLL + 15)
     if not isinstance(updates, list):
         raise TypeError("the updates are not a list")
     return updates

@@ -114,7 +114,7 @@ class RetryMiddleware(BaseRequestMiddleware):
             chat = getattr(method, "chat_id", None)
             if isinstance(chat, int):
                 while seconds := await self._pacing.wait(chat):
-                    await slot.wait(seconds, Cause.CHAT)
+                    await slot.wait(seconds, Cause.PACE)
             attempt += 1
             try:
                 return await self._reach(make_request(bot, method))

@@ -12,10 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 
-from bot.delivery.waiting import GRACE, KEPT, PATIENCE, Cause, ChatHeld, Expired, Policy, PutDown, Waits
-
-LONGEST_TURN = 60.0
-"""Seconds that an answer waits for the one before it in its lane, at most."""
+from bot.delivery.lines import Line
+from bot.delivery.waiting import GRACE, KEPT, PATIENCE, STAY, Cause, ChatHeld, Expired, Policy, PutDown, Waits
 
 
 class Slot(Waits):
@@ -23,22 +21,24 @@ class Slot(Waits):
 
     is_patient = True
 
-    def __init__(
-        self,
-        places: asyncio.Semaphore,
-        policy: Policy,
-        since: float,
-        predecessor: Slot | None,
-    ) -> None:
-        """`since`: when the update first came (epoch). `predecessor`: the one before it in its lane."""
+    def __init__(self, places: asyncio.Semaphore, policy: Policy, since: float, number: int, line: Line) -> None:
+        """`since`: when the update first came (epoch). `number`: its own, by which it has its place in `line`."""
         self.policy = policy
         self.since = since
+        self.number = number
         self.passed = asyncio.Event()
         """Later updates of its lane need not wait for it."""
+        self.has_left_lane = False
+        """Later ones go first, now and whenever it is tried again."""
+        self.is_broken_off = False
+        """It comes again, in another process: later ones of its lane do too."""
         self.on_stall: Callable[[], None] | None = None
         """Called where later updates are let pass that a webhook brings."""
+        self.is_behind: Callable[[], bool] = lambda: False
+        """Whether earlier updates of its lane wait in the backlog."""
         self._places = places
-        self._predecessor = predecessor
+        self._line = line
+        self._has_had_turn = False
         self._has_place = False
         self._is_next = False
         """It waits for a place alone."""
@@ -47,6 +47,7 @@ class Slot(Waits):
         self._left = asyncio.Event()
         """It is in the backlog: it ends where it next has to wait."""
         self._depth = 0
+        line.join(self)
 
     @property
     def is_outside(self) -> bool:
@@ -76,15 +77,21 @@ class Slot(Waits):
             self._has_place, self._outside_since = False, time.monotonic()
             self._places.release()
 
-    def end(self) -> None:
-        """The update is out of work."""
+    def end(self, comes_again: bool = False) -> None:
+        """The update is out of work. One that a poller has, and that `comes_again`, keeps its place in the line."""
         self.give_back()
+        if self.is_broken_off or (comes_again and self.policy is Policy.HOLD):
+            return
+        self._line.leave(self)
         self.passed.set()
-        self._predecessor = None
+
+    def break_off(self) -> None:
+        """The process ends."""
+        self.is_broken_off = not self.passed.is_set()
+        self.passed.set()
 
     def leave(self) -> None:
-        """It is in the backlog now: end it where it waits. What is on its way over the network goes on."""
-        self.passed.set()
+        """It is in the backlog now, or forgotten: end it where it waits. What is on its way to Telegram goes on."""
         self._left.set()
 
     @asynccontextmanager
@@ -110,14 +117,14 @@ class Slot(Waits):
             raise Expired("its answer could not be sent for a day")
         self._waited += seconds
         if self._left.is_set():
-            raise PutDown(seconds)
-        if self._waited > PATIENCE:
+            raise PutDown(seconds, cause)
+        if self._waited > (STAY if self.policy is Policy.RESUME and cause is Cause.PACE else PATIENCE):
+            if cause is Cause.DOWNLOAD:
+                self.leave_lane()
             if self.policy is Policy.RESUME or (self.policy is Policy.RESEND and cause is Cause.DOWNLOAD):
-                raise PutDown(seconds)
+                raise PutDown(seconds, cause)
             if self.policy is Policy.RESEND:
                 raise ChatHeld(seconds)
-            if cause is Cause.DOWNLOAD:
-                self.passed.set()
         if self._waited > GRACE:
             self.give_back()
         until = time.monotonic() + seconds
@@ -125,20 +132,30 @@ class Slot(Waits):
             async with asyncio.timeout(seconds):
                 await self._left.wait()
         if self._left.is_set():
-            raise PutDown(max(0.0, until - time.monotonic()))
+            raise PutDown(max(0.0, until - time.monotonic()), cause)
         if not self._depth:
             await self._take()
 
     async def turn(self) -> None:
-        before, self._predecessor = self._predecessor, None
-        if before is None or before.passed.is_set():
+        if self._has_had_turn:  # one that comes late, and waits for the same lock, may not be waited for
             return
-        self.give_back()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_TURN):
-                await self._unless_left(before.passed.wait())
+        try:
+            async with asyncio.timeout(STAY if self.policy is Policy.RESUME else None):
+                while before := self._line.find_before(self):
+                    if before.is_broken_off:
+                        raise asyncio.CancelledError
+                    self.give_back()
+                    await self._unless_left(before.passed.wait())
+        except TimeoutError:
+            raise PutDown(STAY, Cause.TURN) from None
+        self.step_aside()
+        self._has_had_turn = True
         if not self._depth:
             await self._take()
+
+    def step_aside(self) -> None:
+        if not self._has_had_turn and (self._left.is_set() or self.is_behind()):
+            raise PutDown(0, Cause.TURN)
 
     async def _take(self) -> None:
         if self._has_place:
@@ -150,9 +167,13 @@ class Slot(Waits):
             self._is_next = False
         self._has_place, self._outside_since = True, None
 
+    def leave_lane(self) -> None:
+        self.has_left_lane = True
+        self.passed.set()
+
     def let_pass(self) -> None:
         """It is put down where Telegram would hold the chat's other updates for it, and goes on all the same."""
-        self.passed.set()
+        self.leave_lane()
         if self.policy is Policy.RESEND and self.on_stall:
             self.on_stall()
 
@@ -168,7 +189,7 @@ class Slot(Waits):
                 with suppress(asyncio.CancelledError):
                     await task
         if task.cancelled():
-            raise PutDown(0)
+            raise PutDown(0, Cause.TURN)
 
 
 _SLOT: ContextVar[Waits] = ContextVar("slot")

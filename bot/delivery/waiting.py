@@ -18,6 +18,8 @@ GRACE = 0.5
 """Seconds of waiting after which the slot goes back."""
 PATIENCE = 3.0
 """Seconds of waiting after which it is no short wait, and the policy decides."""
+STAY = 20.0
+"""The same for what is in the backlog, where it waits for its turn or pace: a group may be sent one in four seconds."""
 KEPT = 24 * 3600.0
 """Seconds for which an update is worth an answer; Telegram keeps one as long."""
 
@@ -27,6 +29,8 @@ class Cause(Enum):
 
     CHAT = "chat"
     """The chat cannot be written to."""
+    PACE = "pace"
+    """The chat may not be written to yet, and it is known until when."""
     DOWNLOAD = "download"
     """The picture does not come."""
     TURN = "turn"
@@ -41,16 +45,17 @@ class Policy(Enum):
     RESEND = "resend"
     """By webhook: Telegram sends it again. If only its picture does not come, it is put down."""
     RESUME = "resume"
-    """From the backlog: it goes back there."""
+    """From the backlog: it goes back there. For its turn, and its chat's pace, it waits up to STAY."""
 
 
 class PutDown(RetryLater):
     """The update leaves the memory and goes on later, from the backlog."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, cause: Cause) -> None:
         super().__init__("it waits in the backlog")
         self.seconds = seconds
         """Least seconds until it is worth another try."""
+        self.cause = cause
 
 
 class ChatHeld(RetryLater):
@@ -72,6 +77,9 @@ class Waits:
     is_patient = False
     """It may wait for as long as it takes."""
 
+    number = 0
+    """The update's own, its `update_id`."""
+
     @property
     def age(self) -> float:
         """Seconds since the update first came."""
@@ -87,7 +95,10 @@ class Waits:
         await asyncio.sleep(seconds)
 
     async def turn(self) -> None:
-        """Return when the update before it in its lane is answered, or is not waited for. Raises PutDown."""
+        """Return when those before it in its lane are answered, or are not waited for. Raises PutDown."""
+
+    def step_aside(self) -> None:
+        """Raises PutDown if its turn cannot come now: what it would begin with would have to be done again."""
 
     def let_pass(self) -> None:
         """Have later updates of its lane not wait for it, though it is not answered. It is not lost by that."""

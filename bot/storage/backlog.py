@@ -21,7 +21,7 @@ class PutDownUpdate:
     due: float
     """When it is worth another try, on the same clock."""
     attempts: int
-    """How often it has been put down."""
+    """How often it has failed."""
 
 
 class BacklogStore(Protocol):
@@ -33,12 +33,14 @@ class BacklogStore(Protocol):
     async def replace(self, update: PutDownUpdate) -> bool:
         """Keep it in the place of the one with its key; returns whether there is one, else nothing is kept."""
 
-    async def find_due(self, now: float, limit: int) -> list[PutDownUpdate]:
-        """Those that are due, the oldest first."""
+    async def find_keys(self) -> list[str]:
+        """Of all that are there."""
+
+    async def read(self, key: str) -> PutDownUpdate | None: ...
 
     async def delete(self, key: str) -> None: ...
 
-    async def forget(self, person: str, until: float) -> list[str]:
-        """Delete a person's that came `until` then (seconds since the epoch), without a trace; returns their keys."""
+    async def erase(self, keys: list[str]) -> None:
+        """Delete them without a trace, and what is left of others that were deleted."""
 
     async def count(self) -> int: ...

@@ -117,7 +117,7 @@ class RedisLedger:
 
 
 class RedisBacklog:
-    """`BacklogStore`: a hash of what was put down, for one bot. It is small, so it is searched as a whole."""
+    """`BacklogStore`: a hash of what was put down, for one bot."""
 
     def __init__(self, redis: Redis, bot: int) -> None:
         self._name = f"{PREFIX}{bot}:backlog"
@@ -132,29 +132,27 @@ class RedisBacklog:
         async with explain_redis():
             return bool(await self._replace([self._name], [update.key, json.dumps(asdict(update))]))
 
-    async def find_due(self, now: float, limit: int) -> list[PutDownUpdate]:
-        due = [update for update in await self._read() if update.due <= now]
-        return sorted(due, key=lambda update: update.since)[:limit]
+    async def find_keys(self) -> list[str]:
+        async with explain_redis():
+            return list(await self._do("HKEYS", self._name))
+
+    async def read(self, key: str) -> PutDownUpdate | None:
+        async with explain_redis():
+            value = await self._do("HGET", self._name, key)
+        return PutDownUpdate(**json.loads(value)) if value else None
 
     async def delete(self, key: str) -> None:
         async with explain_redis():
             await self._do("HDEL", self._name, key)
 
-    async def forget(self, person: str, until: float) -> list[str]:
-        keys = [update.key for update in await self._read() if update.person == person and update.since <= until]
+    async def erase(self, keys: list[str]) -> None:
         if keys:
             async with explain_redis():
                 await self._do("HDEL", self._name, *keys)
-        return keys
 
     async def count(self) -> int:
         async with explain_redis():
             return int(await self._do("HLEN", self._name))
-
-    async def _read(self) -> list[PutDownUpdate]:
-        async with explain_redis():
-            values = await self._do("HVALS", self._name)
-        return [PutDownUpdate(**json.loads(value)) for value in values]
 
 
 def _state(key: str) -> str:

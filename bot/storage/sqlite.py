@@ -172,13 +172,15 @@ class SqliteBacklog:
         row = (update.update, update.due, update.attempts, update.key)
         return await self._file.run(lambda database: database.execute(statement, row).rowcount > 0)
 
-    async def find_due(self, now: float, limit: int) -> list[PutDownUpdate]:
-        query = (
-            "SELECT key, person, content, since, due, attempts FROM backlog WHERE bot = ? AND due <= ?"
-            " ORDER BY since LIMIT ?"
-        )
-        rows = await self._file.run(lambda database: database.execute(query, (self._bot, now, limit)).fetchall())
-        return [PutDownUpdate(*row) for row in rows]
+    async def find_keys(self) -> list[str]:
+        query = "SELECT key FROM backlog WHERE bot = ?"
+        rows = await self._file.run(lambda database: database.execute(query, (self._bot,)).fetchall())
+        return [row[0] for row in rows]
+
+    async def read(self, key: str) -> PutDownUpdate | None:
+        query = "SELECT key, person, content, since, due, attempts FROM backlog WHERE key = ?"
+        row = await self._file.run(lambda database: database.execute(query, (key,)).fetchone())
+        return PutDownUpdate(*row) if row else None
 
     async def delete(self, key: str) -> None:
         self._has_traces = True
@@ -190,14 +192,9 @@ class SqliteBacklog:
         if await self._file.run(lambda database: database.execute(statement, value).rowcount):
             self._has_traces = True
 
-    async def forget(self, person: str, until: float) -> list[str]:
-        def delete(database: sqlite3.Connection) -> list[str]:
-            query = "SELECT key FROM backlog WHERE person = ? AND since <= ?"
-            rows = database.execute(query, (person, until)).fetchall()
-            database.executemany("DELETE FROM backlog WHERE key = ?", rows)
-            return [row[0] for row in rows]
-
-        keys = await self._file.run(delete)
+    async def erase(self, keys: list[str]) -> None:
+        rows = [(key,) for key in keys]
+        await self._file.run(lambda database: database.executemany("DELETE FROM backlog WHERE key = ?", rows))
         if keys or self._has_traces:
             self._has_traces = False
             try:
@@ -205,7 +202,6 @@ class SqliteBacklog:
             except LedgerError:
                 self._has_traces = True
                 raise
-        return keys
 
     async def count(self) -> int:
         query = "SELECT count(*) FROM backlog WHERE bot = ?"

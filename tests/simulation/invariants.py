@@ -17,6 +17,10 @@ from tests.simulation.server.telegram import Telegram
 
 TEXTS = ("text", "/donate", "/forget")
 """Kinds of messages that need no file."""
+ORDERED = ("photo", "document", "forwarded", "damaged photo")
+"""Kinds of messages that are answered by a reply each, as soon as their turn comes."""
+ORDERLY = ("hold", "errors", "unparsable", "polls")
+"""Kinds of trouble that strike no download."""
 AT_ONCE = 8.0
 """Seconds in which everybody is answered while nothing is wrong with them: with who they are, and with everybody."""
 TEXT_AT_ONCE = 2.5
@@ -119,6 +123,22 @@ class Watch:
             waited = (ask.answered_at or ask.at) - ask.at
             if self._plan.is_fair and waited > self._limit(ask) and not self._is_struck(ask):
                 self.complain(f"waited {waited:.1f} s for others: {ask}")
+
+    def check_order(self) -> None:
+        """The photos of a chat are answered in their order, unless what holds one up is its file or the bot's state."""
+        if self._plan.webhook or self._plan.damage is not None:
+            return
+        if any(trouble.kind not in ORDERLY for trouble in self._plan.troubles if trouble.chat is None):
+            return
+        unordered = {trouble.chat for trouble in self._plan.troubles if trouble.kind not in ORDERLY}
+        latest: dict[int, Ask] = {}
+        asks = [ask for ask in self._telegram.asks.values() if ask.kind in ORDERED and not ask.is_renumbered]
+        for ask in sorted((ask for ask in asks if ask.answered_at is not None), key=lambda ask: ask.number):
+            before = latest.setdefault(ask.chat, ask)
+            if ask.chat not in unordered and (before.answered_at or 0.0) > (ask.answered_at or 0.0):
+                self.complain(f"answered before {before}: {ask}")
+                unordered.add(ask.chat)
+            latest[ask.chat] = max(before, ask, key=lambda ask: ask.answered_at or 0.0)
 
     def _check_repeats(self, ask: Ask) -> None:
         doubts = sum(sent.doubtful for sent in ask.answers)

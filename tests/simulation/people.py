@@ -112,6 +112,8 @@ class People:
         if old:
             update = self._rng.choice(old)
             number = update.number if self._rng.random() < 0.5 else next(self._updates)
+            if update.ask and number != update.number:
+                update.ask.is_renumbered = True
             if number not in self._telegram.queue.waiting:
                 self._telegram.queue.put(
                     Update(number, update.raw | {"update_id": number}, update.lane, self._clock.now)

@@ -60,6 +60,8 @@ class Plan:
     """People write a text right behind a photo."""
     crowd: int = 0
     """People who send a photo each while the first chat is held: more than Telegram shows of its queue at a time."""
+    pile: int = 0
+    """Photos that one person sends, one a second, while the bot gets no updates: then they all come at once."""
 
     @property
     def is_fair(self) -> bool:
@@ -132,6 +134,9 @@ def _draw_moments(rng: Random, plan: Plan) -> None:
     if plan.redis and rng.random() < 0.3:
         plan.forget_in_look = rng.randint(1, 12)
         plan.forget_kill = rng.uniform(0.01, 0.08) if rng.random() < 0.8 else None  # before the answer is noted
+    if not plan.webhook and rng.random() < 0.03:
+        plan.pile = rng.randint(60, 120)
+        plan.troubles.append(Trouble("polls", START + 1, START + plan.pile))
     if plan.redis and not plan.webhook and plan.burst is None and rng.random() < (0.7 if plan.kills else 0.2):
         plan.burst, plan.burst_kill = rng.uniform(0, plan.busy), rng.uniform(0.05, 0.5)
 

@@ -42,6 +42,8 @@ class Ask:
     album: str = ""
     answers: list[Sent] = field(default_factory=list)
     answered_at: float | None = None
+    is_renumbered: bool = False
+    """It came a second time as another update."""
     waived: str = ""
     """Why an answer is no longer due."""
     repeats: int = 0

@@ -34,6 +34,8 @@ AFTERMATH = 15.0
 STOPS = 45.0
 """Seconds in which SIGTERM ends a process."""
 MOST_STARTS = 40
+PILES_UP = 96
+"""Whose photos pile up while the bot gets no updates."""
 GOES_ON, PACE = 15, 1.5
 """Photos of somebody who goes on after a burst, and the seconds between them: a little slower than the bot takes them,
 since what waited for it is let in in any order. Nobody goes on while Redis is away, which is worse for the order."""
@@ -116,6 +118,7 @@ class World:
             self._end()
         self.disk.drop_connections()
         self.watch.check_answers()
+        self.watch.check_order()
         self.watch.check_donations(self.donations, self.people.consents)
 
     def _schedule(self) -> None:
@@ -139,6 +142,8 @@ class World:
                     self._at(self.plan.burst + PACE * number, lambda: self.people.show(Chat(95, (95,))))
         if self.plan.crowd:
             self._at(1, lambda: self.people.show(self.plan.chats[0]))
+        for number in range(self.plan.pile):
+            self._at(float(number), lambda: self.people.show(Chat(PILES_UP, (PILES_UP,))))
         for number in range(1000, 1000 + self.plan.crowd):
             chat = Chat(number, (number,))
             self._at(self._rng.uniform(2, self.plan.busy), lambda chat=chat: self.people.show(chat))

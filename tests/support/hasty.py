@@ -16,11 +16,14 @@ def load_hastily(settings: Settings) -> Classifier:
     classifier = load(settings)
 
     from bot import app
-    from bot.delivery import retries
+    from bot.delivery import backlog, pacing, retries
+    from bot.storage.rate_limits import Rate
 
     app.TIDIED_EVERY = 1.0
     retries.BELIEVED_AFTER = 3.0
     retries.AT_THE_START = 3.0
+    pacing.CHAT, pacing.GROUP = Rate(per_second=20, burst=12), Rate(per_second=10, burst=5)
+    backlog.LOOK_EVERY = 0.1
     return classifier
 
 

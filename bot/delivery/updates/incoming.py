@@ -26,8 +26,12 @@ class Incoming:
     """A part of what a person said in it could not be parsed, and is left out."""
     lost_picture: bool = False
     """It had a picture, and that could not be parsed."""
+    is_apart: bool = False
+    """It was put down because its picture did not arrive: it no longer has a place in its lane."""
     since: float = field(default_factory=lambda: time.time())  # noqa: PLW0108  # the clock of a simulation
     """When it first came (seconds since the epoch)."""
+    slot: Slot | None = field(default=None, repr=False)
+    """Its place in its line, which it keeps from one try to the next."""
     entry: Entry | None = field(default=None, repr=False)
     """Its work, once `Delivery` has begun with it."""
 
@@ -47,6 +51,8 @@ class Entry:
     """The backlog has it."""
     is_begun: bool = False
     """It has had a slot."""
+    is_answered: bool = False
+    """It needs nothing more, but to be deleted where it was put down."""
     task: asyncio.Task[None] = field(init=False, repr=False)
 
     def settle(self, reason: RetryLater | None = None) -> None:

@@ -64,6 +64,7 @@ async def fetch(
         raise _too_many_bytes()
     attempt = refusals = 0
     slot = current_slot()
+    slot.step_aside()
     while True:
         attempt += 1
         async with AsyncExitStack() as held:

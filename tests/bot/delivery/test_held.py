@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.delivery.lines import Line
 from bot.delivery.slots import Slot, hold_lock, use_slot
 from bot.delivery.waiting import Cause, Policy
 from tests.support.bot_process import StartBot, kill
@@ -212,7 +213,7 @@ def test_who_waits_for_a_lock_has_no_slot() -> None:
 
     async def run() -> None:
         places, lock = asyncio.Semaphore(2), asyncio.Lock()
-        slots = [Slot(places, Policy.HOLD, time.time(), None) for _ in range(5)]
+        slots = [Slot(places, Policy.HOLD, time.time(), number, Line()) for number in range(5)]
         async with asyncio.timeout(60):
             await asyncio.gather(*(send(slot, lock) for slot in slots))
 

@@ -283,7 +283,7 @@ def test_two_bots_in_one_place_do_not_mix(tmp_path: Path, redis_url: str) -> Non
         assert await second.key_values.get("count:answered") is None
         await first.backlog.put(PutDownUpdate("a", "person", "{}", 0, 0, 1))
         assert await second.backlog.count() == 0
-        assert await second.backlog.find_due(9, 9) == []
+        assert await second.backlog.find_keys() == []
         await first.close()
         await second.close()
 
@@ -294,27 +294,23 @@ def test_two_bots_in_one_place_do_not_mix(tmp_path: Path, redis_url: str) -> Non
     asyncio.run(both())
 
 
-def test_what_is_put_down_is_found_when_it_is_due_and_by_whose_it_is(open_state: Open) -> None:
+def test_what_is_put_down_is_there_until_it_is_deleted(open_state: Open) -> None:
     async def go() -> None:
         state = await open_state()
-        rows = [
-            PutDownUpdate(key, "p" if key == "c" else "q", "{}", since, due, 1)
-            for key, since, due in (("a", 2, 10), ("b", 1, 10), ("c", 3, 10), ("d", 4, 99))
-        ]
+        rows = [PutDownUpdate(key, "p", "{}", since, due=10, attempts=1) for since, key in enumerate("abcd")]
         for row in rows:
             await state.backlog.put(row)
         await state.close()
         state = await open_state()
-        assert [row.key for row in await state.backlog.find_due(50, 9)] == ["b", "a", "c"]
-        assert await state.backlog.forget("p", until=2.5) == []
-        assert await state.backlog.forget("p", until=3) == ["c"]
+        assert sorted(await state.backlog.find_keys()) == ["a", "b", "c", "d"]
+        await state.backlog.erase(["c", "another's"])
         await state.backlog.delete("b")
-        assert await state.backlog.find_due(50, 9) == [rows[0]]
-        assert await state.backlog.count() == 2
+        assert sorted(await state.backlog.find_keys()) == ["a", "d"]
+        assert [await state.backlog.read(key) for key in "ab"] == [rows[0], None]
         later = replace(rows[0], update="{1}", due=20, attempts=2)
         assert await state.backlog.replace(later)
         assert not await state.backlog.replace(replace(rows[2], due=20))
-        assert await state.backlog.find_due(50, 9) == [later]
+        assert await state.backlog.read("a") == later
         assert await state.backlog.count() == 2
         await state.close()
 

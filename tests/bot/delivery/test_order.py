@@ -1,0 +1,138 @@
+"""A chat's answers go out in the order of its messages, however many pile up and wherever they wait; and /forget."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.support.bot_process import StartBot, kill
+from tests.support.chat import MENTION, command
+from tests.support.photos import draw
+from tests.support.telegram import Telegram, refuse_with
+
+GROUP = -7
+HOUR = 3600
+
+
+@pytest.fixture
+def start(start_bot: StartBot) -> StartBot:
+    """Chats may be sent twenty messages a second: a pile of 150 is answered in seconds."""
+    return partial(start_bot, module="tests.support.hasty")
+
+
+def pile(telegram: Telegram, count: int, user: int = 1, chat: int | None = None, **fields: object) -> list[int]:
+    """Photos that a person has sent one by one, over hours: no flood."""
+    photo = {"photo": telegram.files.keep_photo(draw("red"))} | fields
+    return [telegram.send(photo | {"date": long_ago(telegram)}, user=user, chat=chat) for _ in range(count)]
+
+
+def long_ago(telegram: Telegram) -> int:
+    """Each message is five seconds later than the one before."""
+    return int(time.time()) - 10 * HOUR + 5 * len(telegram.messages)
+
+
+def count_put_down(folder: Path) -> int:
+    """0 also while the bot has not made the table."""
+    try:
+        with closing(sqlite3.connect(f"file:{folder / 'state' / 'ledger.sqlite'}?mode=ro", uri=True)) as database:
+            return int(database.execute("SELECT count(*) FROM backlog").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def first_answers(telegram: Telegram, sent: Iterable[int]) -> list[int]:
+    """Those of the messages that are answered, in the order of their first answers."""
+    wanted = set(sent)
+    return [number for number in telegram.waits() if number in wanted]
+
+
+def test_a_pile_is_answered_in_order_while_others_are_answered_at_once(
+    telegram: Telegram, start: StartBot, tmp_path: Path
+) -> None:
+    """Texts and photos are lanes of their own, as are chats. Some of them come when others are put down."""
+    photos, grouped = pile(telegram, 90), pile(telegram, 40, user=2, chat=GROUP, **MENTION)
+    album = pile(telegram, 4, media_group_id="a")
+    texts = [telegram.send(command("/help") | {"date": long_ago(telegram)}, user=1) for _ in range(5)]
+    start()
+    telegram.wait_until(lambda: count_put_down(tmp_path) > 20)
+    others = [telegram.send_photo(draw("blue"), user=user) for user in range(300, 306)]
+    photos += pile(telegram, 30)
+    grouped += pile(telegram, 5, user=2, chat=GROUP, **MENTION)
+    telegram.wait_until(lambda: {*photos, *others, *grouped} <= telegram.answers().keys())
+    telegram.wait_until(lambda: telegram.unconfirmed == 0 and count_put_down(tmp_path) == 0)
+    in_order = [*photos[:90], album[0], *photos[90:]]
+    assert first_answers(telegram, in_order) == in_order
+    assert first_answers(telegram, grouped) == grouped
+    assert max(telegram.waits()[number] for number in others) < 3
+    assert set(telegram.replies.values()) == {1}
+    assert len(telegram.sent) == len(in_order) + len(grouped) + len(others) + len(texts)
+
+
+def test_a_pile_keeps_its_order_through_kills(telegram: Telegram, start: StartBot, tmp_path: Path) -> None:
+    photos = pile(telegram, 120)
+    random = Random(7)
+    kills = 3
+    for life in range(kills + 1):
+        process = start()
+        if life < kills:
+            done = 30 * (life + 1) + random.randrange(10)
+            telegram.wait_until(lambda done=done: len(telegram.answers()) >= done)  # type: ignore[misc]
+            kill(process)
+            photos += pile(telegram, 3)
+    telegram.wait_until(lambda: telegram.answers().keys() >= {*photos})
+    telegram.wait_until(lambda: telegram.unconfirmed == 0 and count_put_down(tmp_path) == 0)
+    assert first_answers(telegram, photos) == photos
+    assert sum(telegram.replies.values()) <= len(photos) + kills  # what was sent and not yet noted
+
+
+def test_a_chat_that_is_held_keeps_its_order_and_new_photos_wait_behind(
+    telegram: Telegram, start: StartBot, tmp_path: Path
+) -> None:
+    held = refuse_with("sendMessage", 429, chat=1, times=1, parameters={"retry_after": 4})
+    telegram.refusals.append(held)
+    photos = pile(telegram, 70)
+    start()
+    telegram.wait_until(lambda: held.answered > 0 and count_put_down(tmp_path) >= 69)
+    photos += pile(telegram, 5)
+    telegram.wait_until(lambda: telegram.answers().keys() >= {*photos})
+    assert first_answers(telegram, photos) == photos
+    assert set(telegram.replies.values()) == {1}
+
+
+@pytest.mark.parametrize("moment", ["", "before it is answered", "after it is answered"])
+def test_forget_deletes_what_waits_of_what_was_sent_before_and_nothing_else(
+    telegram: Telegram, start: StartBot, tmp_path: Path, moment: str
+) -> None:
+    """All come at once. After a kill some come again, and what was put down does not: neither has a say."""
+    before, others = pile(telegram, 60), pile(telegram, 10, user=2)
+    hold = refuse_with("sendMessage", 429, chat=1, parameters={"retry_after": 2})
+    if moment == "before it is answered":
+        telegram.refusals.append(hold)
+    telegram.send(command("/forget") | {"date": long_ago(telegram)}, user=1)
+    after = pile(telegram, 60)
+    process = start()
+    if moment:
+        telegram.wait_until(lambda: telegram.answers().keys() >= {*others[:8]})
+        telegram.wait_until(lambda: count_put_down(tmp_path) > 30)
+        assert moment.startswith("before") or any("deleted 0" in text for text in telegram.texts())
+        kill(process)
+        telegram.refusals.clear()
+        start()
+    telegram.wait_until(lambda: telegram.answers().keys() >= {*after, *others})
+    telegram.wait_until(lambda: telegram.unconfirmed == 0 and count_put_down(tmp_path) == 0)
+    forgotten_at = next(index for index, fields in enumerate(telegram.sent) if "deleted 0" in fields["text"])
+    late = telegram.sent[forgotten_at + 4 :]
+    assert not {json.loads(fields["reply_parameters"])["message_id"] for fields in late} & {*before}
+    assert first_answers(telegram, after) == after
+    assert first_answers(telegram, others) == others
+    answered = first_answers(telegram, before)
+    assert answered == before[: len(answered)]
+    assert len(answered) < 20  # sent before it was read, or on their way
