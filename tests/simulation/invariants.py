@@ -57,7 +57,7 @@ class Watch:
         """What was sent a moment ago, or could not be noted since, may come once more."""
         self._deaths += 1
         for ask in self._telegram.asks.values():
-            if ask.answers and (ask.answers[-1].at > self._clock.now - NOTED or self._was_unable_to_note(ask)):
+            if ask.answers and (ask.answers[-1].known_at > self._clock.now - NOTED or self._was_unable_to_note(ask)):
                 ask.repeats += 1
 
     def note_stop(self) -> None:

@@ -19,6 +19,9 @@ WITH_EVERYBODY = ("net", "net", "outage")
 WITH_POLLS = ("polls", "polls", "unauthorized")
 WITH_SQLITE = ("database or disk is full", "database is locked", "disk I/O error")
 WITH_REDIS = ("redis away", "redis forgets")
+PACE = 1.5
+"""Seconds between two photos of one person: a little slower than the bot takes them, since what waited for it is let in
+in any order."""
 DAMAGE = (b"", b"\0" * 100, b"SQLite format 3\0" + b"\xff" * 84, b"<html>not a database</html>")
 """What the start of a damaged file is."""
 
@@ -61,7 +64,7 @@ class Plan:
     crowd: int = 0
     """People who send a photo each while the first chat is held: more than Telegram shows of its queue at a time."""
     pile: int = 0
-    """Photos that one person sends, one a second, while the bot gets no updates: then they all come at once."""
+    """Photos that one person sends one by one while the bot gets no updates: then they all come at once."""
 
     @property
     def is_fair(self) -> bool:
@@ -134,9 +137,10 @@ def _draw_moments(rng: Random, plan: Plan) -> None:
     if plan.redis and rng.random() < 0.3:
         plan.forget_in_look = rng.randint(1, 12)
         plan.forget_kill = rng.uniform(0.01, 0.08) if rng.random() < 0.8 else None  # before the answer is noted
-    if not plan.webhook and rng.random() < 0.03:
+    is_state_well = not any(trouble.kind in (*WITH_SQLITE, *WITH_REDIS) for trouble in plan.troubles)
+    if not plan.webhook and rng.random() < 0.03 and is_state_well:  # else they are let in in any order
         plan.pile = rng.randint(60, 120)
-        plan.troubles.append(Trouble("polls", START + 1, START + plan.pile))
+        plan.troubles.append(Trouble("polls", START + 1, START + PACE * plan.pile))
     if plan.redis and not plan.webhook and plan.burst is None and rng.random() < (0.7 if plan.kills else 0.2):
         plan.burst, plan.burst_kill = rng.uniform(0, plan.busy), rng.uniform(0.05, 0.5)
 

@@ -20,6 +20,8 @@ class Sent:
     text: str
     raw: dict[str, Any]
     at: float
+    known_at: float = 0.0
+    """When the bot learns that it was taken."""
     doubtful: bool = False
     """The bot never learned that it was taken, so it may send it once more."""
     deleted: bool = False

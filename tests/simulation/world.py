@@ -20,7 +20,7 @@ from tests.simulation.disk import Disk, RedisServer
 from tests.simulation.invariants import Watch
 from tests.simulation.loop import START, Clock, VirtualLoop
 from tests.simulation.people import Chat, People
-from tests.simulation.plan import Plan
+from tests.simulation.plan import PACE, Plan
 from tests.simulation.process import Process, decode_once, leave_memory, start_connection
 from tests.simulation.records import Trace, Update
 from tests.simulation.server.fates import Fates, Trouble
@@ -36,9 +36,8 @@ STOPS = 45.0
 MOST_STARTS = 40
 PILES_UP = 96
 """Whose photos pile up while the bot gets no updates."""
-GOES_ON, PACE = 15, 1.5
-"""Photos of somebody who goes on after a burst, and the seconds between them: a little slower than the bot takes them,
-since what waited for it is let in in any order. Nobody goes on while Redis is away, which is worse for the order."""
+GOES_ON = 15
+"""Photos of somebody who goes on after a burst. Nobody does while Redis is away, which is worse for the order."""
 _TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Never used: making one reads all certificates of the system."""
 
@@ -143,7 +142,7 @@ class World:
         if self.plan.crowd:
             self._at(1, lambda: self.people.show(self.plan.chats[0]))
         for number in range(self.plan.pile):
-            self._at(float(number), lambda: self.people.show(Chat(PILES_UP, (PILES_UP,))))
+            self._at(PACE * number, lambda: self.people.show(Chat(PILES_UP, (PILES_UP,))))
         for number in range(1000, 1000 + self.plan.crowd):
             chat = Chat(number, (number,))
             self._at(self._rng.uniform(2, self.plan.busy), lambda chat=chat: self.people.show(chat))

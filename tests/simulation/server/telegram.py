@@ -201,6 +201,8 @@ class Telegram:
     def _respond(self, wire: ClientWire, fate: Fate, status: int, body: bytes, sent: Sent | None) -> None:
         if sent and fate.there + fate.back > REQUEST_SECONDS - 1:  # the run may end before it fails to arrive
             sent.doubtful = True
+        if sent:
+            sent.known_at = self._clock.now + fate.back
         self._clock.after(fate.back, lambda: self._answer(wire, fate, status, body, sent))
 
     def _answer(self, wire: ClientWire, fate: Fate, status: int, body: bytes, sent: Sent | None) -> None:
