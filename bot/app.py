@@ -59,7 +59,8 @@ async def run(settings: Settings, classifier: Classifier, replies: Replies) -> N
         stack.push_async_callback(state.close)
         app = await _build(stack, settings, classifier, replies, state)
         await _serve_monitoring(stack, app)
-        for work in (_settle(app.delivery), _greet(app), app.delivery.resume(), _tidy(state)):
+        resuming = app.delivery.backlog.resume(app.delivery.deliver)
+        for work in (_settle(app.delivery), _greet(app), resuming, _tidy(state)):
             stack.callback(asyncio.create_task(work).cancel)
         try:
             await (_listen(app, stack, stopped) if settings.webhook_url else _poll(app, stopped))
@@ -142,7 +143,7 @@ async def _listen(app: _App, stack: AsyncExitStack, stopped: asyncio.Event) -> N
         await until(stopped, webhook.register(app.delivery, url, secret, lambda: app.retries.is_token_wrong))
     except TelegramBadRequest as error:
         raise SettingsError(f"Telegram does not take this WEBHOOK_URL: {error.message}.") from error
-    app.delivery.listening.set()
+    app.delivery.backlog.note_shown()
     await stopped.wait()
     app.health.going_down = True
     await app.delivery.finish(settings.shutdown_seconds)

@@ -67,8 +67,6 @@ class Delivery:
         self._done = asyncio.Event()
         """Some update is."""
         self._stalled: set[asyncio.Task[None]] = set()
-        self.listening = asyncio.Event()
-        """Telegram has shown what it holds: what it held before is there, and goes before the backlog's."""
         self.backlog.let_go = self._let_go
 
     @property
@@ -126,11 +124,6 @@ class Delivery:
             log.warning("%d updates were not done in %.0f s; Telegram sends them again", len(late), seconds)
         await cancel(late)
 
-    async def resume(self) -> None:
-        """Answer what was put down, until cancelled."""
-        await self.listening.wait()
-        await self.backlog.resume(self.deliver)
-
     async def _find_entry(self, incoming: Incoming, update: Update, policy: Policy) -> Entry:
         """The work on an update, which may have begun before. Raises RetryLater.
 
@@ -173,6 +166,8 @@ class Delivery:
         comes_again = False
         try:
             try:
+                if self.backlog.is_forgotten(entry):  # it was on its way, or comes again
+                    raise PutDown(0, Cause.TURN)
                 await entry.slot.begin()
                 entry.is_begun = True
                 with self.metrics.in_work.track_inprogress():
@@ -219,10 +214,8 @@ class Delivery:
 
         `keys` are of what the backlog has of that. Raises LedgerError.
         """
-        self._in_work.let_go(person, number)
-        for key in keys:
-            if key not in self._in_work.entries:
-                await self.ledger.finish(key)
+        for key in {*keys, *self._in_work.let_go(person, number)}:
+            await self.ledger.finish(key)
 
     def _forget(self, entry: Entry) -> None:
         del self._in_work.entries[entry.key]

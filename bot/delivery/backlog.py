@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -28,7 +29,7 @@ LOOK_EVERY = 1.0
 """Seconds between two looks for what is due."""
 LOOK_ELSEWHERE = 10
 """Looks after which the state is asked what it holds: a replica may have put something down, or answered it."""
-AT_A_TIME = 32
+AT_A_TIME = 64
 """Updates from the backlog in work."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 """Seconds until an update that failed is tried again for the first time; they double up to the latter."""
@@ -62,6 +63,19 @@ class Backlog:
         self._forgotten: dict[str, tuple[int, float]] = {}
         """By the pseudonym of who has sent `/forget`: before which number nothing is kept, and when it was sent."""
         self._resumed: dict[str, asyncio.Task[None]] = {}
+        self._shown = -math.inf
+
+    @property
+    def is_all_shown(self) -> bool:
+        """Telegram holds nothing that was sent before what is here."""
+        return self._shown == math.inf
+
+    def note_shown(self, number: float = math.inf) -> None:
+        """Telegram has shown what it holds up to that number; without one, all. What is behind it is not begun with.
+
+        After a kill it holds what was in work, which may come before all that is here.
+        """
+        self._shown = max(self._shown, number)
 
     async def load(self) -> None:
         """Learn what is put down, if that is not known. Raises LedgerError."""
@@ -74,6 +88,11 @@ class Backlog:
     def find_before(self, entry: Entry) -> Iterator[str]:
         """The keys of those in its lane that were sent before it."""
         return self._places.find_before(find_lane(entry.update), entry.incoming.number)
+
+    def is_forgotten(self, entry: Entry) -> bool:
+        """Whether who has sent it has sent `/forget` behind it."""
+        person = find_person(entry.update) if self._forgotten else None
+        return person is not None and entry.incoming.number < self._forgotten.get(self._name(person), (0, 0.0))[0]
 
     async def put(self, entry: Entry, reason: PutDown) -> bool:
         """Keep an update durably, and try it again when `reason` says, later each time that it fails.
@@ -88,16 +107,18 @@ class Backlog:
         person = find_person(entry.update)
         me = self._bot._me  # noqa: SLF001  # putting down waits for no network: `identify` has asked where it matters
         entry.incoming.is_apart = entry.slot.has_left_lane
+        if known:  # an edited photo keeps its place
+            entry.incoming.number = min(known.number, entry.incoming.number)
         flaws = {name: getattr(entry.incoming, name) for name in FLAWS}
         row = PutDownUpdate(
             key=entry.key,
             person="" if person is None else self._name(person),
-            update=json.dumps(reduce_update(entry.update, me) | flaws),
+            update=json.dumps(reduce_update(entry.update, me) | {"update_id": entry.incoming.number} | flaws),
             since=entry.slot.since,
             due=time.time() + pause,
             attempts=attempts,
         )
-        is_kept = entry.incoming.number >= self._forgotten.get(row.person, (0, 0.0))[0]
+        is_kept = not self.is_forgotten(entry)
         if is_kept and entry.is_put_down:  # another process may have deleted it
             is_kept = await self._store.replace(row)
         elif is_kept:
@@ -149,7 +170,7 @@ class Backlog:
 
     async def _look(self, deliver: Deliver) -> None:
         """Begin with what is due, in order. Raises LedgerError."""
-        for key in self._places.choose(time.time(), self._resumed, AT_A_TIME):
+        for key in self._places.choose(time.time(), self._resumed, AT_A_TIME, self._shown):
             row = await self._store.read(key)
             if row is None:  # another process has answered it
                 self._discard(key)

@@ -63,8 +63,16 @@ class InWork:
             line.break_off(goes_on)
         return waiting
 
-    def let_go(self, person: int, number: int) -> None:
-        """What the person sent before that number ends where it waits. What is on its way to Telegram goes on."""
-        for entry in self.entries.values():
-            if entry.incoming.number < number and find_person(entry.update) == person:
-                entry.slot.leave()
+    def let_go(self, person: int, number: int) -> list[str]:
+        """What the person sent before that number ends where it waits; returns the keys.
+
+        What is on its way to Telegram goes on.
+        """
+        earlier = [
+            entry
+            for entry in self.entries.values()
+            if entry.incoming.number < number and find_person(entry.update) == person
+        ]
+        for entry in earlier:
+            entry.slot.leave()
+        return [entry.key for entry in earlier]

@@ -37,6 +37,9 @@ class Places:
     def __init__(self) -> None:
         self._places: dict[str, Place] = {}
         self._lanes: dict[LaneName | None, dict[str, Place]] = {}
+        self._turns: dict[LaneName | None, int] = {}
+        """When each lane was last chosen from, counted in choices."""
+        self._choices = 0
 
     def __len__(self) -> int:
         return len(self._places)
@@ -59,6 +62,7 @@ class Places:
             del lane[key]
             if not lane:
                 del self._lanes[place.lane]
+                self._turns.pop(place.lane, None)
 
     def find_before(self, lane: LaneName, number: int) -> Iterator[str]:
         """Those of the lane that were sent before that number."""
@@ -68,20 +72,21 @@ class Places:
         """Those of the person that were sent before that number."""
         return [key for key, place in self._places.items() if place.person == person and place.number < number]
 
-    def choose(self, now: float, in_work: Collection[str], most: int) -> list[str]:
+    def choose(self, now: float, in_work: Collection[str], most: int, shown: float) -> list[str]:
         """What to begin with, in order, so that `most` are in work: the first of each lane before the second of any.
 
-        One that is not due holds up those behind it in its lane.
+        Lanes take turns: many that may be sent little keep no other waiting. One that is not due, or whose number is
+        above `shown`, holds up those behind it in its lane.
         """
-        found: list[tuple[int, int, str]] = []
+        found: list[tuple[int, int, int, str]] = []
         for lane, places in self._lanes.items():
-            if lane is None:
-                found += ((0, place.number, key) for key, place in places.items() if place.due <= now)
-                continue
-            first = nsmallest(EACH, places.items(), key=lambda item: item[1].number)
+            free = ((key, place) for key, place in places.items() if lane or place.due <= now)
+            first = nsmallest(EACH if lane else most, free, key=lambda item: item[1].number)
             for index, (key, place) in enumerate(first):
-                if key not in in_work and place.due > now:
+                if key not in in_work and (place.due > now or place.number > shown):
                     break
-                found.append((index, place.number, key))
-        chosen = (key for _, _, key in sorted(found) if key not in in_work)
-        return list(islice(chosen, max(0, most - len(in_work))))
+                found.append((index, self._turns.get(lane, 0), place.number, key))
+        chosen = list(islice((key for *_, key in sorted(found) if key not in in_work), max(0, most - len(in_work))))
+        self._choices += 1
+        self._turns.update((self._places[key].lane, self._choices) for key in chosen)
+        return chosen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -60,7 +61,6 @@ async def poll(
         try:
             updates = await until(stopped, _ask(delivery, window, allowed)) or []
             window.take(updates)
-            delivery.listening.set()
             del updates  # it would be kept until the next come
         except Exception as error:  # whatever Telegram answers, it is asked again
             if isinstance(error, UNKNOWN) and is_token_wrong():
@@ -80,7 +80,7 @@ async def poll(
 
 
 async def _ask(delivery: Delivery, window: _Window, allowed: list[str]) -> list[object]:
-    wait = 0 if window.is_open or not delivery.listening.is_set() else LONG_POLL
+    wait = LONG_POLL if delivery.backlog.is_all_shown and not window.is_open else 0
     request = RawUpdates(offset=window.offset, limit=LIMIT, timeout=wait, allowed_updates=allowed)
     updates = await delivery.bot(request, request_timeout=LONG_POLL + 15)
     if not isinstance(updates, list):
@@ -118,6 +118,7 @@ class _Window:
             parse(None, self._delivery.bot, self._delivery.metrics)  # says so
             if not numbered:
                 raise ValueError("no update has a number")
+        self._delivery.backlog.note_shown(max((number for number, _ in numbered), default=math.inf))
         for number, raw in sorted(numbered, key=lambda pair: pair[0]):
             numbers[number] += 1
             key = (number, numbers[number])

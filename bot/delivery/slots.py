@@ -147,7 +147,7 @@ class Slot(Waits):
                     self.give_back()
                     await self._unless_left(before.passed.wait())
         except TimeoutError:
-            raise PutDown(STAY, Cause.TURN) from None
+            raise PutDown(0, Cause.TURN) from None
         self.step_aside()
         self._has_had_turn = True
         if not self._depth:

@@ -16,7 +16,7 @@ import pytest
 from tests.support.bot_process import StartBot, kill
 from tests.support.chat import MENTION, command
 from tests.support.photos import draw
-from tests.support.telegram import Telegram, refuse_with
+from tests.support.telegram import Telegram, refuse_with, slow_downloads
 
 GROUP = -7
 HOUR = 3600
@@ -117,7 +117,7 @@ def test_forget_deletes_what_waits_of_what_was_sent_before_and_nothing_else(
     if moment == "before it is answered":
         telegram.refusals.append(hold)
     telegram.send(command("/forget") | {"date": long_ago(telegram)}, user=1)
-    after = pile(telegram, 60)
+    after = pile(telegram, 110)
     process = start()
     if moment:
         telegram.wait_until(lambda: telegram.answers().keys() >= {*others[:8]})
@@ -136,3 +136,52 @@ def test_forget_deletes_what_waits_of_what_was_sent_before_and_nothing_else(
     answered = first_answers(telegram, before)
     assert answered == before[: len(answered)]
     assert len(answered) < 20  # sent before it was read, or on their way
+
+
+def test_a_text_of_now_that_overtakes_a_pile_does_not_make_it_a_flood(telegram: Telegram, start: StartBot) -> None:
+    """Texts wait for no download, so this one is looked at before most of the photos. So does an edited photo."""
+    photos = pile(telegram, 50)
+    telegram.send(command("/help"), user=1)
+    telegram.faults = slow_downloads(0.2)
+    start()
+    telegram.wait_until(lambda: telegram.unconfirmed == 0 and telegram.answers().keys() >= {*photos})
+    assert first_answers(telegram, photos) == photos
+
+
+def test_what_was_fetched_when_forget_was_answered_is_not_answered_by_the_next_process(
+    telegram: Telegram, start: StartBot
+) -> None:
+    telegram.hold_downloads.clear()
+    before = pile(telegram, 6)
+    telegram.send(command("/forget") | {"date": long_ago(telegram)}, user=1)
+    after = pile(telegram, 3)
+    process = start()
+    telegram.wait_until(lambda: any("deleted 0" in text for text in telegram.texts()))
+    kill(process)
+    telegram.hold_downloads.set()
+    start()
+    telegram.wait_until(lambda: telegram.unconfirmed == 0 and telegram.answers().keys() >= {*after})
+    assert first_answers(telegram, [*before, *after]) == after
+
+
+def test_what_telegram_brings_again_behind_forget_is_let_go(
+    telegram: Telegram, start: StartBot, free_port: int
+) -> None:
+    telegram.refusals.append(refuse_with("sendMessage", 429, chat=GROUP, times=1, parameters={"retry_after": 10}))
+    before = pile(telegram, 3, user=1, chat=GROUP, **MENTION)
+    others = pile(telegram, 2, user=2, chat=GROUP, **MENTION)
+    start(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", PORT=str(free_port))
+    telegram.wait_until(lambda: any(status == 503 for _, status in telegram.queue.couriers.posts))
+    telegram.send(command("/forget") | {"date": long_ago(telegram)}, user=1)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0 and telegram.answers().keys() >= {*others})
+    assert first_answers(telegram, [*before, *others]) == others
+
+
+def test_a_photo_keeps_its_place_when_it_is_edited(telegram: Telegram, start: StartBot, tmp_path: Path) -> None:
+    photos = pile(telegram, 100)
+    start()
+    telegram.wait_until(lambda: count_put_down(tmp_path) > 20)
+    edited = photos[-10]
+    telegram.edit(edited, caption="a red one")
+    telegram.wait_until(lambda: telegram.unconfirmed == 0 and telegram.answers().keys() >= {*photos})
+    assert first_answers(telegram, photos) == photos
