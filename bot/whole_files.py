@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,8 +15,8 @@ from pathlib import Path
 
 PART = ".part"
 """What the names of files end with that are not whole."""
-PART_NAME = re.compile(r"\.[0-9a-f]{16}(?:[0-9a-f]{16})?\.part$")
-"""Their end, also in earlier versions. Other programs call files NAME.part too."""
+HIDDEN_PART = re.compile(r"\.[0-9a-f]{16}\.part")
+"""The whole name of one that begins with nothing. Other programs call files NAME.part too, and people their own."""
 STALE = 3600.0
 """Seconds after which a part is that of a process that was killed: none takes so long to write."""
 
@@ -38,22 +39,28 @@ def write_beside(file: Path, content: bytes, *, start: str = "", lasting: bool =
         part.unlink(missing_ok=True)
 
 
-def is_stale(file: Path) -> bool:
-    """Whether a process that was killed has left it half written."""
-    if not PART_NAME.search(file.name):
+def delete_stale(file: Path, name: re.Pattern[str] = HIDDEN_PART) -> bool:
+    """Delete `file` if a process that was killed has left it half written: then all of its name is a `name`.
+
+    Returns whether it is gone. What cannot be deleted stays, and what is no file.
+    """
+    if not name.fullmatch(file.name):
         return False
     try:
-        return time.time() - file.lstat().st_ctime > STALE  # not st_mtime: a copy has that of its photo
+        status = file.lstat()
+        if not stat.S_ISREG(status.st_mode) or time.time() - status.st_ctime <= STALE:
+            return False  # not by st_mtime: a copy has that of its photo
+        file.unlink(missing_ok=True)
     except OSError:
         return False
+    return True
 
 
-def remove_stale(folder: Path) -> None:
-    """Delete what processes that were killed have left half written in `folder`. What cannot be deleted stays."""
+def remove_stale(folder: Path, name: re.Pattern[str] = HIDDEN_PART) -> None:
+    """`delete_stale` for all that lies in `folder`, which may be missing."""
     with suppress(OSError):
         for file in folder.iterdir():
-            if is_stale(file):
-                file.unlink(missing_ok=True)
+            delete_stale(file, name)
 
 
 def name_whole(part: Path, file: Path) -> None:
@@ -71,7 +78,10 @@ def name_whole(part: Path, file: Path) -> None:
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Written beside it first: what was there is not lost to a full disk. Raises OSError."""
+    """Written beside it first: what was there is not lost to a full disk. Raises OSError.
+
+    What a process that was killed leaves stays: in a folder that somebody has named nothing else is touched.
+    """
     file = Path(os.path.realpath(file))
     is_there = file.exists()
     if is_there and not os.access(file, os.W_OK):  # its owner has locked it
@@ -79,7 +89,6 @@ def write_whole(file: Path, content: bytes) -> None:
     if is_there and (not file.is_file() or not os.access(file.parent, os.W_OK)):  # a pipe, or a file alone
         _overwrite(file, content)
         return
-    remove_stale(file.parent)
     with write_beside(file, content) as part:
         if is_there:
             shutil.copymode(file, part)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from bot.donations.donations import GIVEN, KEY
 from bot.donations.store import PROBE, StoreError
 from bot.errors import describe_os_error
-from bot.whole_files import is_stale, name_whole, remove_stale, write_beside
+from bot.whole_files import delete_stale, name_whole, remove_stale, write_beside
 
 READS, PAUSE = 20, 0.05
 """How often, and after how many seconds, a file is read again that another process has just made."""
+
+PART_NAME = re.compile(rf"(?:{GIVEN.pattern}|(?:{KEY}|{PROBE})\.)[0-9a-f]{{16}}(?:[0-9a-f]{{16}})?\.part")
+"""The whole name of a part of these, also of earlier versions: the owner has files in these folders too."""
 
 T = TypeVar("T")
 
@@ -49,12 +54,10 @@ class Folder:
 
 
 def _find_files(folder: Path) -> Iterator[Path]:
-    """Without what processes that were killed have left, which is deleted."""
-    remove_stale(folder)
+    """Without what processes that were killed have left, which is deleted where it can be."""
+    remove_stale(folder, PART_NAME)
     for file in folder.glob("*/*"):
-        if is_stale(file):
-            file.unlink(missing_ok=True)
-        else:
+        if not delete_stale(file, PART_NAME):
             yield file
 
 

@@ -288,15 +288,14 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path, mon
     assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
 
 
-def test_what_a_killed_run_has_left_goes_with_the_next_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    part, other = tmp_path / f".{'0' * 16}.part", tmp_path / "film.mkv.part"
-    for file in (part, other):
-        file.write_bytes(b"half")
-    write_whole(tmp_path / "new.json", b"{}")
-    assert part.exists()  # somebody may be writing it
+def test_nothing_goes_that_lies_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is one that somebody has named, such as that of the downloads."""
+    names = sorted([f".{'0' * 16}.part", f"backup.{'0' * 16}.part", "film.mkv.part"])
+    for name in names:
+        (tmp_path / name).write_bytes(b"half")
     monkeypatch.setattr(whole_files, "STALE", -1)
     write_whole(tmp_path / "new.json", b"{}")
-    assert sorted(tmp_path.iterdir()) == [other, tmp_path / "new.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([*names, "new.json"])
 
 
 def test_sigterm_leaves_no_drawn_photos(color_model: Path, tmp_path: Path) -> None:

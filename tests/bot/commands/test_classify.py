@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import re
@@ -169,8 +170,31 @@ def test_what_a_killed_process_has_left_among_the_copies_goes_the_next_time(
     Sorter(tmp_path, [], ["a/b"])
     assert all(part.exists() for part in left)  # somebody may be writing them
     monkeypatch.setattr(whole_files, "STALE", -1)
+    owned = [left[0].with_name(name) for name in (f"backup.{'0' * 16}.part", f".{'0' * 32}.part", "film.part")]
+    for file in owned:
+        file.write_bytes(b"of the user")
     Sorter(tmp_path, [], ["a/b"])
     assert [part.exists() for part in left] == [False, False, True]
+    assert all(file.exists() for file in owned)
+
+
+def test_what_cannot_be_deleted_keeps_nothing_else_from_going(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole_files, "STALE", -1)
+    left = [tmp_path / "unsure" / f".{digit * 16}.part" for digit in "12345678"]
+    for part in left[:4]:
+        part.mkdir(parents=True)
+    for part in left[4:]:
+        part.write_bytes(b"half")
+    unlink, refused = Path.unlink, left[4:6]
+
+    def refuse(file: Path, missing_ok: bool = False) -> None:
+        if file in refused:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        unlink(file, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    Sorter(tmp_path, [], [])
+    assert [part.exists() for part in left] == [True] * 6 + [False] * 2
 
 
 def test_a_folder_of_copies_is_told_from_others_whatever_the_labels(tmp_path: Path, run_bot: RunBot) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import resource
 import secrets
 from concurrent.futures import ThreadPoolExecutor
@@ -138,7 +140,8 @@ def test_an_old_part_that_a_killed_process_has_left_goes_with_the_next_photo(
     stale = f"0123456789abcdef-0123456789abcdef.{'0' * 16}.part"
     (tmp_path / "blue").mkdir()
     left = [tmp_path / "blue" / stale, tmp_path / f"{KEY}.{'0' * 32}.part"]  # the latter as earlier versions call it
-    others = [tmp_path / "blue" / "download.part", tmp_path / "blue" / "own.jpg"]
+    owned = ("download.part", "own.jpg", f".{'0' * 16}.part", f"tape.{'0' * 16}.part", f"x{stale}")
+    others = [tmp_path / "blue" / name for name in owned]
     for file in (*left, *others):
         file.write_bytes(b"half")
     asyncio.run(Folder(tmp_path).list_photos())
@@ -151,6 +154,30 @@ def test_an_old_part_that_a_killed_process_has_left_goes_with_the_next_photo(
     asyncio.run(go())
     assert not any(file.exists() for file in left)
     assert all(file.exists() for file in others)
+
+
+def test_what_cannot_be_deleted_keeps_nobody_from_forgetting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    donations = Donations(Folder(tmp_path), MemoryKeyValues(), Pseudonymiser("123:token"))
+    monkeypatch.setattr(whole_files, "STALE", -1)
+    left = [f"{'0' * 16}-{digit * 16}.{'0' * 16}.part" for digit in "123"]
+
+    unlink = Path.unlink
+
+    def refuse(file: Path, missing_ok: bool = False) -> None:
+        if file.name == left[1]:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        unlink(file, missing_ok)
+
+    async def go() -> None:
+        await donations.keep(ADA, await agree(donations), "red", PHOTO)
+        (tmp_path / "red" / left[0]).mkdir()
+        for name in left[1:]:
+            (tmp_path / "red" / name).write_bytes(b"half")
+        monkeypatch.setattr(Path, "unlink", refuse)
+        assert await donations.forget(ADA) == 1
+
+    asyncio.run(go())
+    assert sorted(file.name for file in tmp_path.glob("red/*")) == left[:2]
 
 
 def test_a_consent_that_another_replica_takes_back_meanwhile_leaves_no_photo(tmp_path: Path) -> None:
