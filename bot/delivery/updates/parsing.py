@@ -54,6 +54,8 @@ HIDDEN = {"type": "hidden_user", "date": 0, "sender_user_name": ""}
 """Takes the place of a `forward_origin` that cannot be parsed: the message stays a forwarded one."""
 SENDER = {"is_bot": False, "first_name": ""}
 """Stand-ins for what a sender needs beside a number."""
+TYPES = frozenset(known.value for known in ChatType)
+"""Of chats. aiogram takes any text for one."""
 NAME = re.compile(r"[a-z_]{1,40}")
 UNKNOWN = "unknown"
 
@@ -70,6 +72,7 @@ def parse(raw: object, bot: Bot, metrics: Metrics) -> Incoming | None:
     counted = kind if kind in KINDS else UNKNOWN
     try:
         raw = _replace_surrogates(raw)
+        _set_types(raw, kind)
         if _empty_rich_text(raw):
             _report(metrics, counted, f"an update of more than {MAX_PARTS:,} parts, or {MAX_DEPTH} deep,")
             return _repair(number, counted, raw, bot, only_core=True)
@@ -238,10 +241,23 @@ def _put_stand_in(event: dict[str, Any], kind: str, field: tuple[int | str, ...]
     return False
 
 
+def _set_types(raw: dict[str, Any], kind: str) -> None:
+    """Of the event's chat, and of those of the messages that it answers or whose button it presses."""
+    waiting = [raw.get(kind)]
+    while waiting:
+        event = waiting.pop()
+        if not isinstance(event, dict):
+            continue
+        chat = event.get("chat")
+        if isinstance(chat, dict) and "id" in chat and isinstance(chat.get("type"), str):
+            chat["type"] = _find_type(chat, kind)
+        waiting += (event.get(name) for name in ("message", "reply_to_message"))
+
+
 def _find_type(chat: dict[str, Any], kind: str) -> str:
-    """Where it is no text, the number tells it: Telegram's numbers of groups and channels are negative."""
+    """Where Telegram has no such type, the number tells it: those of groups and channels are negative."""
     told = chat.get("type")
-    if isinstance(told, str):
+    if isinstance(told, str) and told in TYPES:
         return told
     if kind in CHANNEL_POSTS:
         return ChatType.CHANNEL

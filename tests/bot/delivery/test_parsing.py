@@ -179,6 +179,11 @@ PHOTOS: dict[str, Callable[[Telegram], dict[str, Any]]] = {
         "reply_to_message": message(number=3, **make_rich_message(16))["message"],
     },
     "from a chat of a type that is a number": lambda telegram: {"photo": photo(telegram), "chat": {"type": 5}},
+    "from a chat of a type of tomorrow": lambda telegram: {"photo": photo(telegram), "chat": {"type": "secret"}},
+    "from an odd chat of a type of tomorrow": lambda telegram: {
+        "photo": photo(telegram),
+        "chat": {"type": "secret", "title": []},
+    },
     "from a chat without a type": lambda telegram: {"photo": photo(telegram), "chat": {"title": []}},
     "from a sender whose fields are odd": lambda telegram: {
         "photo": photo(telegram),
