@@ -103,7 +103,8 @@ def _shorten(stem: str, end: str) -> str:
 def _copy(photo: Path, data: bytes, folder: Path) -> None:
     """Under its own name; where another photo has it, as `name-2.jpg`. The same photo again is not copied again.
 
-    What is killed half way leaves a hidden file at most, or an empty one. The next time takes both away.
+    What is killed half way leaves a hidden file, which goes the next time. Where there are no links it may leave an
+    empty one of the photo's name: that stays, since it may as well be the user's own.
     """
     suffix = photo.suffix if len(os.fsencode(photo.suffix)) <= MAX_SUFFIX else ""
     stem = photo.name.removesuffix(suffix)
@@ -122,9 +123,5 @@ def _copy(photo: Path, data: bytes, folder: Path) -> None:
                 except FileExistsError:  # since now
                     continue
                 return
-            size = copy.stat().st_size if copy.is_file() else -1
-            if size == 0:  # of a process that was killed where there are no links: see `name_whole`
-                part.replace(copy)
-                return
-            if size == len(data) and copy.read_bytes() == data:
+            if copy.is_file() and copy.stat().st_size == len(data) and copy.read_bytes() == data:
                 return

@@ -217,7 +217,7 @@ def test_what_stands_under_a_copys_name_stays_as_it_is(tmp_path: Path, run_bot: 
     source, out = tmp_path / "in", tmp_path / "out"
     (out / "red").mkdir(parents=True)
     source.mkdir()
-    (out / "red" / "empty.png").touch()  # what a kill may leave where there are no links
+    (out / "red" / "empty.png").touch()
     for name in ("link", "pipe", "other", "empty", "long" * 62):
         (source / f"{name}.png").write_bytes(encode(draw("red"), "PNG"))
     (out / "red" / "link.png").symlink_to("nowhere")
@@ -228,8 +228,9 @@ def test_what_stands_under_a_copys_name_stays_as_it_is(tmp_path: Path, run_bot: 
     for _ in range(2):
         done = run_bot("classify", "--sort-into", str(out), str(source), MODEL_PATH=str(color_model))
         assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 5)
-    assert len(list((out / "red").iterdir())) == 9
-    assert (out / "red" / "empty.png").read_bytes() == (source / "empty.png").read_bytes()
+    assert len(list((out / "red").iterdir())) == 10
+    assert (out / "red" / "empty.png").read_bytes() == b""
+    assert (out / "red" / "empty-2.png").read_bytes() == (source / "empty.png").read_bytes()
     assert not (out / "nowhere").exists()
     assert (out / "red" / "other.png").read_text() == "another"
     assert (out / "red" / "other-2.png").read_bytes() == (source / "other.png").read_bytes()
