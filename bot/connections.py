@@ -17,7 +17,7 @@ from bot.delivery.session import Session
 from bot.monitoring.waiting_room import WaitingRoom
 from bot.settings import Settings, SettingsError
 from bot.storage.ledger import LedgerError, LedgerRefusedError
-from bot.storage.process_lock import CHECKED_EVERY, ProcessLock
+from bot.storage.process_lock import CHECKED_EVERY, WAIT, ProcessLock
 from bot.storage.sqlite import open_sqlite
 from bot.storage.sqlite_file import StateFolderError
 from bot.storage.state import State
@@ -100,12 +100,16 @@ def _find_addresses(settings: Settings) -> list[tuple[str, int]]:
 
 
 async def _wait_for_lock(lock: ProcessLock, folder: Path, room: WaitingRoom) -> None:
-    is_told = False
+    told = None
     while not lock.take():
-        if not is_told:
-            log.warning("the bot waits: another process of it has its state in %s, and must end first", folder)
-            await room.tell("another process of the bot has its state")
-            is_told = True
+        if told != lock.is_looking:
+            told = lock.is_looking
+            if told:
+                log.warning("the bot looks for %.0f s whether another process of it has its state in %s", WAIT, folder)
+                await room.tell("another process of the bot may have its state")
+            else:
+                log.warning("the bot waits: another process of it has its state in %s, and must end first", folder)
+                await room.tell("another process of the bot has its state")
         await asyncio.sleep(LOCK_PAUSE)
 
 

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import logging
 import os
+import stat
 import time
 from io import FileIO
 from pathlib import Path
@@ -16,6 +17,9 @@ WAIT = 3 * CHECKED_EVERY
 """Seconds that a process waits where there is a state and no lock: another process may be about to make it again."""
 MISSES = 3
 """How often a file may have gone as soon as it was opened. Then its file system gives no lasting numbers to files."""
+
+NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)
+"""Windows has no pipes among its files."""
 
 log = logging.getLogger(__name__)
 
@@ -33,37 +37,80 @@ class ProcessLock:
         self._not_before = 0.0
         """On the clock of `time.monotonic`."""
         self._misses = 0
+        self._is_told = False
+        """Whether the log says already that nobody is kept out, or why nothing else works either."""
+        self.is_looking = False
+        """Whether `take` waits though nobody has the lock: a process that has the state may be about to make it again.
+
+        It need not be of this bot, since several may share the folder.
+        """
 
     def take(self) -> bool:
-        """Whether no other process has it. Where files cannot be locked, nobody is kept out."""
+        """Whether no other process has it. Where there can be no lock, nobody is kept out, and the log says so."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            if not self._path.exists() and any(self._path.parent.glob("*.sqlite")):
-                self._not_before = time.monotonic() + WAIT
-            file = FileIO(self._path, "a")
         except OSError:  # then the state cannot be kept either, and its opening says why
+            self._is_told = True
             return True
-        if time.monotonic() >= self._not_before and self._lock(file):
-            self._file = file
+        try:
+            is_there = self._path.exists()
+            file = self._open()
+        except OSError as error:
+            self._tell(error)
             return True
-        file.close()
-        return False
+        if not is_there and any(self._path.parent.glob("*.sqlite")):
+            self._not_before = time.monotonic() + WAIT
+        self.is_looking = time.monotonic() < self._not_before
+        if self.is_looking:
+            file.close()
+            return False
+        return self._lock_or_close(file)
 
     def keep(self) -> bool:
-        """Take the lock again where its file has gone. False: another process has taken it meanwhile."""
+        """Take the lock again where its file has gone. False: another process has taken it meanwhile.
+
+        Where that cannot be done the log says so once, and the next time it is tried again.
+        """
         if self._misses == MISSES or (self._file and self._is_named(self._file)):
             return True
         try:
-            self._path.touch()  # so that `take` does not wait
-        except OSError:  # the folder has gone too
+            file = self._open()
+        except OSError as error:
+            self._tell(error)
             return True
         self.release()
-        return self.take()
+        return self._lock_or_close(file)
 
     def release(self) -> None:
         if self._file:
             self._file.close()
             self._file = None
+
+    def _open(self) -> FileIO:
+        """Raises OSError, also where something else has the name: to open a pipe could take for ever."""
+        try:
+            number = os.open(self._path, os.O_RDWR | os.O_CREAT | NO_WAIT, 0o666)
+        except PermissionError as error:  # to read it is enough for a lock
+            try:
+                number = os.open(self._path, os.O_RDONLY | NO_WAIT)
+            except OSError:
+                raise error from None
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            os.close(number)
+            raise OSError(errno.EINVAL, "it is no file")
+        return FileIO(number, "r")
+
+    def _tell(self, error: OSError) -> None:
+        if not self._is_told:
+            log.warning("%s cannot be locked (%s): start one process of a bot only", self._path, error.strerror)
+        self._is_told = True
+
+    def _lock_or_close(self, file: FileIO) -> bool:
+        if self._lock(file):
+            self._file = file
+            return True
+        file.close()
+        return False
 
     def _lock(self, file: FileIO) -> bool:
         try:
@@ -71,8 +118,9 @@ class ProcessLock:
         except BlockingIOError:
             return False
         except OSError as error:
-            log.warning("%s cannot be locked (%s): start one process of a bot only", self._path, error.strerror)
+            self._tell(error)
             return True
+        self._is_told = False
         if self._misses < MISSES and not self._is_named(file):
             self._misses += 1
             return False

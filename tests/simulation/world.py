@@ -107,7 +107,9 @@ class World:
                 ("bot.telegram.handlers.photos.decode", self._look),
                 ("bot.delivery.at_least_once.give_back_memory", leave_memory),
                 ("bot.app.settle_memory", leave_memory),
-                ("bot.connections.ProcessLock.take", lambda _: True),  # the simulated are one process to the system
+                # The simulated are one process to the system.
+                ("bot.connections.ProcessLock.take", lambda _: True),
+                ("bot.connections.ProcessLock.keep", lambda _: True),
             ):
                 stack.enter_context(mock.patch(target, stand_in))
             self._schedule()

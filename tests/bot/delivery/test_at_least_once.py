@@ -344,8 +344,9 @@ def test_a_process_waits_though_somebody_has_deleted_the_lock(
     second = start_bot()
     telegram.wait_until(lambda: telegram.answers().keys() == sent and telegram.unconfirmed == 0)
     assert set(telegram.replies.values()) == {1}
-    assert "the bot waits: another process of it" in (tmp_path / "bot.log").read_text()
+    assert "the bot looks for 3 s whether another process of it has its state" in (tmp_path / "bot.log").read_text()
     time.sleep(2 * WAIT)
+    assert "the bot waits: another process of it has its state" in (tmp_path / "bot.log").read_text()
     assert (tmp_path / "bot.log").read_text().count("answering as") == 1
     assert (first.poll(), second.poll()) == (None, None)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,77 @@ def test_a_state_without_a_lock_is_taken_after_a_moment(locks: list[ProcessLock]
     """As one of an earlier version."""
     (tmp_path / "ledger.sqlite").touch()
     assert not locks[0].take()
+    assert locks[0].is_looking  # nobody has it
     time.sleep(2 * WAIT)
     assert locks[0].take()
+    assert not locks[1].take()
+    assert not locks[1].is_looking
+
+
+def put_folder(lock: Path) -> None:
+    lock.mkdir()
+
+
+def put_dangling_link(lock: Path) -> None:
+    lock.symlink_to(lock.parent / "nowhere" / "1.lock")
+
+
+def put_pipe(lock: Path) -> None:
+    os.mkfifo(lock)
+
+
+@pytest.mark.parametrize("put", [put_folder, put_dangling_link, put_pipe])
+def test_what_is_no_lock_lets_everybody_in_and_the_log_says_so(
+    put: Callable[[Path], None], locks: list[ProcessLock], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = locks
+    assert first.take()
+    (tmp_path / "1.lock").unlink()
+    put(tmp_path / "1.lock")
+    assert [first.keep() for _ in range(3)] == [True] * 3
+    assert caplog.text.count("cannot be locked") == 1
+    assert second.take()
+    assert [second.keep() for _ in range(3)] == [True] * 3
+    assert caplog.text.count("1.lock cannot be locked") == caplog.text.count("start one process of a bot only") == 2
+    if put is put_folder:
+        (tmp_path / "1.lock").rmdir()
+    else:
+        (tmp_path / "1.lock").unlink()
+    assert [first.keep(), second.keep()] == [True, False]
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, *modes: int) -> None:
+    """To open files so: the tests may run as root, whom no mode of a file keeps out."""
+    system_open = os.open
+
+    def open_or_refuse(path: Path, flags: int, *rest: int) -> int:
+        if flags & os.O_ACCMODE in modes:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return system_open(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", open_or_refuse)
+
+
+def test_a_lock_that_cannot_be_written_is_one_all_the_same(
+    locks: list[ProcessLock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "1.lock").touch()
+    refuse(monkeypatch, os.O_RDWR)
+    assert [lock.take() for lock in locks] == [True, False]
+    assert locks[0].keep()
+
+
+def test_a_lock_that_cannot_be_opened_lets_everybody_in_and_the_log_says_so(
+    locks: list[ProcessLock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = locks
+    assert first.take()
+    (tmp_path / "1.lock").unlink()
+    with monkeypatch.context() as patches:
+        refuse(patches, os.O_RDWR, os.O_RDONLY)
+        assert [first.keep(), first.keep(), second.take()] == [True] * 3
+    assert caplog.text.count("1.lock cannot be locked (Permission denied): start one process of a bot only") == 2
+    assert [first.keep(), second.keep()] == [True, False]
 
 
 def test_files_without_lasting_numbers_keep_no_bot_from_starting(
