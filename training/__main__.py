@@ -50,11 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(command: Command, arguments: list[str]) -> int:
-    parser = command.make_parser()
-    if command.takes_others:
-        parser.parse_known_args(arguments)
-    else:
-        parser.parse_args(arguments)
+    with suppress(RecipeError):  # the command tells it
+        (command.read or command.make_parser().parse_args)(arguments)  # what is wrong is told before PyTorch is there
     status: int = import_module(command.module).main(arguments)
     return status
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from bot.errors import describe_os_error
 from bot.inference.names import show_path
 from training import command
-from training.commands import make_across_parser
+from training.commands import read_across
 from training.data.checks import check_places
 from training.data.loading import find_collections, load_photos
 from training.data.photos import DataError
@@ -30,10 +30,11 @@ from training.runs import SPLIT_FILE, find_report, read_facts
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0, 2 for wrong usage or photos, 130 after Ctrl-C, else that of the training that failed."""
-    parser = make_across_parser()
-    options, others = parser.parse_known_args(arguments)
-    if any(other.partition("=")[0] == "--leave-out" for other in others):
-        parser.error("each collection is left out in turn: take away --leave-out, or run python -m training with it")
+    try:
+        options, others = read_across(arguments)
+    except RecipeError as error:
+        print(f"across: {show_path(str(error))}", file=sys.stderr)
+        return 2
     report = _find_report(options.out)
     try:
         check_places(options.out, options.data)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.names import parse_name
 from training.arguments import Parser
-from training.options import add_breakdown
-from training.recipe import SEEDS, parse_number
+from training.options import add_breakdown, parse
+from training.recipe import SEEDS, parse_number, write_options
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Command:
     module: str
     """Its `main(arguments)` is the command."""
     make_parser: Callable[[], Parser]
-    takes_others: bool = False
-    """It hands options that its parser does not know to a training."""
+    read: Callable[[Sequence[str]], object] | None = None
+    """How it reads its options, where its parser alone does not know them all."""
 
 
 def make_fetch_parser() -> Parser:
@@ -89,11 +90,21 @@ def make_across_parser() -> Parser:
     return parser
 
 
+def read_across(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options of its own, and the others, which a training takes. Raises RecipeError, SystemExit as `parse`."""
+    parser = make_across_parser()
+    options, others = parser.parse_known_args(arguments)
+    if any(other.partition("=")[0] == "--leave-out" for other in others):
+        parser.error("each collection is left out in turn: take away --leave-out, or run python -m training with it")
+    parse([*write_options({"data": options.data, "out": options.out}), *others], parser.prog)
+    return options, others
+
+
 COMMANDS = {
     "fetch": Command("training.data.fetch", make_fetch_parser),
     "collect": Command("training.data.collect", make_collect_parser),
     "neutral": Command("training.evaluation.size_shortcut", make_neutral_parser),
     "report": Command("training.report.command", make_report_parser),
     "compare": Command("training.report.compare", make_compare_parser),
-    "across": Command("training.across", make_across_parser, takes_others=True),
+    "across": Command("training.across", make_across_parser, read_across),
 }

@@ -23,6 +23,7 @@ from training.recipe import (
     write_options,
 )
 
+PROG = "python -m training"
 EPILOG = (
     "Other commands: fetch (bring the tutorial's photos), collect (gather pictures of something else), neutral (copy "
     "photos so that their size says nothing), report (make a report again), compare (runs side by side), across (train "
@@ -32,12 +33,13 @@ EPILOG = (
 )
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
+def parse(arguments: Sequence[str], prog: str = PROG) -> argparse.Namespace:
     """The options in `arguments`; those that they do not give come from the file that `--recipe` names.
 
+    `prog` is what a message names as the program.
     Raises RecipeError for a file that cannot be used, SystemExit for a value that its option does not take.
     """
-    parser = make_parser()
+    parser = make_parser(prog)
     options = parser.parse_args(arguments)
     if not options.recipe:
         return options
@@ -55,10 +57,10 @@ def read_recipe(options: argparse.Namespace) -> Recipe:
     return Recipe(**given)
 
 
-def make_parser() -> Parser:
+def make_parser(prog: str = PROG) -> Parser:
     """All of a training: each option of a recipe has the name of its field."""
     default = Recipe()
-    parser = Parser(prog="python -m training", description="Train a classifier on folders of photos.", epilog=EPILOG)
+    parser = Parser(prog=prog, description="Train a classifier on folders of photos.", epilog=EPILOG)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
     parser.add_argument(
         "--out", type=parse_name, required=True, metavar="artifacts/NAME", help="where NAME.pkl and NAME-report/ go"

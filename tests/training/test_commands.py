@@ -61,6 +61,15 @@ def test_wrong_options_are_one_line(command: tuple[str, ...]) -> None:
     assert done.stderr.endswith(" (see --help)\n")
 
 
+def test_a_wrong_option_for_the_trainings_of_across_is_told_as_its_own() -> None:
+    done = run_warm("training", "across", "--data", "photos", "--out", "toy", "--epochs", "many")
+    assert done.returncode == 2
+    assert done.stderr.startswith("python -m training across: error: argument --epochs: ")
+    done = run_warm("training", "across", "--data", "photos", "--out", "toy", "--recipe", "nope.toml")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("across: nope.toml cannot be read.")
+
+
 @pytest.mark.parametrize(
     ("command", "status"),
     [
@@ -71,6 +80,8 @@ def test_wrong_options_are_one_line(command: tuple[str, ...]) -> None:
             for command in ("fetch", "collect", "neutral", "report", "compare", "across")
         ),
         (("training", "report", "toy.pkl", "--nope"), 2),
+        (("training", "across", "--data", "photos", "--out", "toy", "--nope"), 2),
+        (("training", "across", "--data", "photos", "--out", "toy", "--leave-out", "web"), 2),
         (("export", "--help"), 0),
         *((("export", command, "--help"), 0) for command in ("verify", "remeasure", "photo-sizes")),
         (("export", "verify", "toy.onnx", "--data", "photos", "--nope"), 2),
