@@ -36,20 +36,21 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 the file is written, 1 it could not be made, 2 wrong usage; of the other commands their own."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    name = arguments[0] if arguments and arguments[0] in COMMANDS else "export"
     show_every_name()
     try:
         with explain_missing_packages("requirements-train.txt", needs="fastai"):
-            if arguments and arguments[0] in COMMANDS:
-                command, own = COMMANDS[arguments[0]], arguments[1:]
+            if name in COMMANDS:
+                command, own = COMMANDS[name], arguments[1:]
                 command.make_parser().parse_args(own)  # what is wrong is told now: PyTorch takes seconds
                 status: int = import_module(command.module).main(own)
                 return status
             return _export(arguments)
     except MissingPackageError as error:
-        print(f"export: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 2
     except OSError as error:  # a folder that cannot be read
-        print(f"export: {show_path(describe_os_error(error))}", file=sys.stderr)
+        print(f"{name}: {show_path(describe_os_error(error))}", file=sys.stderr)
         return 2
 
 

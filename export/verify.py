@@ -36,6 +36,7 @@ from export.metadata import (
     read_metrics,
     read_trained_on,
 )
+from training.data.outsiders import find_kinds
 from training.data.photos import LabelledPhoto
 from training.evaluation.calibration import Calibration, chance_of_error
 from training.evaluation.evaluate import HELD_OUT, Evaluation, Scores, judge
@@ -100,6 +101,8 @@ def verify(
     classifier = Classifier(model, threads=2)
     claims, trained_on = read_metrics(classifier.contract), read_trained_on(classifier.contract)
     check_counts(claims, trained_on)
+    if outsiders:
+        find_kinds(outsiders)  # a folder that is not there is told of, also where nothing of it is measured
     photos = find_known(data, classifier.contract.labels, trained_on, relabel, class_folder)
     recipe = read_fields(trained_on.recipe)
     recipe = replace(recipe, outsiders=outsiders) if outsiders else recipe

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from export import remeasure, verify
+from export.__main__ import main
 from export.labelled import KnownPhotos, find_known
 from export.metadata import TrainedOn, list_photos
 from tests.support.paths import ROOT
@@ -127,6 +128,18 @@ def test_both_commands_take_the_labels_of_the_training(
     model = str(ROOT / "artifacts" / "mask.onnx")
     assert command.main([model, "--data", "photos", "--relabel", "a.csv", "--class-folder", "last"]) == 2
     assert capsys.readouterr().err.endswith(f"asked for {(Path('a.csv'), 'last')}\n")
+
+
+def test_a_folder_of_outsiders_that_is_not_there_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before any photo is read."""
+    model = str(ROOT / "artifacts" / "mask.onnx")
+    assert verify.main([model, "--data", "photos", "--outsiders", "nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("verify: there is no folder nowhere. --outsiders takes ")
+
+
+def test_what_cannot_be_read_is_told_by_the_command_that_reads_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["photo-sizes", str(ROOT / "artifacts" / "mask.onnx"), "nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("photo-sizes: nowhere: ")
 
 
 def test_claims_are_not_written_again_for_photos_of_other_labels(
