@@ -283,4 +283,4 @@ def test_files_that_are_no_utf_8_or_not_there_are_one_clear_line(copied: Path, t
     assert "is not the card of" in str(check_card(copied))
     gone = run("export", "photo-sizes", str(copied), str(tmp_path / "gone"))
     assert gone.returncode == 2
-    assert gone.stderr.splitlines()[-1] == f"export: {tmp_path / 'gone'}: No such file or directory"
+    assert gone.stderr.splitlines()[-1] == f"photo-sizes: {tmp_path / 'gone'}: No such file or directory"
