@@ -6,10 +6,13 @@ import errno
 import fcntl
 import logging
 import os
+import sqlite3
 import stat
 import time
+from contextlib import closing
 from io import FileIO
 from pathlib import Path
+from urllib.parse import quote
 
 CHECKED_EVERY = 1.0
 """Seconds between two looks of the process that has the lock."""
@@ -40,10 +43,7 @@ class ProcessLock:
         self._is_told = False
         """Whether the log says already that nobody is kept out, or why nothing else works either."""
         self.is_looking = False
-        """Whether `take` waits though nobody has the lock: a process that has the state may be about to make it again.
-
-        It need not be of this bot, since several may share the folder.
-        """
+        """Whether `take` waits though nobody has the lock: who has the state may be about to make it again."""
 
     def take(self) -> bool:
         """Whether no other process has it. Where there can be no lock, nobody is kept out, and the log says so."""
@@ -58,7 +58,7 @@ class ProcessLock:
         except OSError as error:
             self._tell(error)
             return True
-        if not is_there and any(self._path.parent.glob("*.sqlite")):
+        if not is_there and self._was_here():
             self._not_before = time.monotonic() + WAIT
         self.is_looking = time.monotonic() < self._not_before
         if self.is_looking:
@@ -85,6 +85,17 @@ class ProcessLock:
         if self._file:
             self._file.close()
             self._file = None
+
+    def _was_here(self) -> bool:
+        """Whether the state has notes of this bot: another bot's says nothing, several may share the folder."""
+        name = quote(str((self._path.parent / "notes.sqlite").absolute()))
+        try:
+            with closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True)) as database:
+                query = "SELECT 1 FROM notes WHERE name >= ? AND name < ? LIMIT 1"
+                start, end = f"{self._path.stem}:", f"{self._path.stem};"  # the sign behind a colon
+                return database.execute(query, (start, end)).fetchone() is not None
+        except sqlite3.Error:  # not made yet, or damaged: that is told later
+            return False
 
     def _open(self) -> FileIO:
         """Raises OSError, also where something else has the name: to open a pipe could take for ever."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,10 +28,18 @@ def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Proc
         lock.release()
 
 
+def note(folder: Path, name: str) -> None:
+    """As a bot that was there has noted something."""
+    with closing(sqlite3.connect(folder / "notes.sqlite")) as database:
+        database.execute("CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT, until REAL) WITHOUT ROWID")
+        database.execute("INSERT INTO notes VALUES (?, 'yes', NULL)", (name,))
+        database.commit()
+
+
 def test_who_deletes_the_lock_lets_nobody_in(locks: list[ProcessLock], tmp_path: Path) -> None:
     first, second = locks
     assert first.take()
-    (tmp_path / "ledger.sqlite").touch()
+    note(tmp_path, "1:token")
     (tmp_path / "1.lock").unlink()
     assert not second.take()
     assert first.keep()
@@ -59,13 +69,18 @@ def test_a_process_that_has_lost_its_lock_is_told(locks: list[ProcessLock], tmp_
 
 def test_a_state_without_a_lock_is_taken_after_a_moment(locks: list[ProcessLock], tmp_path: Path) -> None:
     """As one of an earlier version."""
-    (tmp_path / "ledger.sqlite").touch()
+    note(tmp_path, "1:token")
     assert not locks[0].take()
     assert locks[0].is_looking  # nobody has it
     time.sleep(2 * WAIT)
     assert locks[0].take()
     assert not locks[1].take()
     assert not locks[1].is_looking
+
+
+def test_the_state_of_another_bot_is_not_waited_for(locks: list[ProcessLock], tmp_path: Path) -> None:
+    note(tmp_path, "12:token")
+    assert locks[0].take()
 
 
 def put_folder(lock: Path) -> None:
