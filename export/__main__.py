@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,10 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with explain_missing_packages("requirements-train.txt", needs="fastai"):
             if name in COMMANDS:
-                command, own = COMMANDS[name], arguments[1:]
-                command.make_parser().parse_args(own)  # what is wrong is told now: PyTorch takes seconds
-                status: int = import_module(command.module).main(own)
-                return status
+                return COMMANDS[name].run(arguments[1:])
             return _export(arguments)
     except MissingPackageError as error:
         print(f"{name}: {error}", file=sys.stderr)

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from bot.inference.class_folders import CLASS_FOLDERS
-from training.arguments import Parser
-
-
-@dataclass(frozen=True)
-class Command:
-    """One of `python -m export NAME`."""
-
-    module: str
-    """Its `main(arguments)` is the command."""
-    make_parser: Callable[[], Parser]
+from training.arguments import Command, Parser
 
 
 def make_verify_parser() -> Parser:

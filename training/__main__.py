@@ -17,7 +17,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from bot.errors import MissingPackageError, describe_os_error, explain_missing_packages, show_every_name
-from training.commands import COMMANDS, Command
+from training.commands import COMMANDS
 from training.options import parse
 from training.recipe import RecipeError
 
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with explain_missing_packages("requirements-train.txt", needs="fastai"):
             if name:
-                return _run(COMMANDS[name], arguments[1:])
+                return COMMANDS[name].run(arguments[1:])
             with suppress(RecipeError):  # of several processes the first tells it
                 parse(arguments)  # what is wrong with them is told before fastai is there, which takes ten seconds
             status: int = import_module("training.command").main(arguments)
@@ -47,13 +47,6 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(f"training: {show_path(describe_os_error(error))}", file=sys.stderr)
         return 2
-
-
-def _run(command: Command, arguments: list[str]) -> int:
-    with suppress(RecipeError):  # the command tells it
-        (command.read or command.make_parser().parse_args)(arguments)  # what is wrong is told before PyTorch is there
-    status: int = import_module(command.module).main(arguments)
-    return status
 
 
 if __name__ == "__main__":

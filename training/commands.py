@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.names import parse_name
-from training.arguments import Parser
+from training.arguments import Command, Parser
 from training.options import add_breakdown, parse
 from training.recipe import SEEDS, parse_number, write_options
-
-
-@dataclass(frozen=True)
-class Command:
-    """One of `python -m training NAME`."""
-
-    module: str
-    """Its `main(arguments)` is the command."""
-    make_parser: Callable[[], Parser]
-    read: Callable[[Sequence[str]], object] | None = None
-    """How it reads its options, where its parser alone does not know them all."""
 
 
 def make_fetch_parser() -> Parser:
