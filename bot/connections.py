@@ -124,10 +124,10 @@ async def _refuse_wrong_redis(state: State) -> None:
     """Raises SettingsError for what waiting does not change. All else is waited for by each update."""
     try:
         await state.ledger.check()
+    except LedgerRefusedError as error:
+        await state.close()
+        raise SettingsError(str(error)) from error
     except LedgerError as error:
-        if isinstance(error, LedgerRefusedError):
-            await state.close()
-            raise SettingsError(str(error)) from error
         log.warning("the bot's state cannot be kept now: %s", error)
     except BaseException:  # the bot is stopped
         await state.close()

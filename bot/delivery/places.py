@@ -41,9 +41,6 @@ class Places:
         """When each lane was last chosen from, counted in choices."""
         self._choices = 0
 
-    def __len__(self) -> int:
-        return len(self._places)
-
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 
