@@ -25,7 +25,7 @@ from bot.benchmark.results.summary import Sample, score, summarise
 from bot.benchmark.results.table import make_table
 from bot.benchmark.worker_process import Worker, start
 from bot.benchmark.workloads import Labelled, Workload, draw_workloads, read_folder
-from bot.inference.names import show_path
+from bot.inference.names import lies_in, show_path
 from bot.inference.onnx_file import holds_any
 from bot.settings import Settings
 from bot.startup.cgroups import count_cpus
@@ -97,7 +97,7 @@ def _check_outputs(options: argparse.Namespace, models: Sequence[Path]) -> None:
             continue  # such as /dev/null
         if os.path.realpath(file) in taken:
             raise BenchmarkError(f"{file} is named twice, as a file to write and as another one. Name a new file.")
-        if options.images and Path(os.path.realpath(file)).is_relative_to(os.path.realpath(options.images)):
+        if options.images and lies_in(file, options.images):
             raise BenchmarkError(f"{file} is in the folder of --images. Name a file elsewhere.")
         if file.exists() and any(holds_any(model, [os.fsencode(file.name)]) for model in models):
             raise BenchmarkError(f"{file} may hold weights of a model, which names such a file. Name a new file.")

@@ -9,7 +9,6 @@ It writes NAME-replies/en.po and NAME.env, and leaves files alone that are there
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shlex
 from pathlib import Path
@@ -19,7 +18,7 @@ import polib
 from bot.errors import LabelgramError, describe_os_error
 from bot.inference.class_folders import TEST, FoldersError, find_empty_folders, place_files
 from bot.inference.contract import find_fault
-from bot.inference.names import clean_label, is_folder, show_path
+from bot.inference.names import clean_label, is_folder, lies_in, show_path
 from bot.inference.photo_files import find_photos
 from bot.settings import Settings
 
@@ -45,7 +44,7 @@ class NewError(LabelgramError):
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Raises NewError."""
-    if options.data and Path(os.path.realpath(options.name.parent)).is_relative_to(os.path.realpath(options.data)):
+    if options.data and lies_in(options.name.parent, options.data):
         raise NewError(
             f"{show_path(options.name)} lies in --data {show_path(options.data)}: the texts' folder would be a class. "
             "Name a place outside of it, such as artifacts/NAME."

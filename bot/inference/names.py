@@ -28,6 +28,12 @@ def is_folder(path: str | os.PathLike[str]) -> bool:
     return os.path.isdir(path)  # noqa: PTH112
 
 
+def lies_in(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+    """Whether `path` is `folder` or inside of it, once all links are followed. Neither has to be there."""
+    # Path.resolve raises RuntimeError for links that lead to each other, up to Python 3.12.
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def is_skipped(name: str) -> bool:
     """Whether a file or folder of this name is passed over: it is hidden, or one of SKIPPED_FOLDERS."""
     return name.startswith(".") or name.casefold() in SKIPPED_FOLDERS

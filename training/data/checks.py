@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from bot.inference.class_folders import Place, find_empty_folders
 from bot.inference.contract import MAX_CLASSES, find_fault
-from bot.inference.names import clean_label, show_path
+from bot.inference.names import clean_label, lies_in, show_path
 from bot.inference.photo_files import SUFFIXES
 from training.data.photos import OUTSIDER, DataError, LabelledPhoto
 from training.recipe import GENERATED, NO_OUTSIDERS
@@ -32,8 +31,7 @@ def check_places(out: Path, data: Path, outsiders: str = NO_OUTSIDERS) -> None:
     """
     read = {"--data": data} | ({} if outsiders in (NO_OUTSIDERS, GENERATED) else {"--outsiders": Path(outsiders)})
     for option, folder in read.items():
-        # Path.resolve raises RuntimeError for links that lead to each other, up to Python 3.12.
-        if Path(os.path.realpath(out.parent)).is_relative_to(os.path.realpath(folder)):
+        if lies_in(out.parent, folder):
             raise DataError(
                 f"--out {out} lies in {option} {folder}: the next training would take the report's pictures for "
                 "photos. Name a place outside of it, such as artifacts/NAME."

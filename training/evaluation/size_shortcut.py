@@ -22,7 +22,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.tree import DecisionTreeClassifier
 
 from bot.inference.decoding import read
-from bot.inference.names import show_path
+from bot.inference.names import lies_in, show_path
 from training.commands import make_neutral_parser
 from training.data.groups import GROUPS_FILE
 from training.data.loading import load_photos
@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> int:
 def _run(data: Path, out: Path, seed: int) -> None:
     if out.exists():
         raise DataError(f"{out} is there already. --out names a new folder.")
-    if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
+    if data.is_dir() and lies_in(out, data):
         raise DataError(f"{out} lies in {data}: the copies would be photos of it too. --out names another place.")
     photos = load_photos(data, seed).photos
     copies = []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.commands.classify.output import Answer
 from bot.errors import LabelgramError, explain_os_error
-from bot.inference.names import is_folder, show_path
+from bot.inference.names import is_folder, lies_in, show_path
 from bot.whole_files import name_whole, remove_stale, write_beside
 
 UNSURE = "unsure"
@@ -37,9 +37,9 @@ class Sorter:
         for source in sources:
             if source == STDIN:
                 raise SortError("--sort-into copies files, not standard input. Name the photo's file.")
-            if _resolve(source).is_relative_to(_resolve(target)):
+            if lies_in(source, target):
                 raise SortError(f"--sort-into {target} holds {source}, which is read. Name a folder elsewhere.")
-            if is_folder(source) and _resolve(target).is_relative_to(_resolve(source)):
+            if is_folder(source) and lies_in(target, source):
                 raise SortError(f"--sort-into {target} is inside of {source}, which is read. Name a folder elsewhere.")
         try:
             target.mkdir(parents=True, exist_ok=True)
@@ -48,14 +48,13 @@ class Sorter:
                 f"--sort-into {target}: {explain_os_error(error)}. Name a folder that can be written."
             ) from error
         self._target = target
-        self._resolved = _resolve(target)
         self._folders = name_folders(labels)
         for name in (UNSURE, *self._folders.values()):
             remove_stale(target / name)
 
     def holds(self, path: str) -> bool:
         """Whether `path` leads into the folder of the copies."""
-        return _resolve(path).is_relative_to(self._resolved)
+        return lies_in(path, self._target)
 
     def copy(self, answer: Answer, data: bytes) -> Answer:
         """The same answer; with an error if the photo, whose file's bytes are `data`, could not be copied."""
@@ -87,11 +86,6 @@ def name_folders(labels: Iterable[str]) -> dict[str, str]:
 def _fold(name: str) -> str:
     """The same for names that are one folder on some systems."""
     return unicodedata.normalize("NFC", name).casefold()
-
-
-def _resolve(path: str | Path) -> Path:
-    """Without links. Path.resolve raises RuntimeError for links that lead to each other, up to Python 3.12."""
-    return Path(os.path.realpath(path))
 
 
 def _shorten(stem: str, end: str) -> str:
