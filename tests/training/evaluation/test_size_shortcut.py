@@ -63,6 +63,16 @@ def test_a_padded_copy_is_the_photo_in_the_middle_of_its_blurred_self(telling: P
     assert np.asarray(copy.crop((0, 0, left, copy.height))).std() < np.asarray(image).std()
 
 
+def test_links_that_lead_to_each_other_are_told_of(
+    telling: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Up to Python 3.12 Path.resolve raises RuntimeError for them."""
+    (tmp_path / "here").symlink_to(tmp_path / "there")
+    (tmp_path / "there").symlink_to(tmp_path / "here")
+    with pytest.raises(OSError, match=r"symbolic links"):  # whose line the command prints
+        main(["--data", str(telling), "--out", str(tmp_path / "here" / "neutral")])
+
+
 @pytest.mark.parametrize("place", ["neutral", "red/neutral", "../photos/neutral"])
 def test_copies_beside_their_photos_are_refused(place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """They would be a class, or a collection, of the next training."""
