@@ -92,7 +92,8 @@ class Backlog:
     def is_forgotten(self, entry: Entry) -> bool:
         """Whether who has sent it has sent `/forget` behind it."""
         person = find_person(entry.update) if self._forgotten else None
-        return person is not None and entry.incoming.number < self._forgotten.get(self._name(person), (0, 0.0))[0]
+        number, at = (0, 0.0) if person is None else self._forgotten.get(self._name(person), (0, 0.0))
+        return entry.incoming.number < number and time.time() - at <= KEPT  # numbers may begin again after a week
 
     async def put(self, entry: Entry, reason: PutDown) -> bool:
         """Keep an update durably, and try it again when `reason` says, later each time that it fails.

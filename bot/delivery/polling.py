@@ -40,6 +40,11 @@ LIMIT = 100
 HELD = LIMIT // 2
 """Updates from the first that is not answered on, above which those that wait are put down: the offset can move on."""
 
+SHOWING = 10.0
+"""Seconds from the first answer on, after which Telegram has shown all that it held when the bot started, also where
+one answer brings little. What was put down then waits no longer for what may have been sent before it.
+"""
+
 log = logging.getLogger(__name__)
 
 
@@ -99,6 +104,8 @@ class _Window:
         """By number, and how many with that number came before in the same answer."""
         self._news_at = time.monotonic()
         """When the last of them came."""
+        self._first_at: float | None = None
+        """When Telegram first answered."""
 
     @property
     def is_open(self) -> bool:
@@ -118,7 +125,9 @@ class _Window:
             parse(None, self._delivery.bot, self._delivery.metrics)  # says so
             if not numbered:
                 raise ValueError("no update has a number")
-        self._delivery.backlog.note_shown(max((number for number, _ in numbered), default=math.inf))
+        self._first_at = self._first_at or time.monotonic()
+        is_all = not numbered or time.monotonic() - self._first_at > SHOWING
+        self._delivery.backlog.note_shown(math.inf if is_all else max(number for number, _ in numbered))
         for number, raw in sorted(numbered, key=lambda pair: pair[0]):
             numbers[number] += 1
             key = (number, numbers[number])

@@ -14,6 +14,8 @@ from io import FileIO
 from pathlib import Path
 from urllib.parse import quote
 
+from bot.storage.sqlite_file import IN_USE, has_code
+
 CHECKED_EVERY = 1.0
 """Seconds between two looks of the process that has the lock."""
 WAIT = 3 * CHECKED_EVERY
@@ -87,15 +89,18 @@ class ProcessLock:
             self._file = None
 
     def _was_here(self) -> bool:
-        """Whether the state has notes of this bot: another bot's says nothing, several may share the folder."""
-        name = quote(str((self._path.parent / "notes.sqlite").absolute()))
+        """Whether the state has notes of this bot, or somebody writes to it.
+
+        Another bot's notes say nothing: several may share the folder.
+        """
+        name = quote(os.fsencode((self._path.parent / "notes.sqlite").absolute().as_posix().lstrip("/")))
         try:
-            with closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True)) as database:
+            with closing(sqlite3.connect(f"file:///{name}?mode=ro", timeout=0, uri=True)) as database:
                 query = "SELECT 1 FROM notes WHERE name >= ? AND name < ? LIMIT 1"
                 start, end = f"{self._path.stem}:", f"{self._path.stem};"  # the sign behind a colon
                 return database.execute(query, (start, end)).fetchone() is not None
-        except sqlite3.Error:  # not made yet, or damaged: that is told later
-            return False
+        except sqlite3.Error as error:  # not made yet, or damaged: that is told later
+            return has_code(error, IN_USE)
 
     def _open(self) -> FileIO:
         """Raises OSError, also where something else has the name: to open a pipe could take for ever."""

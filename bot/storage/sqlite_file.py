@@ -25,8 +25,9 @@ Work = Callable[[sqlite3.Connection], T]
 Job = Callable[[], Any]
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 PASSING = (
-    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM),
+    *(*IN_USE, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM),
     sqlite3.SQLITE_CANTOPEN,  # what lies in the settings shows before: see `_open`
 )
 """Another process holds the file, or the disk is full: it can be waited for."""
@@ -103,7 +104,7 @@ class SqliteFile:
         try:
             return work(self._connect())
         except sqlite3.DatabaseError as error:
-            if not _is(error, DAMAGED):
+            if not has_code(error, DAMAGED):
                 raise
             self._set_aside(error)
             return work(self._connect())
@@ -117,7 +118,7 @@ class SqliteFile:
                     raise
                 raise self._explain(explain_os_error(error)) from error
             except sqlite3.OperationalError as error:
-                if _is(error, PASSING):
+                if has_code(error, PASSING):
                     raise
                 if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
                     raise self._explain(str(error)) from error
@@ -229,6 +230,7 @@ def now() -> int:
     return int(time.time())
 
 
-def _is(error: sqlite3.Error, codes: Sequence[int]) -> bool:
+def has_code(error: sqlite3.Error, codes: Sequence[int]) -> bool:
+    """Whether it is one of SQLite's primary result codes."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in codes

@@ -177,6 +177,23 @@ def test_what_telegram_brings_again_behind_forget_is_let_go(
     assert first_answers(telegram, [*before, *others]) == others
 
 
+def test_what_was_put_down_waits_no_longer_for_what_telegram_may_hold_than_some_seconds(
+    telegram: Telegram, start: StartBot, tmp_path: Path, free_port: int
+) -> None:
+    """A webhook has put them down; a poller is shown nothing but a chat that is held, and came before them."""
+    telegram.refusals.append(refuse_with("sendMessage", 429, chat=1, parameters={"retry_after": 600}))
+    pile(telegram, 1)
+    process = start(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", PORT=str(free_port))
+    telegram.wait_until(lambda: any(status == 503 for _, status in telegram.queue.couriers.posts))
+    telegram.hold_downloads.clear()
+    others = pile(telegram, 3, user=2)
+    telegram.wait_until(lambda: count_put_down(tmp_path) >= 3)
+    kill(process)
+    telegram.hold_downloads.set()
+    start()
+    telegram.wait_until(lambda: telegram.answers().keys() >= {*others}, seconds=40)
+
+
 def test_a_photo_keeps_its_place_when_it_is_edited(telegram: Telegram, start: StartBot, tmp_path: Path) -> None:
     photos = pile(telegram, 100)
     start()

@@ -78,6 +78,28 @@ def test_a_state_without_a_lock_is_taken_after_a_moment(locks: list[ProcessLock]
     assert not locks[1].is_looking
 
 
+@pytest.mark.parametrize("name", ["a b", "50%20", "a?b#c", "größer", "\udcff", "//"])
+def test_a_state_without_a_lock_is_known_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    folder = Path(f"/{tmp_path}") if name == "//" else tmp_path / name
+    folder.mkdir(exist_ok=True)
+    note(folder, "1:token")
+    lock = ProcessLock(folder, 1)
+    assert not lock.take()
+    assert lock.is_looking
+
+
+def test_a_state_that_somebody_writes_to_is_waited_for_and_stops_nothing(
+    locks: list[ProcessLock], tmp_path: Path
+) -> None:
+    note(tmp_path, "12:token")
+    with closing(sqlite3.connect(tmp_path / "notes.sqlite", isolation_level=None)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        begun = time.monotonic()
+        assert not locks[0].take()
+        assert time.monotonic() - begun < 2  # SQLite's own patience is five seconds
+        assert locks[0].is_looking
+
+
 def test_the_state_of_another_bot_is_not_waited_for(locks: list[ProcessLock], tmp_path: Path) -> None:
     note(tmp_path, "12:token")
     assert locks[0].take()
