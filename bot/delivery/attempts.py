@@ -43,6 +43,8 @@ class Admission:
     is_granted: bool
     is_explained: bool
     """The rate of explanations has let it in."""
+    is_refused: bool = False
+    """The rate limit has not let it in, and its sender is to be told."""
 
 
 @dataclass
@@ -78,7 +80,7 @@ class Attempts:
 
     async def _work(self, entry: Entry, claim: Claim) -> None:
         """Have the update answered, in ATTEMPTS attempts; what Telegram refuses for good is over. Raises RetryLater."""
-        failures, admission = claim.failures, Admission(claim.is_known, claim.is_known)
+        failures, admission = claim.failures, Admission(claim.is_known, claim.is_known, entry.incoming.is_refused)
         try:
             while failures < ATTEMPTS:
                 try:
@@ -107,6 +109,8 @@ class Attempts:
                 raise RetryLater(f"Telegram cannot be reached: {type(error).__name__}") from None
             self.metrics.refused.labels(type(error).__name__).inc()
             log.info("an answer could not be given: %s", type(error).__name__)
+        finally:
+            entry.incoming.is_refused = admission.is_refused
 
     @asynccontextmanager
     async def _guard(self, key: str, alone: bool) -> AsyncIterator[None]:

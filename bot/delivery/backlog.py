@@ -33,7 +33,7 @@ AT_A_TIME = 64
 """Updates from the backlog in work."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 """Seconds until an update that failed is tried again for the first time; they double up to the latter."""
-FLAWS = ("is_cut", "lost_picture", "is_apart")
+FLAWS = ("is_cut", "lost_picture", "is_apart", "is_refused")
 """What is known of an update, and does not show in what is put down of it."""
 
 log = logging.getLogger(__name__)

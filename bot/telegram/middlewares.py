@@ -9,10 +9,10 @@ from typing import Any
 
 from aiogram import BaseMiddleware, Dispatcher
 from aiogram.enums import ChatType
-from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, Update, User
+from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, User
 
 from bot.delivery.attempts import Admission
-from bot.delivery.updates.identity import EXPLANATION, find_lane
+from bot.delivery.updates.identity import EXPLANATION
 from bot.delivery.waiting import KEPT
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
@@ -34,6 +34,12 @@ then takes so long. Limits are for floods."""
 
 ALBUM = 10
 """Photos that an album has at most (Bot API, sendMediaGroup): each counts as such a part of a message."""
+
+OVERTAKEN = 10.0
+"""Seconds since it was sent, from which on a message may have been overtaken by later ones. A flood is not so old."""
+
+REMEMBERED = 3600.0
+"""Seconds for which it is counted what was let in of those. A pile is looked at within less."""
 
 NOTICE = Rate(per_second=1 / 60, burst=1)
 """Times that a person is told to slow down."""
@@ -68,20 +74,25 @@ class ThrottlingMiddleware(BaseMiddleware):
     ) -> Any:
         """Call the handler if the update is let in, which is asked once for each: an answer tried again is let in."""
         admission: Admission | None = data.get("admission")
-        if admission and admission.is_granted:
+        is_refused = admission is not None and admission.is_refused
+        if admission and admission.is_granted and not is_refused:
             return await handler(event, data)
         user: User | None = data.get("event_from_user")
         chat: Chat | None = data.get("event_chat")
         message = event if isinstance(event, Message) else None
         name = self._pseudonymise(name_sender(user, chat, message))
-        kind = _find_kind(event, data["event_update"])
+        kind = "sender" if message else "presser"
         is_part = message is not None and message.media_group_id is not None
         age = _find_age(message) if message else 0.0
         is_post = message is not None and message.chat.type == ChatType.CHANNEL  # it has no sender; a press has one
-        if (is_post or await self._has_place(f"sender-{kind}:{name}", SENDER, is_part, age)) and (
-            chat is None
-            or chat.type == ChatType.PRIVATE
-            or await self._has_place(f"group-{kind}:{self._pseudonymise(str(chat.id))}", GROUP, is_part, age)
+        if (
+            not is_refused
+            and (is_post or await self._has_place(f"{kind}:{name}", SENDER, is_part, age))
+            and (
+                chat is None
+                or chat.type == ChatType.PRIVATE
+                or await self._has_place(f"group:{self._pseudonymise(str(chat.id))}", GROUP, is_part, age)
+            )
         ):
             if admission:
                 admission.is_granted = True
@@ -90,15 +101,27 @@ class ThrottlingMiddleware(BaseMiddleware):
         slow_down = self._replies.text("bot", "slow-down", data.get("language"))
         if isinstance(event, CallbackQuery):  # its button waits for an answer
             await show_toast(event, slow_down)
-        elif isinstance(event, Message) and await self._has_place(f"notice:{name}", NOTICE):
+        elif isinstance(event, Message) and (is_refused or await self._has_place(f"notice:{name}", NOTICE)):
+            if admission:
+                admission.is_refused = True
             await event.reply(slow_down)
         return None
 
     async def _has_place(self, name: str, rate: Rate, is_part: bool = False, age: float = 0) -> bool:
-        """Whether there is room in the bucket `name`, taken then; a photo of an album takes a part of a place."""
+        """Whether there is room in the bucket `name`, taken then; a photo of an album takes a part of a place.
+
+        What was sent later may have been looked at before, in another chat or without a download: for the bucket this
+        comes with it then. So of what is old, as many find room as its rate lets in of what was sent with it.
+        """
         if is_part:  # the same bucket, in smaller places: it is full after as many seconds
             rate = Rate(rate.per_second * ALBUM, (rate.burst - 1) * ALBUM + 1)
-        return (await self.rate_limiter.reserve(name, rate, at_most=0, age=age)).taken
+        if (await self.rate_limiter.reserve(name, rate, at_most=0, age=age)).taken:
+            return True
+        if age < OVERTAKEN:
+            return False
+        sent = int((time.time() - age) * rate.per_second / rate.burst)
+        rate = Rate(rate.burst / REMEMBERED, rate.burst)
+        return (await self.rate_limiter.reserve(f"{name} {sent}", rate, at_most=0)).taken
 
 
 class ExplanationMiddleware(BaseMiddleware):
@@ -174,12 +197,6 @@ class LanguageMiddleware(BaseMiddleware):
         return f"language:{self._pseudonymise(sender)}"
 
 
-def _find_kind(event: TelegramObject, update: Update) -> str:
-    """Each kind has a rate of its own: a text of now overtakes a pile of photos, which would seem to come after it."""
-    is_edit = isinstance(event, Message) and event.edit_date is not None
-    return "edit" if is_edit else find_lane(update)[1].value
-
-
 def _find_age(message: Message) -> float:
     """Seconds since a person sent or edited it: what was sent while the bot was away does not come as a flood.
 
@@ -187,7 +204,7 @@ def _find_age(message: Message) -> float:
     """
     at = message.edit_date or message.date.timestamp()
     age = time.time() - at - 1
-    return age if 0 < age < KEPT else 0.0
+    return min(age, KEPT) if 0 < age < 2 * KEPT else 0.0
 
 
 def install_middlewares(

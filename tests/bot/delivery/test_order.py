@@ -14,7 +14,7 @@ from random import Random
 import pytest
 
 from tests.support.bot_process import StartBot, kill
-from tests.support.chat import MENTION, command
+from tests.support.chat import MENTION, command, text
 from tests.support.photos import draw
 from tests.support.telegram import Telegram, refuse_with, slow_downloads
 
@@ -146,6 +146,33 @@ def test_a_text_of_now_that_overtakes_a_pile_does_not_make_it_a_flood(telegram: 
     start()
     telegram.wait_until(lambda: telegram.unconfirmed == 0 and telegram.answers().keys() >= {*photos})
     assert first_answers(telegram, photos) == photos
+
+
+@pytest.mark.parametrize("kind", ["photo", "edit"])
+def test_what_is_of_now_in_another_chat_does_not_make_a_pile_a_flood(
+    telegram: Telegram, start: StartBot, free_port: int, kind: str
+) -> None:
+    """A webhook brings what there is of each chat at once, so the later one is looked at before most of the pile."""
+    photos = pile(telegram, 40)
+    other = telegram.send({"photo": telegram.files.keep_photo(draw("blue"))} | MENTION, user=1, chat=GROUP)
+    if kind == "edit":
+        telegram.edit(other, photo=telegram.files.keep_photo(draw("green")))
+    start(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", PORT=str(free_port))
+    telegram.wait_until(lambda: telegram.unconfirmed == 0 and telegram.answers().keys() >= {*photos, other})
+    assert first_answers(telegram, photos) == photos
+
+
+def test_a_flood_is_told_of_also_where_the_notice_has_to_wait(
+    telegram: Telegram, start: StartBot, tmp_path: Path
+) -> None:
+    telegram.refusals.append(refuse_with("sendMessage", 429, chat=1, times=1, parameters={"retry_after": 6}))
+    start()
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    photos = [telegram.send_photo(draw("red"), user=1) for _ in range(80)]
+    telegram.wait_until(lambda: telegram.unconfirmed == 0 and count_put_down(tmp_path) == 0)
+    texts = telegram.texts()
+    assert texts.count(text("bot", "slow-down")) == 1
+    assert 10 <= len(first_answers(telegram, photos)) - 1 <= 20  # the notice is a reply to one of them
 
 
 def test_what_was_fetched_when_forget_was_answered_is_not_answered_by_the_next_process(
