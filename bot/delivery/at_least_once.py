@@ -30,8 +30,10 @@ from bot.storage.ledger import Ledger, LedgerError, RetryLater
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.texts.replies import Replies
 
-QUEUED = 2
-"""Updates that may be in work or wait for it, for each that can be in work, before no more are asked for."""
+QUEUED, ROOM = 2, 50
+"""Updates that may be in work or wait for it before no more are asked for: for each that can be in work, and at least.
+A chat's pile of photos may have all places. Another's text has places of its own, but has to be asked for.
+"""
 ROOM_PAUSE = 0.1
 """Seconds after which room is looked for again: an update that begins to wait makes some, and nobody says so."""
 REST = 1.0
@@ -104,7 +106,7 @@ class Delivery:
 
     async def wait_for_room(self) -> None:
         """Return when few updates wait for a slot: more would do nothing but wait as well."""
-        while self.in_work > QUEUED * self.at_once:
+        while self.in_work > max(QUEUED * self.at_once, ROOM):
             self._done.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._done.wait(), ROOM_PAUSE)

@@ -1,4 +1,4 @@
-"""A pile of one person's photos, as a laptop that slept finds it, is answered in order and at the chat's pace."""
+"""A pile of one person's photos is answered in order and at the chat's pace, and nobody else waits for it."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def test_a_pile_takes_no_longer_than_the_chats_pace() -> None:
     assert len(numbers) == PILE
     assert numbers == sorted(numbers)
     assert float(answers[-1][0]) - PACE * PILE < PILE  # a second each, but for the first twelve
+
+
+def test_others_texts_do_not_wait_for_a_burst_of_photos_that_has_the_only_place() -> None:
+    chats = [Chat(number, (number,)) for number in (7, 8, 9, 10)]
+    result = run_plan(Plan(seed=2, chats=chats, troubles=[], actions=60, slots=1, burst=START + 5))
+    assert not result.faults
