@@ -13,7 +13,7 @@ from aiogram.exceptions import AiogramError, TelegramBadRequest
 
 from bot.connections import WRONG_TOKEN, make_bot, wait_for_state
 from bot.delivery.at_least_once import REST, Delivery
-from bot.delivery.backlog import Backlog
+from bot.delivery.backlog.backlog import Backlog
 from bot.delivery.pacing import SendPacer
 from bot.delivery.polling import poll
 from bot.delivery.retries import UNKNOWN, RetryMiddleware

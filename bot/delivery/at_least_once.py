@@ -17,13 +17,13 @@ from aiogram.exceptions import AiogramError
 from aiogram.types import Update
 
 from bot.delivery.attempts import Attempts, note
-from bot.delivery.backlog import Backlog
+from bot.delivery.backlog.backlog import Backlog
 from bot.delivery.in_work import InWork
-from bot.delivery.slots import Slot, use_slot
+from bot.delivery.lanes.slots import Slot, use_slot
+from bot.delivery.lanes.waiting import Cause, Policy, PutDown
 from bot.delivery.stopping import cancel
 from bot.delivery.updates.identity import identify
 from bot.delivery.updates.incoming import Entry, Incoming
-from bot.delivery.waiting import Cause, Policy, PutDown
 from bot.monitoring.metrics import Metrics
 from bot.startup.memory import give_back_memory
 from bot.storage.ledger import Ledger, LedgerError, RetryLater

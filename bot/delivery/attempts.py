@@ -18,10 +18,10 @@ from aiogram.exceptions import AiogramError, TelegramUnauthorizedError
 from aiogram.types import Update
 
 from bot.backoff import backoff
+from bot.delivery.lanes.waiting import Expired
 from bot.delivery.retries import passes
 from bot.delivery.updates.identity import find_message
 from bot.delivery.updates.incoming import Entry
-from bot.delivery.waiting import Expired
 from bot.monitoring.metrics import Metrics
 from bot.storage.ledger import Claim, Ledger, LedgerError, RetryLater
 from bot.texts.replies import Replies

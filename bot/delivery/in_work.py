@@ -8,11 +8,11 @@ from weakref import WeakValueDictionary
 
 from aiogram.types import Update
 
-from bot.delivery.lines import Line
-from bot.delivery.slots import Slot
+from bot.delivery.lanes.lines import Line
+from bot.delivery.lanes.slots import Slot
+from bot.delivery.lanes.waiting import Policy
 from bot.delivery.updates.identity import Lane, find_lane, find_person
 from bot.delivery.updates.incoming import Entry, Incoming
-from bot.delivery.waiting import Policy
 
 
 class InWork:

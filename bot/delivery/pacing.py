@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.delivery.waiting import PATIENCE
+from bot.delivery.lanes.waiting import PATIENCE
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.rate_limits import Rate, RateLimiter
 

@@ -18,12 +18,12 @@ from aiogram.exceptions import (
 
 from bot.backoff import backoff
 from bot.delivery.at_least_once import Delivery, ShuttingDown
+from bot.delivery.lanes.waiting import Policy
 from bot.delivery.retries import UNKNOWN
 from bot.delivery.session import RawUpdates
 from bot.delivery.stopping import until
 from bot.delivery.updates.incoming import Entry, Incoming
 from bot.delivery.updates.parsing import find_number, parse
-from bot.delivery.waiting import Policy
 from bot.storage.ledger import LedgerError, RetryLater
 
 LONG_POLL = 30

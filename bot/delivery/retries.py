@@ -25,10 +25,10 @@ from aiogram.methods.base import TelegramType
 from aiogram.types import ReplyParameters
 
 from bot.backoff import backoff
+from bot.delivery.lanes.slots import current_slot
+from bot.delivery.lanes.waiting import Cause, Waits
 from bot.delivery.pacing import SendPacer
 from bot.delivery.session import RawUpdates
-from bot.delivery.slots import current_slot
-from bot.delivery.waiting import Cause, Waits
 from bot.monitoring.metrics import Metrics
 
 if TYPE_CHECKING:

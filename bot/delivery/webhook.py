@@ -15,9 +15,9 @@ from yarl import URL
 
 from bot.backoff import backoff
 from bot.delivery.at_least_once import Delivery
+from bot.delivery.lanes.waiting import ChatHeld, Policy
 from bot.delivery.retries import UNKNOWN
 from bot.delivery.updates.parsing import parse
-from bot.delivery.waiting import ChatHeld, Policy
 from bot.monitoring.endpoints import add_health
 from bot.monitoring.health import Health
 from bot.storage.ledger import RetryLater

@@ -12,7 +12,7 @@ from aiogram import BaseMiddleware, Bot
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, Chat, TelegramObject, Update, User
 
-from bot.delivery.slots import hold_lock
+from bot.delivery.lanes.slots import hold_lock
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.ledger import LedgerError

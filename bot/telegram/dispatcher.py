@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aiogram import Dispatcher
 
-from bot.delivery.backlog import Backlog
+from bot.delivery.backlog.backlog import Backlog
 from bot.donations.donations import Donations
 from bot.inference.classifier import Classifier
 from bot.monitoring.metrics import Metrics

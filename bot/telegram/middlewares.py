@@ -12,8 +12,8 @@ from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, User
 
 from bot.delivery.attempts import Admission
+from bot.delivery.lanes.waiting import KEPT
 from bot.delivery.updates.identity import EXPLANATION
-from bot.delivery.waiting import KEPT
 from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.ledger import LedgerError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from bot.delivery.waiting import PATIENCE
+from bot.delivery.lanes.waiting import PATIENCE
 from bot.inference.decoding import Reason
 from bot.texts.replies import Replies
 from tests.simulation.loop import Clock

@@ -16,7 +16,8 @@ def load_hastily(settings: Settings) -> Classifier:
     classifier = load(settings)
 
     from bot import app
-    from bot.delivery import backlog, pacing, retries
+    from bot.delivery import pacing, retries
+    from bot.delivery.backlog import backlog
     from bot.storage.rate_limits import Rate
 
     app.TIDIED_EVERY = 1.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from aiogram.types import Update
 
-from bot.delivery.slots import Slot
+from bot.delivery.lanes.slots import Slot
 from bot.storage.ledger import RetryLater
 
 

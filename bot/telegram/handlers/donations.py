@@ -9,7 +9,7 @@ from aiogram import Router
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
-from bot.delivery.backlog import Backlog
+from bot.delivery.backlog.backlog import Backlog
 from bot.donations.donations import Donations
 from bot.donations.store import StoreError
 from bot.storage.key_values import KeyValueStore

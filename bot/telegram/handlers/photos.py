@@ -14,7 +14,7 @@ from aiogram.exceptions import AiogramError
 from aiogram.types import Message
 
 from bot.delivery.attempts import CrashGuard
-from bot.delivery.waiting import PATIENCE
+from bot.delivery.lanes.waiting import PATIENCE
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.decoding import PhotoError, Reason, decode
 from bot.monitoring.metrics import Metrics, Stopwatch

@@ -17,8 +17,8 @@ from weakref import WeakValueDictionary
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import Message
 
-from bot.delivery.slots import current_slot, hold_lock
-from bot.delivery.waiting import Cause
+from bot.delivery.lanes.slots import current_slot, hold_lock
+from bot.delivery.lanes.waiting import Cause
 from bot.inference.classifier import Prediction
 from bot.inference.decoding import Reason
 from bot.storage.key_values import KeyValueStore

@@ -20,9 +20,9 @@ from aiogram.types import PhotoSize
 from aiohttp import ClientError, ClientResponseError
 
 from bot.backoff import backoff
+from bot.delivery.lanes.slots import current_slot
+from bot.delivery.lanes.waiting import Cause, Expired
 from bot.delivery.retries import TRANSIENT
-from bot.delivery.slots import current_slot
-from bot.delivery.waiting import Cause, Expired
 from bot.inference.decoding import PhotoError, Reason, estimate_memory, is_photo
 from bot.monitoring.metrics import Metrics
 from bot.telegram.media.budget import MemoryBudget

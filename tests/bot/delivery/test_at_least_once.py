@@ -21,9 +21,9 @@ from aiogram.types import Message
 from PIL import Image
 
 from bot.delivery.at_least_once import Delivery, ShuttingDown
-from bot.delivery.backlog import Backlog
+from bot.delivery.backlog.backlog import Backlog
+from bot.delivery.lanes.waiting import Policy
 from bot.delivery.updates.parsing import parse
-from bot.delivery.waiting import Policy
 from bot.monitoring.metrics import Metrics
 from bot.storage.process_lock import WAIT, ProcessLock
 from bot.storage.pseudonyms import Pseudonymiser

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.delivery.lines import Line
-from bot.delivery.slots import Slot, hold_lock, use_slot
-from bot.delivery.waiting import Cause, Policy
+from bot.delivery.lanes.lines import Line
+from bot.delivery.lanes.slots import Slot, hold_lock, use_slot
+from bot.delivery.lanes.waiting import Cause, Policy
 from tests.support.bot_process import StartBot, kill
 from tests.support.chat import text
 from tests.support.photos import draw

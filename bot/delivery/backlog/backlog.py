@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import time
@@ -13,13 +12,12 @@ from typing import Protocol
 
 from aiogram import Bot
 
-from bot.delivery.places import Place, Places
-from bot.delivery.slots import current_slot
+from bot.delivery.backlog.places import Place, Places
+from bot.delivery.backlog.rows import make_row, read_row
+from bot.delivery.lanes.slots import current_slot
+from bot.delivery.lanes.waiting import KEPT, Cause, Policy, PutDown
 from bot.delivery.updates.identity import find_lane, find_person
 from bot.delivery.updates.incoming import Entry, Incoming
-from bot.delivery.updates.parsing import parse
-from bot.delivery.updates.reduction import reduce_update
-from bot.delivery.waiting import KEPT, Cause, Policy, PutDown
 from bot.monitoring.metrics import Metrics
 from bot.storage.backlog import BacklogStore, PutDownUpdate
 from bot.storage.ledger import LedgerError, RetryLater
@@ -33,8 +31,6 @@ AT_A_TIME = 64
 """Updates from the backlog in work."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 """Seconds until an update that failed is tried again for the first time; they double up to the latter."""
-FLAWS = ("is_cut", "lost_picture", "is_apart", "is_refused")
-"""What is known of an update, and does not show in what is put down of it."""
 
 log = logging.getLogger(__name__)
 
@@ -110,15 +106,8 @@ class Backlog:
         entry.incoming.is_apart = entry.slot.has_left_lane
         if known:  # an edited photo keeps its place
             entry.incoming.number = min(known.number, entry.incoming.number)
-        flaws = {name: getattr(entry.incoming, name) for name in FLAWS}
-        row = PutDownUpdate(
-            key=entry.key,
-            person="" if person is None else self._name(person),
-            update=json.dumps(reduce_update(entry.update, me) | {"update_id": entry.incoming.number} | flaws),
-            since=entry.slot.since,
-            due=time.time() + pause,
-            attempts=attempts,
-        )
+        name = "" if person is None else self._name(person)
+        row = make_row(entry, me, name, time.time() + pause, attempts)
         is_kept = not self.is_forgotten(entry)
         if is_kept and entry.is_put_down:  # another process may have deleted it
             is_kept = await self._store.replace(row)
@@ -182,7 +171,7 @@ class Backlog:
     async def _resume(self, row: PutDownUpdate, deliver: Deliver) -> None:
         """Whatever comes of it, the row goes on or goes away."""
         try:
-            incoming = self._read(row)
+            incoming = read_row(row, self._bot, self._metrics)
             if incoming is None or time.time() - row.since > KEPT:
                 log.warning("an update was put down for a day, and is let go")
                 await self.delete(row.key)
@@ -209,21 +198,11 @@ class Backlog:
             self._is_loaded = True
 
     async def _note_found(self, row: PutDownUpdate) -> None:
-        if incoming := self._read(row):
+        if incoming := read_row(row, self._bot, self._metrics):
             self._note(row, incoming)
         else:
             log.error("an update that was put down cannot be read, and is let go")
             await self.delete(row.key)
-
-    def _read(self, row: PutDownUpdate) -> Incoming | None:
-        """None: nothing can be made of it."""
-        try:
-            raw = json.loads(row.update)
-        except ValueError:
-            return None
-        flaws = {name: raw.pop(name, False) for name in FLAWS}
-        incoming = parse(raw, self._bot, self._metrics)
-        return replace(incoming, since=row.since, **flaws) if incoming and incoming.update else None
 
     def _note(self, row: PutDownUpdate, incoming: Incoming) -> None:
         assert incoming.update

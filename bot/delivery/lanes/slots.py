@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 
-from bot.delivery.lines import Line
-from bot.delivery.waiting import GRACE, KEPT, PATIENCE, STAY, Cause, ChatHeld, Expired, Policy, PutDown, Waits
+from bot.delivery.lanes.lines import Line
+from bot.delivery.lanes.waiting import GRACE, KEPT, PATIENCE, STAY, Cause, ChatHeld, Expired, Policy, PutDown, Waits
 
 
 class Slot(Waits):

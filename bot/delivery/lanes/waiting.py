@@ -1,7 +1,7 @@
 """What work waits for, for how long, and what becomes of an update then.
 
 Code that may have to wait calls `lent` around what the network does, `wait` instead of `asyncio.sleep`, and `turn`
-before something is sent: on the slot of its update (`bot.delivery.slots.current_slot`).
+before something is sent: on the slot of its update (`bot.delivery.lanes.slots.current_slot`).
 """
 
 from __future__ import annotations

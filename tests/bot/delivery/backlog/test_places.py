@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bot.delivery.places import EACH, LaneName, Place, Places
+from bot.delivery.backlog.places import EACH, LaneName, Place, Places
 from bot.delivery.updates.identity import Lane
 
 NOW = 1000.0
