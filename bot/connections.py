@@ -18,8 +18,8 @@ from bot.monitoring.waiting_room import WaitingRoom
 from bot.settings import Settings, SettingsError
 from bot.storage.ledger import LedgerError, LedgerRefusedError
 from bot.storage.process_lock import CHECKED_EVERY, WAIT, ProcessLock
-from bot.storage.sqlite import open_sqlite
-from bot.storage.sqlite_file import StateFolderError
+from bot.storage.sqlite.file import StateFolderError
+from bot.storage.sqlite.state import open_sqlite
 from bot.storage.state import State
 
 WRONG_TOKEN = "BOT_TOKEN is not a token that Telegram knows. Ask @BotFather on Telegram for it (/token)."
@@ -59,7 +59,7 @@ async def open_state(settings: Settings) -> State:
         except StateFolderError as error:
             raise SettingsError(str(error)) from error
     try:
-        from bot.storage.redis import open_redis
+        from bot.storage.redis.state import open_redis
     except ImportError as error:
         raise SettingsError("REDIS_URL is set: pip install -r requirements-redis.txt") from error
     try:

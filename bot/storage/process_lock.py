@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 from urllib.parse import quote
 
-from bot.storage.sqlite_file import IN_USE, has_code
+from bot.storage.sqlite.file import IN_USE, has_code
 
 CHECKED_EVERY = 1.0
 """Seconds between two looks of the process that has the lock."""

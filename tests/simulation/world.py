@@ -101,7 +101,7 @@ class World:
                 ("time.time", self.clock.stamp),
                 ("time.monotonic", self.clock.time),
                 ("sqlite3.connect", self.disk.connect),
-                ("bot.storage.redis.Redis", self.redis.make_client()),
+                ("bot.storage.redis.state.Redis", self.redis.make_client()),
                 ("aiohttp.connector.aiohappyeyeballs.start_connection", start_connection),
                 ("ssl.create_default_context", lambda **_: _TLS),
                 ("bot.telegram.handlers.photos.decode", self._look),

@@ -27,7 +27,7 @@ from bot.delivery.updates.parsing import parse
 from bot.monitoring.metrics import Metrics
 from bot.storage.process_lock import WAIT, ProcessLock
 from bot.storage.pseudonyms import Pseudonymiser
-from bot.storage.sqlite import open_sqlite
+from bot.storage.sqlite.state import open_sqlite
 from bot.texts.replies import Replies
 from tests.support.bot_process import RunBot, StartBot, kill
 from tests.support.chat import text

@@ -19,9 +19,9 @@ from bot.storage.backlog import PutDownUpdate
 from bot.storage.ledger import Claim, ClaimedElsewhere, LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.rate_limits import Place, Rate, RateLimiter
-from bot.storage.redis import open_redis
-from bot.storage.sqlite import open_sqlite
-from bot.storage.sqlite_file import StateFolderError
+from bot.storage.redis.state import open_redis
+from bot.storage.sqlite.file import StateFolderError
+from bot.storage.sqlite.state import open_sqlite
 from bot.storage.state import State
 from tests.support.paths import read_all
 

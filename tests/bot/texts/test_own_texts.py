@@ -11,7 +11,7 @@ import polib
 import pytest
 from PIL import Image
 
-from bot.storage.sqlite import open_sqlite
+from bot.storage.sqlite.state import open_sqlite
 from bot.telegram.usage import Statistics
 from bot.texts.catalogues import TextsError
 from bot.texts.limits import BUTTON, find_limit, measure

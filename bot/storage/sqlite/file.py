@@ -8,21 +8,17 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bot.errors import LabelgramError, explain_os_error
 from bot.storage.ledger import LedgerError
+from bot.storage.sqlite.loop_thread import LoopThread
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
-Job = Callable[[], Any]
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -56,7 +52,7 @@ class SqliteFile:
         """`schema`: statements that are run at each opening."""
         self.path = folder / f"{name}.sqlite"
         self._schema = schema
-        self._thread = _LoopThread(name)
+        self._thread = LoopThread(name)
         self._connection: sqlite3.Connection | None = None
 
     async def open(self) -> None:
@@ -169,56 +165,6 @@ class SqliteFile:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
-
-
-class _LoopThread(Executor):
-    """An executor for `loop.run_in_executor`, at a third of the cost of a pool of one thread.
-
-    A job's result goes into a future of the event loop's, with nothing in between. A job that is cancelled is done all
-    the same.
-    """
-
-    def __init__(self, name: str) -> None:
-        """The thread starts with the first job, and ends with the process if `shutdown` does not end it before."""
-        self._jobs: SimpleQueue[tuple[asyncio.Future[Any], Job] | None] = SimpleQueue()
-        self._thread = Thread(target=self._work, name=name, daemon=True)
-
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> asyncio.Future[Any]:  # type: ignore[override]
-        """To be called in the event loop, which takes this future as it is."""
-        if self._thread.ident is None:
-            self._thread.start()
-        future = asyncio.get_running_loop().create_future()
-        self._jobs.put((future, partial(function, *arguments)))
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Return when all jobs are done."""
-        self._jobs.put(None)
-        if wait and self._thread.ident is not None:
-            self._thread.join()
-
-    def _work(self) -> None:
-        for future, job in iter(self._jobs.get, None):
-            settle = partial(_settle, future, *_run(job))
-            with suppress(RuntimeError):  # the event loop has ended: nobody waits for the result
-                future.get_loop().call_soon_threadsafe(settle)
-            del future, job, settle  # else they would be kept until the next job
-
-
-def _run(job: Job) -> tuple[Any, BaseException | None]:
-    try:
-        return job(), None
-    except BaseException as error:
-        return None, error
-
-
-def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    if future.cancelled():
-        return
-    if error:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
 
 
 def _empty_log(database: sqlite3.Connection) -> None:

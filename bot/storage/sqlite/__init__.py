@@ -1,0 +1,1 @@
+"""A folder in; each store of `bot.storage` in SQLite files there out, for one process."""
