@@ -16,13 +16,16 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from bot.commands.env_file import read_environment
 from bot.commands.options import parse
 from bot.errors import LabelgramError, describe_os_error, explain_missing_packages, show_every_name
 from bot.inference.names import show_path
 from bot.redaction import hide_secrets
-from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.settings.settings import Settings
 
 COMMANDS = {
     None: "bot.commands.telegram:answer_on_telegram",
@@ -40,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     _replace_closed_streams()
     show_every_name()
     options = parse(arguments)
+
+    from bot.settings.settings import Settings  # help and version need none
+
     try:
         with explain_missing_packages("requirements-bot.txt"):
             return _run(options, Settings.from_environment(read_environment()))

@@ -23,7 +23,8 @@ from bot.donations.donations import Donations
 from bot.inference.classifier import Classifier
 from bot.monitoring.health import Health
 from bot.monitoring.metrics import Metrics
-from bot.settings import Settings, SettingsError
+from bot.settings.settings import Settings
+from bot.settings.values import SettingsError
 from bot.startup.memory import settle_memory
 from bot.startup.signals import call_at_end
 from bot.storage.key_values import KeyValueStore

@@ -15,7 +15,8 @@ from aiogram.utils.token import TokenValidationError
 from bot.backoff import backoff
 from bot.delivery.session import Session
 from bot.monitoring.waiting_room import WaitingRoom
-from bot.settings import Settings, SettingsError
+from bot.settings.settings import Settings
+from bot.settings.values import SettingsError
 from bot.storage.ledger import LedgerError, LedgerRefusedError
 from bot.storage.process_lock import CHECKED_EVERY, WAIT, ProcessLock
 from bot.storage.sqlite.file import StateFolderError

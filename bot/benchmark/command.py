@@ -27,7 +27,7 @@ from bot.benchmark.worker_process import Worker, start
 from bot.benchmark.workloads import Labelled, Workload, draw_workloads, read_folder
 from bot.inference.names import lies_in, show_path
 from bot.inference.onnx_file import holds_any
-from bot.settings import Settings
+from bot.settings.settings import Settings
 from bot.startup.cgroups import count_cpus
 from bot.whole_files import write_whole
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bot.inference.names import is_folder
-from bot.startup.cgroups import MAX_THREADS
+from bot.settings.values import MAX_THREADS
 
 MOST, SHOWN = 1_000_000, 40
 """The largest number that an option takes, and characters of a wrong one that a message shows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from bot.settings import Settings
+from bot.settings.settings import Settings
 from bot.startup.lazy_aiogram import import_aiogram
 
 

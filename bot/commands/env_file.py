@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from bot.inference.names import show_path
-from bot.settings import SettingsError
+from bot.settings.values import SettingsError
 
 LINE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>[^\0]*?)\s*")
 QUOTED = re.compile(r"""(?P<quote>["'])(?P<value>.*?)(?P=quote)(?:\s*#.*)?""")

@@ -27,7 +27,8 @@ from bot.inference.names import is_folder, show_path
 from bot.monitoring.endpoints import ALIVE, open_port
 from bot.monitoring.metrics import Metrics
 from bot.redaction import hide_secrets
-from bot.settings import Settings, SettingsError
+from bot.settings.settings import Settings
+from bot.settings.values import SettingsError
 from bot.startup.cgroups import find_memory
 from bot.storage.ledger import LedgerError
 from bot.storage.pseudonyms import Pseudonymiser

@@ -7,7 +7,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from bot.settings import Settings
+from bot.settings.settings import Settings
 from bot.startup.memory import limit_heaps
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from bot.inference.class_folders import TEST, FoldersError, find_empty_folders, 
 from bot.inference.contract import find_fault
 from bot.inference.names import clean_label, is_folder, lies_in, show_path
 from bot.inference.photo_files import find_photos
-from bot.settings import Settings
+from bot.settings.settings import Settings
 
 HEAD = {
     "Language": "en",

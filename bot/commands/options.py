@@ -9,7 +9,7 @@ from bot import __version__
 from bot.benchmark.options import add_options, parse_path
 from bot.inference.class_folders import CLASS_FOLDERS
 from bot.inference.names import parse_name
-from bot.settings import COUNT, MAX_PORT
+from bot.settings.values import COUNT, MAX_PORT
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

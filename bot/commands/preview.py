@@ -8,7 +8,7 @@ import secrets
 
 from bot.commands import loading
 from bot.monitoring.logs import set_up_logging
-from bot.settings import Settings
+from bot.settings.settings import Settings
 
 
 def preview(options: argparse.Namespace, settings: Settings) -> int:

@@ -7,7 +7,8 @@ import asyncio
 
 from bot.commands import loading
 from bot.monitoring.logs import set_up_logging
-from bot.settings import Settings, SettingsError
+from bot.settings.settings import Settings
+from bot.settings.values import SettingsError
 
 
 def answer_on_telegram(options: argparse.Namespace, settings: Settings) -> int:

@@ -9,7 +9,8 @@ from pathlib import Path
 from bot.donations.folder import Folder
 from bot.donations.store import Store
 from bot.errors import describe_os_error
-from bot.settings import BucketSettings, SettingsError
+from bot.settings.settings import BucketSettings
+from bot.settings.values import SettingsError
 
 
 def open_store(place: Path | BucketSettings | None) -> Store | None:

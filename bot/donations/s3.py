@@ -16,7 +16,7 @@ from aiohttp_s3_client.credentials import StaticCredentials
 
 from bot.backoff import backoff
 from bot.donations.store import PROBE, StoreError
-from bot.settings import BucketSettings
+from bot.settings.settings import BucketSettings
 
 ATTEMPTS = 3
 """Of each request, if it fails for a reason that passes."""

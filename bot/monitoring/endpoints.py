@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bot.monitoring.connections import Door
 from bot.monitoring.metrics import Metrics
-from bot.settings import SettingsError
+from bot.settings.values import SettingsError
 
 ALIVE = "alive\n"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 
-from bot.settings import SettingsError
+from bot.settings.values import SettingsError
 
 
 class WaitingRoom:

@@ -19,7 +19,8 @@ from bot.preview.chat import Chat
 from bot.preview.exchange import TOKEN, Exchange
 from bot.preview.forms import Form, read_form
 from bot.preview.updates import Updates, person, read_variants
-from bot.settings import Settings, SettingsError
+from bot.settings.settings import Settings
+from bot.settings.values import SettingsError
 from bot.startup.signals import call_at_end
 from bot.telegram.dispatcher import Parts, build_dispatcher
 from bot.telegram.middlewares import LanguageMiddleware

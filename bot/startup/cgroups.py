@@ -7,9 +7,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-MAX_THREADS = 32
-"""Of a model. Each has a stack of 8 MB: 64 of them pass the memory that a model may take while it is tried. With
-hundreds onnxruntime takes minutes for a photo, and with thousands it ends the process without a word."""
 MOUNTED = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
 

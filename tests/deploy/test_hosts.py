@@ -13,7 +13,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from bot.delivery.webhook import QUEUE
-from bot.settings import Settings
+from bot.settings.settings import Settings
 from tests.support.paths import ROOT
 
 PAGES = sorted((ROOT / "docs" / "deploy").glob("*.md"))
@@ -52,7 +52,7 @@ def environments() -> Iterator[tuple[str, Mapping[str, str]]]:
 
 @pytest.mark.parametrize(("host", "variables"), list(environments()))
 def test_each_variable_is_one_that_the_bot_knows_and_takes(host: str, variables: Mapping[str, str]) -> None:
-    source = (ROOT / "bot" / "settings.py").read_text()
+    source = "".join(file.read_text() for file in (ROOT / "bot" / "settings").glob("*.py"))
     known = set(re.findall(r'"([A-Z][A-Z_]+)"', source))
     assert {name for name in variables if not name.startswith("PYTHON")} <= known, host
     Settings.from_environment(variables)

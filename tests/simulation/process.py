@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bot.app import run
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.decoding import decode
-from bot.settings import Settings
+from bot.settings.settings import Settings
 from bot.texts.replies import Replies
 from tests.simulation.loop import Clock, VirtualLoop
 from tests.simulation.server.photos import CURSED, POISON

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from bot.inference.classifier import Classifier
 from bot.inference.contract import Preprocess
-from bot.settings import Settings, SettingsError
+from bot.settings.settings import Settings
+from bot.settings.values import SettingsError
 from bot.texts.replies import Replies
 from tests.simulation.disk import Disk, RedisServer
 from tests.simulation.invariants import Watch

@@ -7,7 +7,7 @@ import sys
 from bot.__main__ import main
 from bot.commands import loading
 from bot.inference.classifier import Classifier
-from bot.settings import Settings
+from bot.settings.settings import Settings
 
 load = loading.load
 

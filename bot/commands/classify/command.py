@@ -16,7 +16,7 @@ from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError, Reason
 from bot.inference.names import is_folder
 from bot.inference.photo_files import SUFFIXES, find_photos, read_photo, read_stream
-from bot.settings import Settings
+from bot.settings.settings import Settings
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:

@@ -12,7 +12,9 @@ import pytest
 
 from bot.commands.env_file import read_env_file
 from bot.redaction import hide_secrets
-from bot.settings import NAMES, Settings, SettingsError
+from bot.settings.misspelt import NAMES
+from bot.settings.settings import Settings
+from bot.settings.values import SettingsError
 from tests.support.bot_process import BOT_PYTHON, SETTINGS, RunBot, StartBot, environment
 from tests.support.paths import ROOT
 from tests.support.photos import draw
@@ -188,7 +190,9 @@ def test_other_programs_names_are_no_slips() -> None:
     others += " BOT2_TOKEN BOT_TOKEN_2 REDIS2_URL METRIC_PORT TELEGRAM_API_SERVICE_PORT GHOST HOSTS VHOST PORT0 XPORT"
     names = others.split()
     assert Settings.from_environment(dict.fromkeys(names, "x")).misspelt == {}
-    code = f"import sys; from bot.settings import Settings as S; S.from_environment(dict.fromkeys({names}, 'x'))"
+    code = (
+        f"import sys; from bot.settings.settings import Settings as S; S.from_environment(dict.fromkeys({names}, 'x'))"
+    )
     code += "; print('difflib' in sys.modules)"  # its import takes as long as all other settings together
     done = subprocess.run(
         [BOT_PYTHON, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False

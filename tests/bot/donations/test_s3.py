@@ -20,7 +20,8 @@ import pytest
 import bot.donations.s3
 from bot.donations.s3 import Bucket
 from bot.donations.store import StoreError
-from bot.settings import Settings, SettingsError
+from bot.settings.settings import Settings
+from bot.settings.values import SettingsError
 from tests.support.bot_process import BOT_PYTHON, RunBot, StartBot
 from tests.support.chat import press_button, text, toasts
 from tests.support.network.file_server import FileHandler

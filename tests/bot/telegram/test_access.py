@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, SettingsError
+from bot.settings.settings import Settings
+from bot.settings.values import SettingsError
 from tests.support.bot_process import RunBot, StartBot
 from tests.support.chat import MENTION, answer_to, buttons, text
 from tests.support.photos import draw

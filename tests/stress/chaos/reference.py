@@ -6,7 +6,7 @@ import asyncio
 import os
 
 from bot.monitoring.logs import set_up_logging
-from bot.settings import Settings
+from bot.settings.settings import Settings
 from bot.startup.lazy_aiogram import DEFERRED, import_aiogram
 
 
