@@ -31,7 +31,7 @@ COMMANDS = {
     None: "bot.commands.telegram:answer_on_telegram",
     "preview": "bot.commands.preview:preview",
     "classify": "bot.commands.classify.command:run",
-    "doctor": "bot.commands.doctor:run",
+    "doctor": "bot.commands.doctor.command:run",
     "benchmark": "bot.benchmark.command:benchmark",
     "new": "bot.commands.new:run",
 }

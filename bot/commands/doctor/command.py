@@ -1,4 +1,4 @@
-"""`python -m bot doctor`: looks at all that the bot needs, and says what to do where something is missing."""
+"""The command: whether all is there is its exit status."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     """Returns the exit status: 0, or 1 if something is missing."""
     import_aiogram(settings.aiogram_import)
 
-    from bot.commands.examination import examine
+    from bot.commands.doctor.examination import examine
 
     return 0 if asyncio.run(examine(settings)) else 1
