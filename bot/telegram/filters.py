@@ -9,8 +9,8 @@ from aiogram.enums import ChatType
 from aiogram.filters import BaseFilter, Command
 from aiogram.types import Message, User
 
+from bot.delivery.updates.fields import SPOKEN
 from bot.delivery.updates.identity import speaks_to
-from bot.delivery.updates.parsing import SPOKEN
 from bot.telegram.media.album_mentions import AlbumMentions
 from bot.telegram.media.pictures import may_be_image
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiogram.types import Message, Update, User
 
-from bot.delivery.updates.parsing import HIDDEN, HIDDEN_PICTURES, MESSAGES, PICTURES, SPOKEN
+from bot.delivery.updates.fields import HIDDEN, HIDDEN_PICTURES, MESSAGES, PICTURES, SPOKEN
 from bot.texts.replies import COMMANDS, DONATING, OWNING
 
 MESSAGE = (
