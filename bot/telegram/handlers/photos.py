@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
-from aiogram import Bot, F, Router
-from aiogram.enums import ChatAction, ChatType
-from aiogram.exceptions import AiogramError
+from aiogram import F, Router
+from aiogram.enums import ChatType
 from aiogram.types import Message
 
 from bot.delivery.attempts import CrashGuard
@@ -27,18 +26,9 @@ from bot.telegram.media.budget import MemoryBudget
 from bot.telegram.media.download import fetch
 from bot.telegram.media.pictures import Picture, find_picture
 from bot.telegram.people import is_own_photo
+from bot.telegram.typing_indicator import show_typing
 from bot.telegram.usage import Statistics
 from bot.texts.replies import Replies
-
-TYPING_AFTER = 1.0
-"""Seconds of work after which the chat shows that the bot is typing. So long a wait does not break a person's flow of
-thought (R. B. Miller, 1968), and most photos are answered before."""
-
-TYPING_LASTS = 4.5
-"""Seconds after which it is shown again; Telegram takes it away after 5."""
-
-TYPING_SHOWN = 6
-"""Times that it is shown: a picture that stalls for longer does not come soon."""
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +167,7 @@ class PhotoAnswer:
     ) -> Prediction | Reason:
         """What the picture shows, or why that cannot be said. TimeoutError: its file took over `patience` seconds."""
         assert message.bot
-        typing = asyncio.create_task(_show_typing(message.bot, message))
+        typing = asyncio.create_task(show_typing(message.bot, message))
         try:
             async with AsyncExitStack() as stack:
                 with stopwatch("download"):
@@ -230,13 +220,3 @@ class PhotoAnswer:
             digest=make_digest(labels, picture.identity),
             may_be_kept=asker is message,
         )
-
-
-async def _show_typing(bot: Bot, message: Message) -> None:
-    """Until it is cancelled, or TYPING_SHOWN times. aiogram's ChatActionSender would wait for the call in flight."""
-    topic = message.message_thread_id if message.is_topic_message else None
-    await asyncio.sleep(TYPING_AFTER)
-    with suppress(AiogramError):
-        for _ in range(TYPING_SHOWN):
-            await bot.send_chat_action(message.chat.id, ChatAction.TYPING, message_thread_id=topic)
-            await asyncio.sleep(TYPING_LASTS)
