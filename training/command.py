@@ -30,10 +30,10 @@ from training.data.split import SKIPPED_FILE, assign_folds, write_skipped, write
 from training.evaluation.left_out import read_runs
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
-from training.fitting.callbacks import StopAtOnce
-from training.fitting.checkpoint import ResumeError, delete_checkpoints, find_checkpoints
 from training.fitting.distributed import alone
 from training.fitting.learner import train
+from training.fitting.one_cycle.callbacks import StopAtOnce
+from training.fitting.one_cycle.checkpoint import ResumeError, delete_checkpoints, find_checkpoints
 from training.fitting.steps import Trained
 from training.options import parse, read_recipe
 from training.recipe import Recipe, RecipeError

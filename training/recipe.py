@@ -56,7 +56,7 @@ class Recipe:
     augment: str = "light"
     """One of AUGMENTATIONS: crops and light, or what photos suffer in the wild as well."""
     focus: float = 0.0
-    """How much the loss counts evidence that is spread over the photo: see `fitting.focus`."""
+    """How much the loss counts evidence that is spread over the photo: see `fitting.one_cycle.focus`."""
     ema: float = 0.995
     """Decay per step of the moving average of the weights that is kept in the end; 0: the last weights."""
     soup: int = 1

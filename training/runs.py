@@ -18,7 +18,7 @@ from training.evaluation.calibration import Limits
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.out_of_distribution import ScoreComparison
 from training.evaluation.subgroups import NO_MORE, Breakdown
-from training.fitting.callbacks import Epoch
+from training.fitting.one_cycle.callbacks import Epoch
 from training.recipe import TUNED, Recipe, read_fields
 from training.records import from_json, read_file, to_json, write_file
 from training.whole_files import replace_whole

@@ -24,10 +24,10 @@ from training.data.photos import LabelledPhoto
 from training.fitting import precision
 from training.fitting.architectures import make_net
 from training.fitting.batches.dataloaders import Pictures, TrainBatches, make_training_loaders
-from training.fitting.callbacks import AVERAGE_FROM
-from training.fitting.checkpoint import CHECKPOINT_FILE
-from training.fitting.fit import fit_layers
 from training.fitting.learner import build_learner
+from training.fitting.one_cycle.callbacks import AVERAGE_FROM
+from training.fitting.one_cycle.checkpoint import CHECKPOINT_FILE
+from training.fitting.one_cycle.fit import fit_layers
 from training.recipe import AUGMENTATIONS, Recipe
 
 BATCH = 64

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from training.fitting.checkpoint import Checkpoint
+from training.fitting.one_cycle.checkpoint import Checkpoint
 
 
 class PowerCutError(Exception):

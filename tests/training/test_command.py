@@ -27,11 +27,12 @@ from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.data.split import assign_folds
 from training.evaluation.calibration import Limits, set_limits
-from training.fitting import fit, steps
+from training.fitting import steps
 from training.fitting.batches.dataloaders import decode_pictures, make_dataloaders, make_training_loaders
-from training.fitting.callbacks import ExponentialMovingAverage
-from training.fitting.fit import Fit, fit_layers
 from training.fitting.learner import build_learner, train
+from training.fitting.one_cycle import fit
+from training.fitting.one_cycle.callbacks import ExponentialMovingAverage
+from training.fitting.one_cycle.fit import Fit, fit_layers
 from training.recipe import Recipe
 from training.report import command as report
 from training.report import write

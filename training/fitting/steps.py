@@ -20,13 +20,13 @@ from training.fitting.batches.dataloaders import (
     list_cells,
     make_training_loaders,
 )
-from training.fitting.callbacks import Epoch
-from training.fitting.checkpoint import CHECKPOINT_FILE, TRIAL_FILE
 from training.fitting.choice import Choice, average, choose, is_ahead, judge
 from training.fitting.distributed import Share
-from training.fitting.fit import Fit, State, copy_state, fit_layers
 from training.fitting.folds import FoldNets
 from training.fitting.linear import Features, fit_head
+from training.fitting.one_cycle.callbacks import Epoch
+from training.fitting.one_cycle.checkpoint import CHECKPOINT_FILE, TRIAL_FILE
+from training.fitting.one_cycle.fit import Fit, State, copy_state, fit_layers
 from training.fitting.outputs import compute_outputs
 from training.recipe import AUTO, LINEAR, MEAN, TUNED, Recipe
 

@@ -23,7 +23,7 @@ from training.evaluation.calibration import Bin
 from training.evaluation.examples import Answer, choose_samples
 from training.evaluation.grad_cam import compute_heat
 from training.fitting.batches.dataloaders import get_labels
-from training.fitting.callbacks import Epoch
+from training.fitting.one_cycle.callbacks import Epoch
 from training.runs import Metrics
 from training.whole_files import replace_whole
 

@@ -18,8 +18,8 @@ from training.data.loading import load_photos
 from training.data.photos import LabelledPhoto
 from training.data.split import assign_folds, leave_source_out
 from training.fitting import steps
-from training.fitting.checkpoint import CHECKPOINT_FILE, TRIAL_FILE, Checkpoint
 from training.fitting.learner import train
+from training.fitting.one_cycle.checkpoint import CHECKPOINT_FILE, TRIAL_FILE, Checkpoint
 from training.recipe import Recipe
 
 EACH = {"phone": 5, "scans": 4, "web": 6}

@@ -17,10 +17,10 @@ from tests.support.training_runs import SMALL, start_training
 from training.command import main
 from training.data.loading import load_photos
 from training.data.photos import LabelledPhoto
-from training.fitting.checkpoint import Checkpoint, delete_checkpoints, find_checkpoints
 from training.fitting.choice import average
-from training.fitting.fit import fit_layers
 from training.fitting.learner import train
+from training.fitting.one_cycle.checkpoint import Checkpoint, delete_checkpoints, find_checkpoints
+from training.fitting.one_cycle.fit import fit_layers
 from training.fitting.steps import Trained
 from training.recipe import Recipe
 

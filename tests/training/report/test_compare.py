@@ -11,7 +11,7 @@ from bot.inference.contract import Unsure
 from training.evaluation.calibration import Calibration
 from training.evaluation.evaluate import FOLDS, HELD_OUT, CollectionScores, Evaluation, Scores
 from training.evaluation.intervals import Share, make_share
-from training.fitting.callbacks import Epoch
+from training.fitting.one_cycle.callbacks import Epoch
 from training.report.compare import main
 from training.runs import Metrics, RunFacts, SplitFacts, write_metrics
 

@@ -19,7 +19,7 @@ from fastai.torch_core import num_distrib, rank_distrib, set_seed
 from torch import Tensor
 
 from training.data.photos import LabelledPhoto
-from training.fitting.callbacks import Epoch, ExponentialMovingAverage, KeepBest, unwrap
+from training.fitting.one_cycle.callbacks import Epoch, ExponentialMovingAverage, KeepBest, unwrap
 from training.recipe import Recipe
 from training.whole_files import replace_whole
 

@@ -18,8 +18,8 @@ from tests.support.power_cut import cut_power_after
 from tests.support.training_runs import SMALL, start_training
 from tests.support.warm import run
 from training.data.loading import load_photos
-from training.fitting.checkpoint import CHECKPOINT_FILE, ResumeError
 from training.fitting.learner import train
+from training.fitting.one_cycle.checkpoint import CHECKPOINT_FILE, ResumeError
 from training.recipe import Recipe
 
 RECIPE = replace(SMALL, epochs=4, batch_size=4, ema=0.6, outsiders="generated")

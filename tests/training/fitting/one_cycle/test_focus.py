@@ -14,8 +14,8 @@ from tests.support.training_runs import SMALL
 from training.data.loading import load_photos
 from training.fitting.batches.dataloaders import decode_pictures, list_vocab
 from training.fitting.batches.pixels import crop_middle, normalize, scale
-from training.fitting.focus import measure_spread
 from training.fitting.learner import train
+from training.fitting.one_cycle.focus import measure_spread
 
 
 def make_layer() -> nn.Linear:

@@ -12,17 +12,17 @@ from fastai.learner import Learner
 from torch import Tensor
 
 from training.data.photos import LabelledPhoto
-from training.fitting.callbacks import (
+from training.fitting.choice import average
+from training.fitting.distributed import Share
+from training.fitting.one_cycle.callbacks import (
     Epoch,
     SkipEmptyValidation,
     interrupt_between_batches,
     show_epochs,
     unwrap,
 )
-from training.fitting.checkpoint import Checkpoint, name_checkpoint
-from training.fitting.choice import average
-from training.fitting.distributed import Share
-from training.fitting.focus import Focus
+from training.fitting.one_cycle.checkpoint import Checkpoint, name_checkpoint
+from training.fitting.one_cycle.focus import Focus
 from training.fitting.precision import half_precision
 from training.recipe import Recipe
 

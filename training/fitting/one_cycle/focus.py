@@ -8,7 +8,7 @@ import torch
 from fastai.callback.core import Callback
 from torch import Tensor, nn
 
-from training.fitting.callbacks import unwrap
+from training.fitting.one_cycle.callbacks import unwrap
 
 TINY = 1e-6
 
