@@ -19,7 +19,7 @@ from export.metadata import LICENCE, FileMetrics, PhotoOptions, read_metrics, re
 from training.data.photos import DataError
 from training.evaluation.evaluate import HELD_OUT, SURE, Scores
 from training.evaluation.intervals import Share
-from training.evaluation.left_out import LeftOut
+from training.evaluation.left_out.figures import LeftOut
 from training.evaluation.subgroups import MEANINGS, MIN_GROUP, Group
 from training.recipe import write_command, write_options
 from training.records import escape_bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from training.evaluation.evaluate import FOLDS, HELD_OUT, Evaluation, Scores
-from training.evaluation.left_out import LeftOut
+from training.evaluation.left_out.figures import LeftOut
 from training.evaluation.size_shortcut import PADDINGS
 
 

@@ -15,7 +15,7 @@ from bot.inference.contract import Contract, ModelError
 from export.claims import check_claims
 from training.evaluation.evaluate import HELD_OUT, Evaluation
 from training.evaluation.evidence import Location
-from training.evaluation.left_out import LeftOut
+from training.evaluation.left_out.figures import LeftOut
 from training.evaluation.subgroups import NO_MORE, Breakdown
 from training.recipe import read_fields
 from training.records import escape_bytes, from_json, to_json

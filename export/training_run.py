@@ -13,7 +13,7 @@ from bot.errors import LabelgramError
 from export.metadata import PhotoOptions, TrainedOn, list_photos
 from training.data.photos import DataError, LabelledPhoto, draw_evenly
 from training.evaluation.calibration import Limits
-from training.evaluation.left_out import LeftOut
+from training.evaluation.left_out.figures import LeftOut
 from training.fitting.batches.dataloaders import get_labels
 from training.recipe import name_weights
 from training.report.figures import find_left_out

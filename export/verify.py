@@ -42,7 +42,7 @@ from training.evaluation.calibration import Calibration, chance_of_error
 from training.evaluation.evaluate import HELD_OUT, Evaluation, Scores, judge
 from training.evaluation.evidence import Location
 from training.evaluation.intervals import Share, limit_claim, make_share
-from training.evaluation.left_out import LeftOut
+from training.evaluation.left_out.figures import LeftOut
 from training.recipe import Recipe, read_fields
 
 NO_PHOTOS = make_share(0, 0)

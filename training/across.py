@@ -20,7 +20,8 @@ from training.data.checks import check_places
 from training.data.loading import find_collections, load_photos
 from training.data.photos import DataError
 from training.data.split import read_split
-from training.evaluation.left_out import LEFT_OUT_FOLDER, LeftOut, find_run, measure_left_out, name_file, read_runs
+from training.evaluation.left_out.figures import LeftOut, measure_left_out
+from training.evaluation.left_out.runs import LEFT_OUT_FOLDER, find_run, name_file, read_runs
 from training.fitting.one_cycle.checkpoint import find_checkpoints
 from training.options import parse, read_recipe
 from training.recipe import RecipeError, read_fields, write_options

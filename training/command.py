@@ -27,7 +27,7 @@ from training.data.checks import check_places
 from training.data.loading import load_photos
 from training.data.photos import DataError, PhotoSet
 from training.data.split import SKIPPED_FILE, assign_folds, write_skipped, write_split
-from training.evaluation.left_out import read_runs
+from training.evaluation.left_out.runs import read_runs
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
 from training.fitting.distributed import alone

@@ -21,7 +21,7 @@ from export.verify import check_card
 from tests.support.datasets import CLASSES, draw_photo, draw_photos
 from tests.support.warm import run
 from training.evaluation.intervals import make_share
-from training.evaluation.left_out import LeftOut, LeftOutCollection
+from training.evaluation.left_out.figures import LeftOut, LeftOutCollection
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.support.datasets import CLASSES, draw_photo, draw_photos
 from tests.support.warm import Command, run
 from training.across import is_done, main
 from training.command import main as train
-from training.evaluation.left_out import LeftOutRun, PhotoLogits, name_file, write_run
+from training.evaluation.left_out.runs import LeftOutRun, PhotoLogits, name_file, write_run
 from training.options import parse
 
 SHORT = ("--arch", "efficientnet_lite0", "--outsiders", "none", "--epochs", "1", "--size", "48", "--batch-size", "8")

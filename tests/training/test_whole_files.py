@@ -9,7 +9,7 @@ import pytest
 
 from training.data.photos import LabelledPhoto, Skipped
 from training.data.split import read_split, write_skipped, write_split
-from training.evaluation.left_out import LeftOutRun, PhotoLogits, write_run
+from training.evaluation.left_out.runs import LeftOutRun, PhotoLogits, write_run
 from training.whole_files import replace_whole
 
 RUN = LeftOutRun("web", ["cat", "dog"], {}, [PhotoLogits("web/cat/1.jpg", "cat", [1.0, 0.0])], {})

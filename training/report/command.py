@@ -17,7 +17,7 @@ from bot.inference.names import show_path
 from training.commands import make_report_parser
 from training.data.photos import DataError
 from training.evaluation.calibration import Limits
-from training.evaluation.left_out import read_runs, write_run
+from training.evaluation.left_out.runs import read_runs, write_run
 from training.evaluation.subgroups import NO_MORE, Breakdown
 from training.fitting.batches.dataloaders import get_labels
 from training.report.page import PAGE_FILE

@@ -17,7 +17,8 @@ from training.evaluation.answers import PART, AskLogits, ask_net, read_logits
 from training.evaluation.calibration import Limits
 from training.evaluation.evaluate import FOLDS, HELD_OUT, JudgedModel, evaluate, judge
 from training.evaluation.evidence import Location, compute_cells, find_boxes, find_pairs, measure_location
-from training.evaluation.left_out import LeftOut, LeftOutRun, make_run, measure_left_out, read_runs
+from training.evaluation.left_out.figures import LeftOut, measure_left_out
+from training.evaluation.left_out.runs import LeftOutRun, make_run, read_runs
 from training.evaluation.out_of_distribution import compare_scores, draw_unseen
 from training.evaluation.subgroups import Traits, find_traits
 from training.fitting.batches.dataloaders import get_labels

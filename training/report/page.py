@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from training.evaluation.left_out import LeftOut
+from training.evaluation.left_out.figures import LeftOut
 from training.evaluation.subgroups import MIN_GROUP
 from training.recipe import write_command
 from training.report.tables import (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from training.evaluation.evaluate import Evaluation
-from training.evaluation.left_out import LeftOut
+from training.evaluation.left_out.figures import LeftOut
 from training.evaluation.subgroups import MEANINGS
 from training.runs import RunFacts
 

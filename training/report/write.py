@@ -21,7 +21,8 @@ from training.data.tables import write_table
 from training.evaluation.answers import AskLogits, read_logits
 from training.evaluation.calibration import Limits, set_limits
 from training.evaluation.examples import Answer, find_suspects, give_answers
-from training.evaluation.left_out import LeftOut, read_runs, write_run
+from training.evaluation.left_out.figures import LeftOut
+from training.evaluation.left_out.runs import read_runs, write_run
 from training.evaluation.subgroups import Breakdown, read_columns
 from training.fitting.batches.dataloaders import draw_views, get_labels
 from training.fitting.steps import Trained

@@ -10,7 +10,8 @@ import pytest
 
 from bot.inference.contract import Unsure
 from training.data.photos import DataError
-from training.evaluation.left_out import LEFT_OUT_FOLDER, LeftOut, read_runs
+from training.evaluation.left_out.figures import LeftOut
+from training.evaluation.left_out.runs import LEFT_OUT_FOLDER, read_runs
 
 FILE = {"epochs": 14, "ema": 0.998, "size": 160, "seed": 1}
 

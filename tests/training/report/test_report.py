@@ -20,7 +20,7 @@ from bot.benchmark.statistics import wilson
 from export.training_run import load as load_for_export
 from training.data.photos import DataError
 from training.data.split import read_split
-from training.evaluation.left_out import LeftOutRun, PhotoLogits, make_run, read_runs, write_run
+from training.evaluation.left_out.runs import LeftOutRun, PhotoLogits, make_run, read_runs, write_run
 from training.options import parse, read_recipe
 from training.recipe import Recipe, read_fields, write_command
 from training.records import from_json
