@@ -47,7 +47,7 @@ def _add_labels(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS = {
-    "verify": Command("export.verify", make_verify_parser),
-    "remeasure": Command("export.remeasure", make_remeasure_parser),
+    "verify": Command("export.verification.verify", make_verify_parser),
+    "remeasure": Command("export.verification.remeasure", make_remeasure_parser),
     "photo-sizes": Command("export.photo_sizes", make_photo_sizes_parser),
 }

@@ -17,7 +17,7 @@ from bot.inference.contract import Contract, Unsure
 from export import card
 from export.metadata import FileMetrics, read_metrics, write_json
 from export.training_run import load
-from export.verify import check_card
+from export.verification.verify import check_card
 from tests.support.datasets import CLASSES, draw_photo, draw_photos
 from tests.support.warm import run
 from training.evaluation.intervals import make_share

@@ -15,7 +15,7 @@ from bot.inference.classifier import Classifier
 from bot.inference.contract import ModelError
 from export.card import make_card
 from export.metadata import check_counts, read_metrics, read_trained_on
-from export.verify import check_new, check_own
+from export.verification.checks import check_new, check_own
 from tests.support.paths import ROOT
 from training.evaluation.intervals import make_share
 from training.recipe import read_fields

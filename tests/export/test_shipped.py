@@ -13,10 +13,10 @@ import onnx
 import pytest
 
 from bot.inference.classifier import Classifier
-from export.labelled import find_known
 from export.metadata import FileMetrics, TrainedOn, read_metrics, read_trained_on, write_json
 from export.pipeline import write
-from export.verify import check_card, check_description, verify
+from export.verification.labelled import find_known
+from export.verification.verify import check_card, check_description, verify
 from tests.support.paths import MASKS, ROOT
 from training.evaluation.subgroups import FACE_HEIGHT, FACES, Group
 

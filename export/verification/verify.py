@@ -12,10 +12,8 @@ and does not is named: nothing is judged by it. The card and NAME.json beside it
 from __future__ import annotations
 
 import json
-import math
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bot.errors import LabelgramError
@@ -25,10 +23,8 @@ from bot.inference.contract import Contract, ModelError
 from bot.inference.names import show_path
 from export import card
 from export.commands import make_verify_parser
-from export.labelled import KnownPhotos, find_known
 from export.measure import evaluate_file, locate_evidence
 from export.metadata import (
-    DIGITS,
     FileMetrics,
     TrainedOn,
     check_counts,
@@ -36,36 +32,12 @@ from export.metadata import (
     read_metrics,
     read_trained_on,
 )
+from export.verification.checks import Check, check_location, check_new, check_own
+from export.verification.labelled import KnownPhotos, find_known
 from training.data.outsiders import find_kinds
 from training.data.photos import LabelledPhoto
-from training.evaluation.calibration import Calibration, chance_of_error
-from training.evaluation.evaluate import HELD_OUT, Evaluation, Scores, judge
-from training.evaluation.evidence import Location
-from training.evaluation.intervals import Share, limit_claim, make_share
-from training.evaluation.left_out.figures import LeftOut
+from training.evaluation.evaluate import HELD_OUT, Evaluation, judge
 from training.recipe import Recipe, read_fields
-
-NO_PHOTOS = make_share(0, 0)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One claim beside what was found."""
-
-    name: str
-    claimed: float
-    found: float
-    limit: float
-    """The claim holds up to here: at most, or for what should be small at least."""
-    small: bool = False
-
-    @property
-    def holds(self) -> bool:
-        return self.claimed >= self.limit if self.small else self.claimed <= self.limit
-
-    def __str__(self) -> str:
-        verdict = "holds" if self.holds else "CLAIMS TOO MUCH"
-        return f"{self.name:48} claimed {self.claimed:8.2%}  found {self.found:8.2%}  {verdict}"
 
 
 def main(arguments: list[str]) -> int:
@@ -117,7 +89,7 @@ def verify(
         checks += list(check_own(claims.evaluation, measured, photos.complete))
         location = locate_evidence(classifier, photos.held_out) if photos.complete else None
         if location:
-            checks += list(_check_location(claims.location, location)) if claims.location else []
+            checks += list(check_location(claims.location, location)) if claims.location else []
             missing += [] if claims.location else ["where the evidence lies"]
     if photos.new:
         measured = _evaluate(classifier, photos.new, photos, data, recipe)
@@ -178,73 +150,3 @@ def _evaluate(
     known = photos.trained_on if whole else judged
     temperature = read_metrics(classifier.contract).temperature
     return evaluate_file(classifier, judge(known, judged, data, recipe.split_seed), recipe, temperature)
-
-
-def check_own(claims: Evaluation, found: Evaluation, exact: bool) -> Iterator[Check]:
-    """A file's claims beside what its held-out photos score now; `exact`: all of them are there."""
-    yield from _check_scores("", claims.scores, found.scores, exact)
-    yield from _check_scores("neutral copies: ", claims.neutral, found.neutral, exact)
-    for factor, padded in claims.padded.items():
-        name = f"in surroundings {factor} times as wide: "
-        copies = found.padded[factor]
-        yield from _check_scores(name, padded.scores, copies.scores, exact)
-        yield _check_share(f"{name}same label", padded.unchanged, copies.unchanged, exact)
-    yield _check_calibration("", claims.calibration.error, found.calibration, found.scores.right.photos, exact)
-    for name, part in claims.collections.items():
-        if exact and name in found.collections:
-            yield _check_share(f"{name}: accuracy", part.scores.right, found.collections[name].scores.right, exact)
-    if claims.rejection and found.rejection:
-        for kind, share in claims.rejection.kinds.items():
-            if kind in found.rejection.kinds:
-                again = found.rejection.kinds[kind]
-                yield _check_share(f"no label, {kind}", share, again, exact=share.photos == again.photos)
-
-
-def _check_location(claimed: Location, found: Location) -> Iterator[Check]:
-    slack = 1 / found.pairs + 10**-DIGITS
-    for name in ("peak", "within_cell", "within_half_cell"):
-        share = getattr(found, name)
-        yield Check(f"evidence, {name.replace('_', ' ')}", getattr(claimed, name), share, share + slack)
-
-
-def check_new(claims: FileMetrics, found: Evaluation) -> Iterator[Check]:
-    """Against the worst left-out collection; without one, against what the file's own photos scored."""
-    scores, error = _claim_for_strangers(claims.left_out, claims.evaluation)
-    yield from _check_scores("new photos: ", scores, found.scores, exact=False)
-    yield _check_share("new photos, neutral copies: accuracy", scores.right, found.neutral.right, exact=False)
-    yield _check_calibration("new photos: ", error, found.calibration, found.scores.right.photos, exact=False)
-    for name, part in found.collections.items():
-        yield _check_share(f"new photos, {name}: accuracy", scores.right, part.scores.right, exact=False)
-        yield _check_share(f"new photos, {name}: no label", scores.unsure, part.scores.unsure, exact=False, small=True)
-
-
-def _claim_for_strangers(left_out: LeftOut | None, evaluation: Evaluation) -> tuple[Scores, float]:
-    if left_out is None:
-        return evaluation.scores, evaluation.calibration.error
-    worst = left_out.collections[left_out.worst]
-    return worst.scores, max(part.calibration_error for part in left_out.collections.values())
-
-
-def _check_scores(name: str, claimed: Scores, found: Scores, exact: bool) -> Iterator[Check]:
-    yield _check_share(f"{name}accuracy", claimed.right, found.right, exact)
-    for label in claimed.recall if exact else ():
-        yield _check_share(f"{name}recall {label}", claimed.recall[label], found.recall.get(label, NO_PHOTOS), exact)
-    yield _check_share(f"{name}no label", claimed.unsure, found.unsure, exact, small=True)
-    yield _check_share(f"{name}wrong and sure", claimed.wrong_and_sure, found.wrong_and_sure, exact, small=True)
-
-
-def _check_share(name: str, claimed: Share, found: Share, exact: bool, small: bool = False) -> Check:
-    if exact and claimed.photos != found.photos:
-        name = f"{name}, of {claimed.photos} photos instead of {found.photos}"
-        limit = math.inf if small else -math.inf  # no claim about others holds
-    elif exact:
-        slack = 1 / max(found.photos, 1) + 10**-DIGITS  # one photo, and the rounding of the claim
-        limit = found.share - slack if small else found.share + slack
-    else:
-        limit = limit_claim(claimed, found, small)
-    return Check(name, claimed.share, found.share, limit, small)
-
-
-def _check_calibration(name: str, claimed: float, found: Calibration, photos: int, exact: bool) -> Check:
-    limit = found.error - 1 / photos - 10**-DIGITS if exact else found.error - chance_of_error(found.bins)
-    return Check(f"{name}expected calibration error", claimed, found.error, limit, small=True)

@@ -20,10 +20,10 @@ from bot.inference.classifier import Classifier
 from bot.inference.names import show_path
 from export.card import read_about
 from export.commands import make_remeasure_parser
-from export.labelled import find_known
 from export.measure import evaluate_file, locate_evidence
 from export.metadata import read_metrics, read_trained_on, write_json
 from export.pipeline import write
+from export.verification.labelled import find_known
 from training.data.photos import DataError
 from training.evaluation.evaluate import FOLDS, judge
 from training.recipe import read_fields

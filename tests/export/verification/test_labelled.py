@@ -9,10 +9,10 @@ from types import ModuleType
 
 import pytest
 
-from export import remeasure, verify
 from export.__main__ import main
-from export.labelled import KnownPhotos, find_known
 from export.metadata import TrainedOn, list_photos
+from export.verification import remeasure, verify
+from export.verification.labelled import KnownPhotos, find_known
 from tests.support.paths import ROOT
 from tests.support.photos import draw
 from training.data.photos import DataError, LabelledPhoto

@@ -1,0 +1,1 @@
+"""A model file and photos whose labels are known in; its claims judged, or measured and written again, out."""
