@@ -35,6 +35,8 @@ class Cause(Enum):
     """The picture does not come."""
     TURN = "turn"
     """An earlier update of the same lane."""
+    ALBUM = "album"
+    """Another photo of its album."""
 
 
 class Policy(Enum):

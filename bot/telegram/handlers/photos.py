@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
@@ -13,14 +12,12 @@ from aiogram.enums import ChatType
 from aiogram.types import Message
 
 from bot.delivery.attempts import CrashGuard
-from bot.delivery.lanes.waiting import PATIENCE
 from bot.inference.classifier import Classifier, Prediction
 from bot.inference.decoding import PhotoError, Reason, decode
 from bot.monitoring.metrics import Metrics, Stopwatch
 from bot.storage.ledger import LedgerError
 from bot.telegram.filters import Addressed, TextCommand, has_picture, is_mentioned
 from bot.telegram.keyboards import AboutAnswer, answer_buttons, make_digest
-from bot.telegram.media.album_mentions import AlbumMentions
 from bot.telegram.media.albums import Albums
 from bot.telegram.media.budget import MemoryBudget
 from bot.telegram.media.download import fetch
@@ -58,23 +55,13 @@ async def cmd_what(
 
 
 async def answer_picture(
-    message: Message,
-    answer: PhotoAnswer,
-    album_mentions: AlbumMentions,
-    replies: Replies,
-    language: str | None,
-    crash_guard: CrashGuard,
+    message: Message, answer: PhotoAnswer, replies: Replies, language: str | None, crash_guard: CrashGuard
 ) -> None:
-    """Answer a message's picture, and those of its album that came before it was known that the album is meant."""
-    passed = album_mentions.find_passed(message)
     picture = find_picture(message, answer.pixels)
-    if picture is None:
-        if await answer.albums.claim_refusal(message):
-            await message.reply(replies.text("bot", "no-picture", language), allow_sending_without_reply=True)
-    elif not passed:
+    if picture:
         await answer(message, picture, message, language, crash_guard)
-    if passed:
-        await answer.answer_album(message, passed, language, crash_guard)
+    elif await answer.albums.claim_refusal(message):
+        await message.reply(replies.text("bot", "no-picture", language), allow_sending_without_reply=True)
 
 
 @dataclass
@@ -112,68 +99,17 @@ class PhotoAnswer:
                 await self._reply(message, picture, outcome, asker, language)
         await self._count(outcome, stopwatch)
 
-    async def answer_album(
-        self, message: Message, passed: dict[int, Message], language: str | None, crash_guard: CrashGuard
-    ) -> None:
-        """Answer a photo of an album, then those that `passed` before it, with all their lines at once.
-
-        Those that are answered are taken out of `passed`. One whose file does not come has the others not wait for it.
-        """
-        patience = PATIENCE
-        late = await self._answer_together([message], passed, patience, language, crash_guard)
-        late += await self._answer_together([*passed.values()], passed, patience, language, crash_guard)
-        while late:
-            patience *= 2
-            late = await self._answer_together(late, passed, patience, language, crash_guard)
-
-    async def _answer_together(
-        self,
-        messages: Sequence[Message],
-        passed: dict[int, Message],
-        patience: float,
-        language: str | None,
-        crash_guard: CrashGuard,
-    ) -> list[Message]:
-        """Answer photos of one album, and take them out of `passed`.
-
-        Returns those whose files have not come within `patience` seconds each.
-        """
-        outcomes: dict[int, Prediction | Reason] = {}
-        stopwatches = {}
-        late = []
-        for message in messages:
-            if picture := find_picture(message, self.pixels):
-                stopwatch = Stopwatch()
-                try:
-                    outcome = await self._name(message, picture, crash_guard, stopwatch, patience)
-                except TimeoutError:
-                    late.append(message)
-                    continue
-                outcomes[message.message_id], stopwatches[message.message_id] = outcome, stopwatch
-        if outcomes:
-            await self.albums.answer(messages[0], outcomes, language)
-        for number, outcome in outcomes.items():
-            passed.pop(number, None)
-            await self._count(outcome, stopwatches[number])
-        return late
-
     async def _name(
-        self,
-        message: Message,
-        picture: Picture,
-        crash_guard: CrashGuard,
-        stopwatch: Stopwatch,
-        patience: float | None = None,
+        self, message: Message, picture: Picture, crash_guard: CrashGuard, stopwatch: Stopwatch
     ) -> Prediction | Reason:
-        """What the picture shows, or why that cannot be said. TimeoutError: its file took over `patience` seconds."""
+        """What the picture shows, or why that cannot be said."""
         assert message.bot
         typing = asyncio.create_task(show_typing(message.bot, message))
         try:
             async with AsyncExitStack() as stack:
                 with stopwatch("download"):
                     photo = fetch(message.bot, picture.file, self.metrics, self.budget)
-                    async with asyncio.timeout(patience):
-                        data = await stack.enter_async_context(photo)
+                    data = await stack.enter_async_context(photo)
                 async with crash_guard():
                     return await asyncio.to_thread(self._look, data, stopwatch)
         except PhotoError as error:

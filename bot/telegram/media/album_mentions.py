@@ -2,69 +2,53 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
-
 from aiogram.types import Message
 
+from bot.delivery.lanes.slots import current_slot
+from bot.delivery.lanes.waiting import PATIENCE, Cause, PutDown
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
 
 LIFE = 3600.0
 """Seconds for which later photos of a mentioned album are meant too."""
 WAIT = 60.0
-"""Seconds for which photos are remembered, in memory alone, that came before the one with the mention. Once that is
-there they are remembered until they are answered, LIFE at most."""
-MOST = 100
-"""Albums whose photos are remembered."""
-
-
-@dataclass
-class _Passed:
-    """Photos of an album that did not mention the bot."""
-
-    until: float = field(default_factory=lambda: time.monotonic() + WAIT)
-    messages: dict[int, Message] = field(default_factory=dict)
+"""Seconds for which a photo waits for the one with the mention."""
+FIRST_PAUSE, SHARE = 0.1, 0.5
+"""Seconds until it is looked for again at first; later it is this share of the time that it has been waited for."""
 
 
 class AlbumMentions:
     """Telegram brings an album's photos one by one, and groups tell a bot of all of them only if they let it read.
 
-    A photo is remembered before it asks whether its album is meant, and an album is marked before its photos are
-    looked for: of two that come at once, one sees the other.
+    A photo without a mention waits as an update that is not answered: so it comes again after a kill. It waits in
+    memory for as long as albums take to come, and then in the backlog. Any replica may meet the mention.
     """
 
     def __init__(self, key_values: KeyValueStore, pseudonymise: Pseudonymiser) -> None:
         self._key_values = key_values
         self._pseudonymise = pseudonymise
-        self._passed: dict[str, _Passed] = {}
 
     async def mark(self, message: Message) -> None:
         """The album of `message` is meant. Raises LedgerError."""
         await self._key_values.set(self._name(message), "yes", LIFE)
 
     async def is_meant(self, message: Message) -> bool:
-        """Whether another photo of the album has mentioned the bot; if not, `message` is remembered."""
-        name = self._name(message)
-        self._passed.setdefault(name, _Passed()).messages[message.message_id] = message
-        over = [other for other, passed in self._passed.items() if passed.until < time.monotonic()]
-        for other in over or list(self._passed)[:-MOST]:
-            del self._passed[other]
-        return await self._key_values.get(name) is not None
+        """Return when another photo of the album has mentioned the bot, or none has within WAIT. Raises RetryLater."""
+        slot = current_slot()
+        if await self._is_marked(message):
+            return True
+        slot.let_pass()
+        while slot.age <= WAIT:
+            pause = max(FIRST_PAUSE, SHARE * slot.age)
+            if slot.age > PATIENCE:
+                raise PutDown(pause, Cause.ALBUM)
+            await slot.wait(pause, Cause.ALBUM)
+            if await self._is_marked(message):
+                return True
+        return False
 
-    def find_passed(self, message: Message) -> dict[int, Message]:
-        """The other photos, by message_id, that came before the album of `message` was known to be meant.
-
-        Whoever has answered one takes it out: if `message` has to wait, its update comes again for the rest.
-        """
-        if message.media_group_id is None:
-            return {}
-        passed = self._passed.get(self._name(message))
-        if passed is None or passed.until < time.monotonic():
-            return {}
-        passed.until = time.monotonic() + LIFE
-        passed.messages.pop(message.message_id, None)
-        return passed.messages
+    async def _is_marked(self, message: Message) -> bool:
+        return await self._key_values.get(self._name(message)) is not None
 
     def _name(self, message: Message) -> str:
         return f"meant:{self._pseudonymise(f'{message.chat.id}:{message.media_group_id}')}"
