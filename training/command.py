@@ -27,6 +27,7 @@ from training.data.checks import check_places
 from training.data.loading import load_photos
 from training.data.photos import DataError, PhotoSet
 from training.data.split import SKIPPED_FILE, assign_folds, write_skipped, write_split
+from training.draft import write_draft
 from training.evaluation.left_out.runs import read_runs
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
@@ -39,7 +40,8 @@ from training.options import parse, read_recipe
 from training.recipe import Recipe, RecipeError
 from training.report.command import read_breakdown
 from training.report.write import Written, describe_run, write_page, write_report
-from training.runs import SPLIT_FILE, RunFacts, write_learner
+from training.runs import SPLIT_FILE, RunFacts, find_report, write_learner
+from training.whole_files import hold_interrupt
 
 STOPPED = 130
 """Exit status after Ctrl-C, where there is no net to write."""
@@ -106,22 +108,38 @@ def _run(options: argparse.Namespace) -> int:
             print("so few photos are trained on from the beginning: there is nothing for --resume to go on with")
     elif found and not options.resume:
         print(f"starting again; --resume would go on with the training that was stopped ({found[0]})")
-    for trained in train(photos.photos, recipe, report, options.resume, folds, options.check_labels):
-        if rank_distrib():
-            return 0
-        if trained.interrupted:
-            print("stopped: keeping the best so far. The same command with --resume goes on instead.")
-        with alone():
-            net = write_learner(trained.learner, out.with_name(f"{out.name}.pkl"))  # first: nothing can lose it
+    pickle, written = out.with_name(f"{out.name}.pkl"), None
+    try:
+        for trained in train(photos.photos, recipe, report, options.resume, folds, options.check_labels):
+            if rank_distrib():
+                return 0
+            if trained.interrupted:
+                print("stopped: keeping the best so far. The same command with --resume goes on instead.")
+            with alone(), write_draft(pickle) as draft:
+                facts = describe_run(trained, photos, recipe, options.data, read_breakdown(options))
+                net = write_learner(trained.learner, draft.net)
+                drafted = _report(trained, photos, dataclasses.replace(facts, net=net), draft.report)
+                with hold_interrupt():
+                    draft.take_places()
+                    written = drafted
+            print(f"wrote {out}.pkl and {report}/")
+        if written and trained.strange:  # what it was compared with may be known since
             facts = describe_run(trained, photos, recipe, options.data, read_breakdown(options))
-            written = _report(trained, photos, dataclasses.replace(facts, net=net), report)
-        print(f"wrote {out}.pkl and {report}/")
-    if trained.strange:  # what it was compared with may be known since
-        facts = describe_run(trained, photos, recipe, options.data, read_breakdown(options))
-        write_page(written, dataclasses.replace(facts, net=written.metrics.run.net), report)
+            write_page(written, dataclasses.replace(facts, net=written.metrics.run.net), report)
+    except KeyboardInterrupt as stop:
+        if written is None:
+            raise KeyboardInterrupt(str(stop) or _describe_what_stays(pickle)) from None
+        print("stopped: keeping the net that was written, and its report")
+        return 0
     if not trained.interrupted:
         delete_checkpoints(report)
     return 0
+
+
+def _describe_what_stays(pickle: Path) -> str:
+    """After Ctrl-C before there is a net of this training."""
+    stays = f": {pickle} and its report are as they were" if pickle.exists() else ", nothing is written"
+    return f"{stays}. The same command with --resume goes on" if find_checkpoints(find_report(pickle)) else stays
 
 
 def _deal_out(photos: PhotoSet, recipe: Recipe) -> NDArray[np.int64] | None:

@@ -21,7 +21,7 @@ from training.evaluation.subgroups import NO_MORE, Breakdown
 from training.fitting.one_cycle.callbacks import Epoch
 from training.recipe import TUNED, Recipe, read_fields
 from training.records import from_json, read_file, to_json, write_file
-from training.whole_files import replace_whole
+from training.whole_files import name_file
 
 METRICS_FILE = "metrics.json"
 SPLIT_FILE = "split.csv"
@@ -166,13 +166,9 @@ def read_learner(pickle: Path) -> Learner:
 
 
 def write_learner(learner: Learner, pickle: Path) -> str:
-    """Pickle a learner, without its photos; returns the SHA-256 of the file.
-
-    An earlier file stays with its report where that fails. Raises OSError.
-    """
-    with replace_whole(pickle) as part:
-        learner.export(part.absolute())
-        (find_report(pickle) / METRICS_FILE).unlink(missing_ok=True)  # an older net's would pass for this one's
+    """Pickle a learner, without its photos; returns the SHA-256 of the file. Raises OSError."""
+    with name_file(pickle):
+        learner.export(pickle.absolute())
     return _hash_file(pickle)
 
 

@@ -10,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from bot.inference.classifier import Classifier
 from export.metadata import describe_file
@@ -25,10 +27,14 @@ NODE_MODULES = os.environ.get("LABELGRAM_NODE_MODULES")
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with an outsider output, NAME.json, and photos: of each class, a black one, and one that is turned."""
+    """A file with an outsider output, NAME.json, and photos: of each class, a black one, one that is turned, grey ones.
+
+    The grey ones are of 8 and of 16 bits, and one of them is turned too.
+    """
     folder = tmp_path_factory.mktemp("reader")
     unsure = {"rule": "best_probability_below_or_outsider_above", "threshold": 0.6, "outsider": 0.9}
-    model = write_color_model(folder / "m.onnx", metadata={"unsure": json.dumps(unsure)}, outsider_batch="batch")
+    labels = (*CLASSES, "pale")  # the fourth class's answer to grey tells how bright it is
+    model = write_color_model(folder / "m.onnx", labels, {"unsure": json.dumps(unsure)}, outsider_batch="batch")
     contract = Classifier(model, threads=1).contract
     (folder / "m.json").write_text(describe_file(model.read_bytes(), model.name, contract))
     for label, color in CLASSES.items():
@@ -38,6 +44,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exif = turned.getexif()
     exif[0x0112] = 6
     turned.save(folder / "turned.jpg", exif=exif)
+    grey = draw_photo((0.5, 0.4, 0.3), seed=5).convert("L")
+    grey.save(folder / "grey.png")
+    deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    deep.save(folder / "deep.png")
+    deep.save(folder / "deep-turned.png", exif=exif)
     return model
 
 

@@ -31,7 +31,7 @@ from training.report.figures import ask_learner, compute_all, describe_left_out,
 from training.report.page import PAGE_FILE, Suspect, make_page
 from training.report.plots import draw_thumbnail, write_pictures, write_views
 from training.runs import Metrics, RunFacts, SplitFacts, write_metrics
-from training.whole_files import write_whole
+from training.whole_files import PART, write_whole
 
 HANDFUL = 100
 """Held-out photos below which they are too few to say how sure the answers may be."""
@@ -125,7 +125,7 @@ def write_page(written: Written, facts: RunFacts, folder: Path) -> None:
     """Write the page and `metrics.json`, with these facts of the run: the latter last, without it all is lost."""
     metrics = replace(written.metrics, run=facts)
     pictures = {file.name: file.read_bytes() for file in folder.glob("*.png")}
-    name = folder.name.removesuffix("-report")
+    name = folder.name.removesuffix(PART).removesuffix("-report")
     page = make_page(name, metrics, pictures, written.suspects, written.left_out)
     write_whole(page, folder / PAGE_FILE, errors="backslashreplace")
     write_metrics(metrics, folder)
