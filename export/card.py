@@ -39,12 +39,15 @@ def read_about(file: Path) -> str:
         raise DataError(f"cannot read {file}: {error}. --about names a text in UTF-8 about the photos.") from error
 
 
-def render(model: Path) -> str:
-    """The card of a file that `python -m export` wrote, as Markdown. Raises ModelError for another file."""
+def render(model: Path, name: str = "") -> str:
+    """The card of a file that `python -m export` wrote, as Markdown. Raises ModelError for another file.
+
+    `name` is what it will be called, if that is not its name yet.
+    """
     graph = onnx.load(model, load_external_data=False)
     contract = Contract.from_metadata({entry.key: entry.value for entry in graph.metadata_props})
     outputs = [output.name for output in graph.graph.output]
-    return make_card(contract, model.name, model.stat().st_size, evidence=EVIDENCE in outputs)
+    return make_card(contract, name or model.name, model.stat().st_size, evidence=EVIDENCE in outputs)
 
 
 def make_card(contract: Contract, name: str, size: int, evidence: bool) -> str:

@@ -28,7 +28,7 @@ from training.evaluation.answers import Answers, read_logits
 from training.evaluation.evaluate import judge
 from training.fitting.learner import compute_logits
 from training.report.figures import PREPROCESS
-from training.whole_files import replace_whole
+from training.whole_files import name_file, name_part, replace_together
 
 
 @dataclass(frozen=True)
@@ -169,11 +169,19 @@ def describe(
 
 
 def write(graph: onnx.ModelProto, contract: Contract, out: Path) -> None:
-    """The file, NAME.json and its card, under temporary names first, so that a killed export leaves no half file."""
+    """The file, NAME.json and its card, which get their names together once all are written. Raises OSError."""
     data = finish(graph, contract)
-    _replace(out, data)
-    _replace(out.with_suffix(".json"), f"{describe_file(data, out.name, contract)}\n".encode())
-    _replace(out.with_suffix(".md"), card.render(out).encode())
+    places = {name_part(file): file for file in (out, out.with_suffix(".json"), out.with_suffix(".md"))}
+    model, description, text = places
+    try:
+        with name_file(out):
+            model.write_bytes(data)
+            description.write_bytes(f"{describe_file(data, out.name, contract)}\n".encode())
+            text.write_bytes(card.render(model, out.name).encode())
+            replace_together(places)
+    finally:
+        for part in places:
+            part.unlink(missing_ok=True)
 
 
 def _ask(graph: onnx.ModelProto, temperature: float, run: TrainingRun, checks: Checks) -> Candidate:
@@ -184,8 +192,3 @@ def _ask(graph: onnx.ModelProto, temperature: float, run: TrainingRun, checks: C
     if evidence and evidence.error > parity.MAX_EVIDENCE_ERROR:
         raise ExportError(f"the evidence misses the probabilities by {evidence.error:.2g}. Nothing was written.")
     return Candidate(graph, temperature, answers, evidence)
-
-
-def _replace(file: Path, data: bytes) -> None:
-    with replace_whole(file) as part:
-        part.write_bytes(data)

@@ -53,7 +53,7 @@ class Draft:
 
 @contextlib.contextmanager
 def write_draft(pickle: Path) -> Iterator[Draft]:
-    """A draft that has the report's figures of left-out collections, and is gone when the block ends. Raises OSError."""
+    """A draft with the report's figures of left-out collections; it is gone when the block ends. Raises OSError."""
     draft = Draft(pickle)
     draft.delete()  # that of a process that was killed
     draft.report.mkdir(parents=True)

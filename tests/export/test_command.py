@@ -15,7 +15,7 @@ from fastai.learner import Learner
 
 from bot.inference.classifier import Classifier
 from bot.inference.contract import Preprocess
-from export import pipeline
+from export import card, pipeline
 from export.__main__ import main
 from export.graph.build import build_graph
 from export.graph.parity import compare, loses_more_than_chance, make_photo, top_up
@@ -157,6 +157,21 @@ def test_ctrl_c_writes_nothing(trained: Path, tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-1] == "export: stopped, nothing is written."
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_the_card_is_written_leaves_the_earlier_file(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(card, "render", stop)
+    files = {tmp_path / f"x.{ending}": "the earlier one" for ending in ("onnx", "json", "md")}
+    for file, text in files.items():
+        file.write_text(text)
+    assert main([str(trained / "toy.pkl"), "--out", str(tmp_path / "x.onnx")]) == 130
+    assert capsys.readouterr().err == "export: stopped, nothing is written.\n"
+    assert {file: file.read_text() for file in tmp_path.iterdir()} == files
 
 
 def test_given_photos_are_checked_on_too_and_unreadable_ones_named(trained: Path, tmp_path: Path) -> None:

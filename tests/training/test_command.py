@@ -36,7 +36,8 @@ from training.fitting.one_cycle.fit import Fit, fit_layers
 from training.recipe import Recipe
 from training.report import command as report
 from training.report import write
-from training.runs import load_run, read_metrics
+from training.report.write import Written
+from training.runs import RunFacts, load_run, read_metrics
 
 PICTURES = ("training-photos.png", "confusion-matrix.png", "worst-mistakes.png", "losses.png")
 
@@ -275,16 +276,50 @@ def stop(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_figures_of_an_older_net_do_not_stay_beside_a_new_one(
-    two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("earlier", [False, True])
+def test_ctrl_c_in_the_first_report_leaves_what_was_there_and_says_so(
+    earlier: bool,
+    two_classes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(command, "_report", stop)
-    (tmp_path / "out-report").mkdir()
-    (tmp_path / "out-report" / "metrics.json").write_text("{}")
+    files = {tmp_path / "out.pkl": "an earlier net", tmp_path / "out-report" / "metrics.json": "its figures"}
+    if earlier:
+        (tmp_path / "out-report").mkdir()
+        for file, text in files.items():
+            file.write_text(text)
     options = ("--weights", "none", "--epochs", "1", "--size", "64", "--outsiders", "none")
     assert command.main(["--data", str(two_classes), "--out", str(tmp_path / "out"), *options]) == 130
-    assert (tmp_path / "out.pkl").exists()
-    assert not (tmp_path / "out-report" / "metrics.json").exists()
+    stays = f": {tmp_path / 'out.pkl'} and its report are as they were" if earlier else ", nothing is written"
+    told = f"training: stopped{stays}. The same command with --resume goes on.\n"  # its one epoch is saved
+    assert capsys.readouterr().err == told
+    (tmp_path / "out-report" / "checkpoint.pth").unlink()
+    found = {file: file.read_text() for file in tmp_path.rglob("*") if file.is_file() and file.suffix != ".jpg"}
+    assert found == (files if earlier else {})
+
+
+def test_ctrl_c_in_the_second_report_leaves_the_net_of_the_first(
+    two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
+    original, kept = write.write_report, []
+
+    def stop_at_the_second(learner: Learner, photos: Sequence[LabelledPhoto], facts: RunFacts, *others: Any) -> Written:
+        kept.append(facts.kept)
+        written = original(learner, photos, facts, *others)
+        if len(kept) == 2:
+            raise KeyboardInterrupt
+        return written
+
+    monkeypatch.setattr(command, "write_report", stop_at_the_second)
+    options = ("--weights", str(tmp_path / "weights.pth"), "--size", "64", "--outsiders", "none", "--keep", "tuned")
+    assert command.main(["--data", str(two_classes), "--out", str(tmp_path / "out"), "--epochs", "1", *options]) == 0
+    assert kept == ["linear", "tuned"]
+    assert "stopped: keeping the net that was written, and its report" in capsys.readouterr().out
+    assert load_run(tmp_path / "out.pkl", None).facts.kept == "linear"
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_ctrl_c_leaves_nothing_of_a_training_in_the_learner(
