@@ -15,9 +15,9 @@ import onnx
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot.inference.contract import EVIDENCE, Contract
-from export.metadata import LICENCE, FileMetrics, PhotoOptions, read_metrics, read_trained_on
+from export.metadata import INT8, LICENCE, FileMetrics, PhotoOptions, read_metrics, read_trained_on
 from training.data.photos import DataError
-from training.evaluation.evaluate import HELD_OUT, SURE, Scores
+from training.evaluation.evaluate import FOLDS, HELD_OUT, SURE, Scores
 from training.evaluation.intervals import Share
 from training.evaluation.left_out.figures import LeftOut
 from training.evaluation.subgroups import MEANINGS, MIN_GROUP, Group
@@ -100,16 +100,28 @@ def make_card(contract: Contract, name: str, size: int, evidence: bool) -> str:
             ),
             size=f"{size / 1e6:.1f} MB",
             command=write_command(stem, trained_on.recipe, None, **asdict(trained_on.options)),
-            verify=_write_verify(stem, trained_on.options),
+            export=_write_export(stem, metrics.precision),
+            verify=_write_verify(stem, trained_on.options, evaluation.judged_by),
         )
     )
     return escape_bytes(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
 
 
-def _write_verify(stem: str, options: PhotoOptions) -> str:
-    """The command that measures the claims again. What training left out is among the photos that it is given."""
+def _write_export(stem: str, precision: str) -> str:
+    words = ["python", "-m", "export", f"artifacts/{stem}.pkl", "--out", f"artifacts/{stem}.onnx"]
+    return shlex.join([*words, "--int8"] if precision == INT8 else words)
+
+
+def _write_verify(stem: str, options: PhotoOptions, judged_by: str) -> str:
+    """The command that measures the claims again. What training left out is among the photos that it is given.
+
+    A file that learned from all photos of the training can be judged by others alone.
+    """
+    words = ["python", "-m", "export", "verify", f"artifacts/{stem}.onnx"]
+    if judged_by == FOLDS:
+        return f"{shlex.join([*words, '--data', 'OTHER'])}   # it learned from all of DIR: OTHER holds other photos"
     given = {"data": "DIR"} | {name: text for name, text in asdict(replace(options, leave_out=None)).items() if text}
-    return shlex.join(["python", "-m", "export", "verify", f"artifacts/{stem}.onnx", *write_options(given)])
+    return f"{shlex.join(words + write_options(given))}   # measures the claims above again"
 
 
 def _list_left_out(left_out: LeftOut, labels: Sequence[str]) -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +21,7 @@ from export.training_run import load
 from export.verification.verify import check_card
 from tests.support.datasets import CLASSES, draw_photo, draw_photos
 from tests.support.warm import run
+from training.evaluation.evaluate import FOLDS
 from training.evaluation.intervals import make_share
 from training.evaluation.left_out.figures import LeftOut, LeftOutCollection
 
@@ -115,6 +117,24 @@ def test_the_commands_on_the_card_name_what_training_was_told_of_the_photos(int8
     assert verify.startswith(
         "python -m export verify artifacts/toy.onnx --data DIR --relabel 'better labels.csv' --class-folder inner "
     )
+
+
+def test_the_commands_on_the_card_can_be_run_as_they_are(int8: Path) -> None:
+    contract = Classifier(int8, threads=1).contract
+    folded = {"evaluation": json.loads(contract.metrics)["evaluation"] | {"judged_by": FOLDS}}
+    metrics = json.dumps(json.loads(contract.metrics) | folded)
+    trained_on = json.loads(contract.trained_on)
+    trained_on |= {"options": {"relabel": "better.csv"}}
+    contract = replace(contract, trained_on=json.dumps(trained_on))
+    for judged, data in (
+        (contract, "--data DIR --relabel better.csv"),
+        (replace(contract, metrics=metrics), "--data OTHER"),
+    ):
+        text = card.make_card(judged, "it's pets.onnx", 10**6, evidence=False)
+        commands = [shlex.split(line, comments=True) for line in text.partition("```sh\n")[2].splitlines()[:3]]
+        pickle, model = "artifacts/it's pets.pkl", "artifacts/it's pets.onnx"
+        assert commands[1] == ["python", "-m", "export", pickle, "--out", model, "--int8"]
+        assert commands[2] == ["python", "-m", "export", "verify", model, *data.split()]
 
 
 def test_true_claims_hold_on_the_photos_that_were_held_out(trained: Path, copied: Path) -> None:
