@@ -103,9 +103,12 @@ def describe(
     `alike` has each photo that looks like one of another label, with that one. `others` is the number of other files by
     their ending.
     """
-    collections = sorted({photo.collection or "." for photo in photos})
+    collections: defaultdict[str, set[str]] = defaultdict(set)
+    for photo in photos:
+        collections[photo.collection or "."].add(photo.label)
     if len(collections) > 1:
-        yield f"the photos come from {len(collections)} collections of the same classes: {', '.join(collections)}"
+        same = " of the same classes" if len(set(map(frozenset, collections.values()))) == 1 else ""
+        yield f"the photos come from {len(collections)} collections{same}: {', '.join(sorted(collections))}"
     if left_alone:
         yield (
             f"{left_alone} photos in test/ are neither trained on nor held out; "

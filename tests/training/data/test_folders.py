@@ -60,6 +60,13 @@ def test_the_folders_split_holds_valid_out_and_leaves_test_alone(tmp_path: Path)
     assert load(tmp_path).split_by == "groups"  # what is left in test/ is of no class
 
 
+def test_collections_are_of_the_same_classes_only_where_that_is_so(tmp_path: Path) -> None:
+    draw(tmp_path, "web/cat", "web/dog", "phone/cat", "phone/dog")
+    assert "the photos come from 2 collections of the same classes: phone, web" in load(tmp_path).notes
+    draw(tmp_path, "phone/cow")
+    assert "the photos come from 2 collections: phone, web" in load_photos(tmp_path, 42, class_folder="last").notes
+
+
 def test_a_collection_is_left_out(tmp_path: Path) -> None:
     draw(tmp_path, *(f"{collection}/{label}" for collection in ("near", "far") for label in ("cat", "dog")))
     for choice in ("far", "far/", str(tmp_path / "far")):
