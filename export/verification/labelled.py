@@ -56,10 +56,15 @@ def find_known(
     places = _place(folder, files, labels, class_folder)
     with ThreadPoolExecutor() as pool:
         looks = [look for look in pool.map(lambda file: _look(file, places[file]), files) if look]
+    if not looks:
+        raise DataError(f"there is no photo that can be read in {folder}. --data names a folder of photos per class.")
     # Training passes over photos that lie loose beside the folders of the classes.
     looks = [look for look in looks if look.photo.label or look.photo.path.parent != folder]
     if not looks:
-        raise DataError(f"there is no photo that can be read in {folder}. --data names a folder of photos per class.")
+        raise DataError(
+            f"the photos in {folder} lie in no folder of a class. "
+            "--data names a folder with one folder of photos per class."
+        )
     if relabel:
         corrected = correct_labels([look.photo for look in looks], folder, relabel)
         looks = [replace(look, photo=photo) for look, photo in zip(looks, corrected, strict=True)]

@@ -32,6 +32,15 @@ def test_a_folder_is_the_class_that_training_made_of_its_name(tmp_path: Path) ->
         find_known(tmp_path, ("red",), TRAINED_ON)
 
 
+def test_loose_photos_are_told_from_photos_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "damaged.png").write_bytes(b"hello")
+    with pytest.raises(DataError, match="there is no photo that can be read in"):
+        find_known(tmp_path, ("red",), TRAINED_ON)
+    draw("red").save(tmp_path / "loose.png")
+    with pytest.raises(DataError, match=f"^the photos in {tmp_path} lie in no folder of a class. --data names"):
+        find_known(tmp_path, ("red",), TRAINED_ON)
+
+
 def draw_two_classes(folder: Path) -> TrainedOn:
     """Two photos of each, which a training held out; what it learned from is not there."""
     photos: dict[str, list[bytes]] = {}
