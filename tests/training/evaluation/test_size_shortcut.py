@@ -14,6 +14,7 @@ from bot.inference.decoding import read
 from tests.support.datasets import CLASSES, draw_photo, draw_photos
 from tests.support.paths import MASKS
 from training.data.loading import load_photos
+from training.data.photos import LabelledPhoto
 from training.evaluation.size_shortcut import copy_at_size, copy_padded, draw_sizes, main, score_sizes
 
 
@@ -43,6 +44,18 @@ def test_the_copies_are_all_photos_in_sizes_that_tell_nothing(telling: Path, tmp
     for photo in after:
         with Image.open(photo.path) as copy:
             assert copy.format == "JPEG"
+
+
+def test_every_photo_counts_alike_in_folds_of_unequal_size() -> None:
+    random = np.random.default_rng(1)
+    sizes, groups, coins = random.integers(90, 99, 103), random.integers(0, 12, 103), random.integers(0, 3, 103)
+    photos = [
+        LabelledPhoto(Path("1.jpg"), "cat" if size + coin > 95 else "dog", f"{group}", (int(size), 100))
+        for size, group, coin in zip(sizes, groups, coins, strict=True)
+    ]
+    right = 103 * score_sizes(photos, 42)
+    assert right == pytest.approx(round(right), abs=1e-9)
+    assert 0 < right < 103
 
 
 def test_the_seed_decides_the_sizes(telling: Path) -> None:
