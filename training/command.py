@@ -40,7 +40,7 @@ from training.options import parse, read_recipe
 from training.recipe import Recipe, RecipeError
 from training.report.command import read_breakdown
 from training.report.write import Written, describe_run, write_page, write_report
-from training.runs import SPLIT_FILE, RunFacts, find_report, write_learner
+from training.runs import METRICS_FILE, SPLIT_FILE, RunFacts, find_report, write_learner
 from training.whole_files import hold_interrupt
 
 STOPPED = 130
@@ -84,8 +84,11 @@ def _complain(text: str) -> None:
 def _run(options: argparse.Namespace) -> int:
     out: Path = options.out
     recipe = read_recipe(options)
+    report = out.with_name(f"{out.name}-report")
     check_places(out, options.data, recipe.outsiders)
-    print(f"reading the photos in {options.data}")
+    if options.resume and not report.is_dir():
+        raise ResumeError(f"there is no training to resume: {report} is not there. Start without --resume.")
+    print(f"reading the photos in {show_path(options.data)}")
     photos = load_photos(options.data, recipe.split_seed, options.relabel, options.leave_out, options.class_folder)
     folds = _deal_out(photos, recipe)
     if folds is not None:
@@ -94,23 +97,12 @@ def _run(options: argparse.Namespace) -> int:
         )
     _describe(photos)
     read_columns((), options.data, options.by)  # what the report cannot use is told of now
-    report = out.with_name(f"{out.name}-report")
     read_runs(report, photos.labels)
     report.mkdir(parents=True, exist_ok=True)
-    found = find_checkpoints(report)
-    if found and options.resume and (folds is not None or recipe.last_layer_alone):
-        raise ResumeError(
-            f"{found[0]} is of another training, which would be lost. Give its options, or start without --resume."
-        )
-    if folds is not None:
-        delete_checkpoints(report)
-        if options.resume:
-            print("so few photos are trained on from the beginning: there is nothing for --resume to go on with")
-    elif found and not options.resume:
-        print(f"starting again; --resume would go on with the training that was stopped ({found[0]})")
+    resume = _find_start(options, recipe, report, folds is not None)
     pickle, written = out.with_name(f"{out.name}.pkl"), None
     try:
-        for trained in train(photos.photos, recipe, report, options.resume, folds, options.check_labels):
+        for trained in train(photos.photos, recipe, report, resume, folds, options.check_labels):
             if rank_distrib():
                 return 0
             if trained.interrupted:
@@ -122,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:
                 with hold_interrupt():
                     draft.take_places()
                     written = drafted
-            print(f"wrote {out}.pkl and {report}/")
+            print(f"wrote {show_path(pickle)} and {show_path(report)}/")
         if written and trained.strange:  # what it was compared with may be known since
             facts = describe_run(trained, photos, recipe, options.data, read_breakdown(options))
             write_page(written, dataclasses.replace(facts, net=written.metrics.run.net), report)
@@ -134,6 +126,29 @@ def _run(options: argparse.Namespace) -> int:
     if not trained.interrupted:
         delete_checkpoints(report)
     return 0
+
+
+def _find_start(options: argparse.Namespace, recipe: Recipe, report: Path, is_folded: bool) -> bool:
+    """Whether the training goes on from a checkpoint; it says so where --resume asks for another thing.
+
+    Raises ResumeError where that would lose something, and where there is nothing that a training left.
+    """
+    found = find_checkpoints(report)
+    if found and options.resume and (is_folded or recipe.last_layer_alone):
+        raise ResumeError(
+            f"{found[0]} is of another training, which would be lost. Give its options, or start without --resume."
+        )
+    if is_folded:
+        delete_checkpoints(report)
+        if options.resume:
+            print("so few photos are trained on from the beginning: there is nothing for --resume to go on with")
+    elif found and not options.resume:
+        print(f"starting again; --resume would go on with the training that was stopped ({show_path(found[0])})")
+    elif options.resume and not found and not recipe.last_layer_alone:
+        if (report / METRICS_FILE).exists():
+            raise ResumeError(f"there is no training to resume: that of {report} is complete. Start without --resume.")
+        print("starting from the beginning: the training was stopped before its first epoch was saved")
+    return bool(found) and options.resume
 
 
 def _describe_what_stays(pickle: Path) -> str:

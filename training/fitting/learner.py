@@ -29,6 +29,7 @@ from training.fitting.batches.dataloaders import (
 from training.fitting.distributed import Share, alone
 from training.fitting.estimate import estimate
 from training.fitting.linear import compute_features
+from training.fitting.one_cycle.checkpoint import CHECKPOINT_FILE, TRIAL_FILE, check_checkpoint
 from training.fitting.steps import Steps, Trained
 from training.recipe import AUTO, LINEAR, MEAN, Recipe
 
@@ -60,6 +61,8 @@ def train(  # noqa: PLR0913, PLR0917
             "with --weights none the net knows nothing that a last layer could be fitted to. "
             "Give it weights, or leave out --keep and --epochs 0."
         )
+    if resume and folds is None and not recipe.last_layer_alone:
+        _check_resumed(photos, recipe, folder)
     share = Share() if num_distrib() > 1 else None  # before all else, since it chooses this process's GPU
     start = time.monotonic()
     set_seed(recipe.seed, reproducible=True)
@@ -83,6 +86,16 @@ def train(  # noqa: PLR0913, PLR0917
         trained.seconds = max(trained.seconds, pause - start)
         yield trained
         start += time.monotonic() - pause  # what is done with a net is no part of its training
+
+
+def _check_resumed(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path) -> None:
+    """Raises ResumeError before any work, where the checkpoint that is read first cannot be gone on with."""
+    chooses = recipe.keep == AUTO and recipe.weights != "none" and num_distrib() <= 1
+    parted = leave_source_out(photos) if chooses else None
+    if parted is None:
+        check_checkpoint(folder / CHECKPOINT_FILE, recipe, photos)
+    elif (folder / TRIAL_FILE).exists():
+        check_checkpoint(folder / TRIAL_FILE, recipe, parted[1])
 
 
 def build_learner(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path, vocab: Sequence[str]) -> Learner:

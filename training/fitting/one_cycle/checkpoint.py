@@ -7,7 +7,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -76,20 +76,8 @@ class Checkpoint(Callback):
     def read(self, device: torch.device) -> None:
         """Go on where the file says. Raises ResumeError if it is not there, damaged, or of another training."""
         assert self.file is not None
-        if not self.file.is_file():
-            raise ResumeError(f"there is no training to resume: {self.file} is not there. Start without --resume.")
-        try:
-            found = _State(**torch.load(self.file, map_location=device, weights_only=True))
-            history = [Epoch(**epoch) for epoch in found.history]
-        except Exception as error:  # torch.load raises many types
-            raise ResumeError(
-                f"{self.file} is damaged, the training cannot be resumed. Start without --resume."
-            ) from error
-        changed = [option for option, value in self.told.items() if found.run.get(option) != value]
-        if changed:
-            raise ResumeError(f"the training to resume had another {', '.join(changed)}. Give the same options.")
-        self._found, self.done, self.earlier = found, found.done, found.seconds
-        self.kept.history, self.kept.best = history, found.best
+        found, self.kept.history = _read_state(self.file, self.told, device)
+        self._found, self.done, self.earlier, self.kept.best = found, found.done, found.seconds, found.best
 
     def restore(self, learner: Learner) -> None:
         """Give the learner the weights and the optimiser that `read` found, once."""
@@ -133,6 +121,25 @@ class Checkpoint(Callback):
         )
         with replace_whole(self.file) as part:
             torch.save(vars(state), part)
+
+
+def check_checkpoint(file: Path, recipe: Recipe, photos: Sequence[LabelledPhoto]) -> None:
+    """Raises ResumeError where `Checkpoint.read` would, long before it is read to go on."""
+    _read_state(file, _describe_run(recipe, photos), torch.device("cpu"))
+
+
+def _read_state(file: Path, told: Mapping[str, Any], device: torch.device) -> tuple[_State, list[Epoch]]:
+    if not file.is_file():
+        raise ResumeError(f"there is no training to resume: {file} is not there. Start without --resume.")
+    try:
+        found = _State(**torch.load(file, map_location=device, weights_only=True))
+        history = [Epoch(**epoch) for epoch in found.history]
+    except Exception as error:  # torch.load raises many types
+        raise ResumeError(f"{file} is damaged, the training cannot be resumed. Start without --resume.") from error
+    changed = [option for option, value in told.items() if found.run.get(option) != value]
+    if changed:
+        raise ResumeError(f"the training to resume had another {', '.join(changed)}. Give the same options.")
+    return found, history
 
 
 def find_checkpoints(folder: Path) -> list[Path]:

@@ -99,13 +99,36 @@ def test_fine_tuning_goes_on_after_any_epoch(epochs: int, photos: Path, tmp_path
 def test_what_cannot_be_resumed_is_told_in_a_line(photos: Path, tmp_path: Path) -> None:
     done = run("training", "--data", str(photos), "--out", str(tmp_path / "out"), "--weights", "none", "--resume")
     assert done.returncode == 2
-    file = tmp_path / "out-report" / CHECKPOINT_FILE
-    assert done.stderr == f"training: there is no training to resume: {file} is not there. Start without --resume.\n"
+    report = tmp_path / "out-report"
+    assert done.stderr == f"training: there is no training to resume: {report} is not there. Start without --resume.\n"
+    assert "reading the photos" not in done.stdout
+    report.mkdir()
+    (report / "metrics.json").write_text("{}")
+    done = run("training", "--data", str(photos), "--out", str(tmp_path / "out"), "--weights", "none", "--resume")
+    assert done.returncode == 2
+    message = f"training: there is no training to resume: that of {report} is complete. Start without --resume.\n"
+    assert done.stderr == message
+    assert "On this computer it will take" not in done.stdout
 
 
-def test_another_recipe_other_photos_and_a_damaged_checkpoint_are_refused(photos: Path, tmp_path: Path) -> None:
+def test_a_training_that_was_killed_before_its_first_epoch_begins_again(photos: Path, tmp_path: Path) -> None:
+    options = ("--epochs", "1", *OPTIONS[2:], *BATCHES)
+    process = start_training(photos, tmp_path / "out", *options)
+    process.read_until("training all layers, 1 epochs")
+    process.kill()
+    process.wait()
+    done = start_training(photos, tmp_path / "out", *options, "--resume").wait()
+    assert done.returncode == 0, done.stderr
+    assert "starting from the beginning: the training was stopped before its first epoch was saved" in done.stdout
+    assert (tmp_path / "out.pkl").exists()
+
+
+def test_another_recipe_other_photos_and_a_damaged_checkpoint_are_refused(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     labelled = load_photos(photos, 42).photos
     list(train(labelled, SMALL, tmp_path))
+    capsys.readouterr()
     others: list[tuple[Recipe, int, str]] = [
         (replace(SMALL, dropout=0.1, seed=3), 42, "another --dropout, --seed. Give the same options."),
         (SMALL, 43, r"another --data \(its photos, labels or split\)"),
@@ -113,6 +136,7 @@ def test_another_recipe_other_photos_and_a_damaged_checkpoint_are_refused(photos
     for recipe, split_seed, message in others:
         with pytest.raises(ResumeError, match=message):
             list(train(load_photos(photos, split_seed).photos, recipe, tmp_path, resume=True))
+        assert "On this computer it will take" not in capsys.readouterr().out  # it is told at once
     file = tmp_path / CHECKPOINT_FILE
     data = file.read_bytes()
     torch.save({"model": {}}, tmp_path / "other.pth")
