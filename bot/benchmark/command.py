@@ -18,7 +18,7 @@ from bot.benchmark import machine
 from bot.benchmark.engines import NAMELESS, BenchmarkError
 from bot.benchmark.matrix import Entry, list_entries
 from bot.benchmark.measure import FORWARD, TOTAL
-from bot.benchmark.results.compare import check_rows, compare, read_results
+from bot.benchmark.results.compare import check_rows, check_workloads, compare, read_results
 from bot.benchmark.results.formats import make_csv, make_markdown
 from bot.benchmark.results.page import make_page
 from bot.benchmark.results.summary import Sample, score, summarise
@@ -56,7 +56,10 @@ def benchmark(options: argparse.Namespace, settings: Settings) -> int:
             workloads = [workload]
         else:
             workloads, labelled = draw_workloads(Path(folder)), []
-        results = _measure(entries, workloads, labelled, options)
+        described = [_describe(workload, bool(options.images)) for workload in workloads]
+        if before:
+            check_workloads(before, [entry.title for entry in entries], described)
+        results = _measure(entries, workloads, labelled, options) | {"workloads": described}
     try:
         _write(results, options)  # first, since nobody may be reading what is printed
     finally:
@@ -68,6 +71,16 @@ def benchmark(options: argparse.Namespace, settings: Settings) -> int:
     if is_slower is None:
         raise BenchmarkError("--compare: nothing in both runs is alike enough to be compared.")
     return 1 if is_slower else 0
+
+
+def _describe(workload: Workload, is_given: bool) -> dict[str, Any]:
+    """`is_given`: by --images. Drawn photos are other bytes by another version of Pillow."""
+    return {
+        "name": workload.name,
+        "files": len(workload.files),
+        "mean_bytes": workload.mean_bytes,
+        "digest": workload.digest if is_given else None,
+    }
 
 
 def _write(results: dict[str, Any], options: argparse.Namespace) -> None:
@@ -132,15 +145,6 @@ def _measure(
         "seconds_a_round": options.seconds,
         "concurrency": concurrency,
         "seconds": time.perf_counter() - begun,
-        "workloads": [
-            {
-                "name": workload.name,
-                "files": len(workload.files),
-                "mean_bytes": workload.mean_bytes,
-                "digest": workload.digest if options.images else None,
-            }
-            for workload in workloads
-        ],
         "rows": summarise(samples, facts),
     }
 

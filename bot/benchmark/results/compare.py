@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeGuard
@@ -69,6 +69,17 @@ def check_rows(before: dict[str, Any], titles: Collection[str], provider: str) -
         raise BenchmarkError("--compare: no row of the earlier run is in this one. Name the same models and threads.")
 
 
+def check_workloads(before: dict[str, Any], titles: Collection[str], workloads: Sequence[dict[str, Any]]) -> None:
+    """Before anything is measured. Raises BenchmarkError if the earlier run has no row with one of these workloads."""
+    now, names = {"workloads": workloads}, {workload["name"] for workload in workloads}
+    earlier = [workload for title, workload in _read_figures(before) if title in titles]
+    if not any(workload in names and not _has_other_photos(before, now, workload) for workload in earlier):
+        named = show_path(", ".join(dict.fromkeys(earlier)))
+        raise BenchmarkError(
+            f"--compare: the earlier run was of other photos: {named}. Give the same --images, or none."
+        )
+
+
 def _list_differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     """What else than the models may have changed the times."""
     where, here = before["machine"], now["machine"]
@@ -91,13 +102,16 @@ def _find_unlike(before: dict[str, Any], now: dict[str, Any], title: str, worklo
     stated = [next(row for row in run["rows"] if row["title"] == title).get("preprocessing") for run in (before, now)]
     if stated[0] != stated[1]:
         return "the preprocessing is another one"
+    return "the photos are others" if _has_other_photos(before, now, workload) else None
+
+
+def _has_other_photos(before: dict[str, Any], now: dict[str, Any], workload: str) -> bool:
     photos: list[dict[str, Any]] = [
         next((work for work in run.get("workloads", ()) if work.get("name") == workload), {}) for run in (before, now)
     ]
     digests = {work["digest"] for work in photos if work.get("digest")}
     sizes = [work["mean_bytes"] for work in photos if _is_number(work.get("mean_bytes"))]
-    is_other = len(digests) > 1 or len(sizes) < 2 or max(sizes) > ALIKE * min(sizes)
-    return "the photos are others" if is_other else None
+    return len(digests) > 1 or len(sizes) < 2 or max(sizes) > ALIKE * min(sizes)
 
 
 def _get(values: Any, *names: str) -> Any:
