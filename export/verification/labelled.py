@@ -16,7 +16,7 @@ from bot.inference.decoding import PhotoError, read
 from bot.inference.names import clean_label, show_path
 from bot.inference.photo_files import find_photos, read_photo
 from export.metadata import TrainedOn, digest, read_list
-from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, join_copies, read_groups
+from training.data.groups import compare_hashes, has_groups, hash_photo, join_copies, read_groups
 from training.data.photos import DataError, LabelledPhoto
 from training.data.tables import correct_labels
 
@@ -178,11 +178,11 @@ def _find_groups(folder: Path, looks: Sequence[_Look]) -> list[str]:
     photos = [look.photo for look in looks]
     labels = [photo.label for photo in photos]
     groups: list[str] | None = None
-    if (folder / GROUPS_FILE).is_file():
-        try:
+    try:
+        if has_groups(folder):
             groups = read_groups(folder, photos, labels)
-        except DataError as error:
-            print(f"near-duplicates are found by their looks: {show_path(str(error))}")
+    except DataError as error:
+        print(f"near-duplicates are found by their looks: {show_path(str(error))}")
     if groups is None:
         groups = compare_hashes(np.array([look.hashes for look in looks]), labels).groups
     return join_copies(groups, [look.name for look in looks])

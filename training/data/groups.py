@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,16 @@ def find_alike(photo: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray
     differing = np.bitwise_count(others[near, 1:] ^ photo[1:]).sum(1)
     either = np.bitwise_count(others[near, 1:] | photo[1:]).sum(1)
     return near[differing <= MAX_FINE_DISTANCE * either]
+
+
+def has_groups(folder: Path) -> bool:
+    """Whether the folder has a groups.csv. Raises DataError for one that is no file, such as a pipe."""
+    file = folder / GROUPS_FILE
+    if not file.is_file() and os.path.lexists(file):
+        raise DataError(
+            f"{file} is no file: it is a pipe, a folder or a link to nowhere. Remove it, or put a file there."
+        )
+    return file.is_file()
 
 
 def read_groups(folder: Path, photos: Sequence[LabelledPhoto], folder_labels: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from bot.inference.class_folders import TEST, VALID, FoldersError, Place, place_
 from bot.inference.decoding import PhotoError, read
 from bot.inference.photo_files import SUFFIXES, list_files, read_photo
 from training.data.checks import check_classes, check_folders, check_sides, describe
-from training.data.groups import GROUPS_FILE, compare_hashes, hash_photo, join_copies, read_groups
+from training.data.groups import GROUPS_FILE, compare_hashes, has_groups, hash_photo, join_copies, read_groups
 from training.data.photos import DataError, LabelledPhoto, PhotoSet, Skipped
 from training.data.split import count_naive_twins, hold_out, leave_out, part_from_held_out
 from training.data.tables import correct_labels
@@ -56,7 +56,7 @@ def load_photos(
     files, unlisted = list_files(folder)
     photo_files = [path for path in files if path.suffix.lower() in SUFFIXES]
     named = sorted([*photo_files, *unlisted])
-    tables = {folder / GROUPS_FILE, relabel}
+    by_file, tables = has_groups(folder), {folder / GROUPS_FILE, relabel}
     others = Counter(path.suffix.lower() for path in set(files) - {*photo_files, *tables})
     places = _place(folder, named, class_folder)
     skipped = [Skipped(path, "it lies in no class folder") for path in named if path not in places]
@@ -74,7 +74,6 @@ def load_photos(
 
     hashes = np.array([look.hashes for look in looks.values()])
     likeness = compare_hashes(hashes, [photo.label for photo in photos])
-    by_file = (folder / GROUPS_FILE).is_file()
     groups = read_groups(folder, photos, folder_labels) if by_file else likeness.groups
     groups = join_copies(groups, [look.content for look in looks.values()])
     photos = [replace(photo, group=group) for photo, group in zip(photos, groups, strict=True)]

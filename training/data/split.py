@@ -13,7 +13,7 @@ from fastai.data.transforms import RandomSplitter
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from training.data.groups import GROUPS_FILE
+from training.data.groups import GROUPS_FILE, has_groups
 from training.data.photos import DataError, LabelledPhoto, Skipped
 from training.data.tables import read_table, write_table
 
@@ -145,7 +145,7 @@ def _find_below(photos: Sequence[LabelledPhoto], folder: Path, choice: str) -> s
 
 def _find_by_column(photos: Sequence[LabelledPhoto], folder: Path, choice: str) -> set[Path]:
     column, equals, value = choice.partition("=")
-    if not (equals and column and (folder / GROUPS_FILE).is_file()):
+    if not (equals and column and has_groups(folder)):
         return set()
     rows = read_table(folder / GROUPS_FILE, ("path", column), folder)
     chosen = {row["path"] for row in rows if row[column] == value}

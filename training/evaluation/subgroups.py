@@ -18,7 +18,7 @@ from PIL import Image
 
 from bot.inference.decoding import read
 from bot.inference.names import clean_label
-from training.data.groups import GROUPS_FILE
+from training.data.groups import GROUPS_FILE, has_groups
 from training.data.photos import DataError, LabelledPhoto
 from training.data.tables import read_header, read_table
 from training.evaluation.intervals import Share, count_share
@@ -106,7 +106,7 @@ def find_traits(photos: Sequence[LabelledPhoto], folder: Path, breakdown: Breakd
     if len(set(collections)) > 1:
         traits[COLLECTION] = collections
     file = folder / GROUPS_FILE
-    header = read_header(file) if file.is_file() else []
+    header = read_header(file) if has_groups(folder) else []
     present = [name for name in (FACES, FACE_HEIGHT) if name in header]
     columns = read_columns(photos, folder, [*dict.fromkeys([*breakdown.columns, *present])])
     return traits | {name: [_bin_text(value, name) for value in values] for name, values in columns.items()}
@@ -120,7 +120,7 @@ def read_columns(photos: Sequence[LabelledPhoto], folder: Path, columns: Sequenc
     if not columns:
         return {}
     file = folder / GROUPS_FILE
-    if not file.is_file():
+    if not has_groups(folder):
         raise DataError(f"there is no {file} with the column {columns[0]}. --by names a column of that file.")
     known = [name for name in read_header(file) if name != "path"]
     for column in columns:

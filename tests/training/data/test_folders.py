@@ -186,6 +186,19 @@ def test_a_class_without_photos_is_named_wherever_it_lies(tmp_path: Path) -> Non
         load(tmp_path)
 
 
+def test_a_groups_csv_that_is_no_file_is_told_of(tmp_path: Path) -> None:
+    draw(tmp_path, "cat", "dog")
+    table = tmp_path / "groups.csv"
+    os.mkfifo(table)
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"groups.csv is no file: it is a pipe, a folder or a link to nowhere"):
+            load(tmp_path)
+        table.unlink()
+        table.symlink_to("groups.csv")
+    table.unlink()
+    load(tmp_path)
+
+
 def test_pipes_and_endless_files_are_skipped_at_once(tmp_path: Path) -> None:
     draw(tmp_path, "cat", "dog")
     os.mkfifo(tmp_path / "cat" / "pipe.jpg")
