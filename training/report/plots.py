@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -157,7 +158,8 @@ def draw_thumbnail(photo: LabelledPhoto) -> bytes:
 
 
 def _save(figure: Figure, file: Path) -> None:
-    with replace_whole(file) as part:
+    with replace_whole(file) as part, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # a box stands for an emoji of a label
         figure.savefig(part, format="png", dpi=100, bbox_inches="tight")
 
 

@@ -23,6 +23,12 @@ def answers(tmp_path: Path) -> list[Answer]:
     return [Answer(photo, LABELS[0], 0.5, 0.1) for photo in photos]
 
 
+def test_a_name_that_the_font_lacks_warns_of_nothing(tmp_path: Path) -> None:
+    """Warnings are errors in tests."""
+    write_views(np.zeros((2, 8, 8, 3), np.float32), ("\U0001f436 dog", "猫"), tmp_path / "views.png")
+    assert (tmp_path / "views.png").exists()
+
+
 def test_a_name_that_looks_like_a_formula_is_a_name_in_every_picture(answers: list[Answer], tmp_path: Path) -> None:
     write_views(np.zeros((3, 8, 8, 3), np.float32), LABELS, tmp_path / "views.png")
     draw_confusion(answers, LABELS).savefig(tmp_path / "confusion.png")
