@@ -103,7 +103,8 @@ def _describe(metrics: FileMetrics, out: Path) -> None:
     if metrics.left_out:
         worst = metrics.left_out.worst
         right = metrics.left_out.collections[worst].scores.right
-        print(f"accuracy {right.share:.2%} on the {right.photos} photos of {worst}, by a net trained without them")
+        photos = f"{right.photos} photos of {show_path(worst)}"
+        print(f"accuracy {right.share:.2%} on the {photos}, by a net trained without them")
     print(
         f"accuracy {scores.right.share:.2%} on {scores.right.photos} {judged}, "
         f"{scores.unsure.share:.2%} of them unsure\n"
@@ -113,7 +114,8 @@ def _describe(metrics: FileMetrics, out: Path) -> None:
     if evaluation.rejection:
         pictures = evaluation.rejection.pictures
         print(f"{pictures.share:.1%} of {pictures.photos} pictures of kinds it was not trained on get no label")
-    print(f"wrote {out}, {out.stat().st_size / 1e6:.1f} MB, and its card {out.with_suffix('.md')}")
+    size, text = f"{out.stat().st_size / 1e6:.1f} MB", out.with_suffix(".md")
+    print(f"wrote {show_path(out)}, {size}, and its card {show_path(text)}")
 
 
 def _parser() -> Parser:

@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> int:
         return command.STOPPED
     if figures:
         print(describe(figures))
-    print(f"wrote {report / LEFT_OUT_FOLDER}/")
+    print(f"wrote {show_path(report / LEFT_OUT_FOLDER)}/")
     return 0
 
 

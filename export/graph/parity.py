@@ -14,6 +14,7 @@ from scipy.special import softmax
 
 from bot.inference.classifier import Classifier
 from bot.inference.decoding import PhotoError, decode, read
+from bot.inference.names import show_path
 from bot.inference.photo_files import find_photos, read_photo
 from export.training_run import ExportError
 from training.evaluation.answers import Answers, read_predictions
@@ -73,7 +74,7 @@ def compare(expected: Answers, found: Answers, photos: Sequence[str], labels: Se
     else:
         old, new = int(expected.labels[worst]), int(found.labels[worst])
     change = f"{names[old]} {before[old]:.4f} became {names[new]} {after[new]:.4f}"
-    return Agreement(len(photos), float(same.mean()), float(differences.max()), f"{photos[worst]}: {change}")
+    return Agreement(len(photos), float(same.mean()), float(differences.max()), f"{show_path(photos[worst])}: {change}")
 
 
 def loses_more_than_chance(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> bool:
@@ -128,7 +129,7 @@ def read_folder(folder: Path) -> Iterator[Photo]:
         try:
             yield read_file(file)
         except ExportError as error:
-            print(f"skipped {error}")
+            print(f"skipped {show_path(str(error))}")
 
 
 def read_file(path: Path) -> Photo:

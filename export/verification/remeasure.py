@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("remeasure: stopped, nothing is written.", file=sys.stderr)
         return 130
-    print(f"wrote {options.model} and its card {options.model.with_suffix('.md')}")
+    print(f"wrote {show_path(options.model)} and its card {show_path(options.model.with_suffix('.md'))}")
     return 0
 
 

@@ -185,7 +185,7 @@ def test_given_photos_are_checked_on_too_and_unreadable_ones_named(trained: Path
     done = run(*command, str(tmp_path / "more"))
     assert done.returncode == 0
     assert "text.jpg: not a photo" in done.stdout
-    assert r"caf\udce9.jpg: not a photo" in done.stdout
+    assert r"caf\xe9.jpg: not a photo" in done.stdout
     told = f"checking on 200 photos, {held_out} of them held out from training, {199 - held_out} variants of the others"
     assert told in done.stdout
     done = run(*command, str(tmp_path / "none"))
@@ -222,6 +222,11 @@ def test_the_comparison_names_the_photo_whose_label_changed() -> None:
     assert agreement.labels == pytest.approx(2 / 3)
     assert agreement.difference == pytest.approx(0.2, abs=1e-6)
     assert agreement.worst == "b: cat 0.5100 became dog 0.5100"
+
+
+def test_a_photos_name_is_shown_as_it_can_be_printed() -> None:
+    agreement = compare(say([0.9]), say([0.8]), ["a\x1b[2J.jpg"], ["cat", "dog"])
+    assert agreement.worst == "a\\x1b[2J.jpg: dog 0.1000 became dog 0.2000"
 
 
 def test_a_changed_outsider_counts_in_the_comparison() -> None:

@@ -108,7 +108,7 @@ def describe(
         collections[photo.collection or "."].add(photo.label)
     if len(collections) > 1:
         same = " of the same classes" if len(set(map(frozenset, collections.values()))) == 1 else ""
-        yield f"the photos come from {len(collections)} collections{same}: {', '.join(sorted(collections))}"
+        yield f"the photos come from {len(collections)} collections{same}: {show_path(', '.join(sorted(collections)))}"
     if left_alone:
         yield (
             f"{left_alone} photos in test/ are neither trained on nor held out; "

@@ -12,6 +12,7 @@ from fastai.learner import Learner
 from fastai.torch_core import num_distrib
 from numpy.typing import NDArray
 
+from bot.inference.names import show_path
 from training.data.photos import DataError, LabelledPhoto
 from training.data.split import assign_folds, leave_source_out
 from training.fitting.batches.dataloaders import (
@@ -178,7 +179,7 @@ class Steps:
         if parted is None:
             return None
         source, part = parted
-        print(f"all layers without {source}, whose photos decide which net is kept")
+        print(f"all layers without {show_path(source)}, whose photos decide which net is kept")
         states, fit = self._fit_states(part, resume, file=file)
         if fit.interrupted:
             raise KeyboardInterrupt(", no net is written. The same command with --resume goes on")
