@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ PROFILE_SECONDS = 1.0
 """Seconds until menu and profile are filled, in forty requests: photos that are waiting come first."""
 TIDIED_EVERY = 300.0
 """Seconds between two looks for what has outlived its time."""
+CLOSING = 0.5
+"""Of the seconds that the end may take, those for closing connections and files."""
 BACKGROUND_THREADS = 4
 """For what would keep the event loop waiting: three photos are looked at, a name is looked up. Each takes 200 kB."""
 
@@ -48,11 +51,21 @@ log = logging.getLogger(__name__)
 # aiohttp's server is imported where one is started: a bot that polls does without.
 
 
-async def run(settings: Settings, classifier: Classifier, replies: Replies) -> None:
-    """Answer until SIGINT or SIGTERM. Raises SettingsError if Telegram does not know the token, or a setting fails."""
+async def run(
+    settings: Settings, classifier: Classifier, replies: Replies, at_end: Callable[[], None] = lambda: None
+) -> None:
+    """Answer until SIGINT or SIGTERM, which call `at_end`.
+
+    Raises SettingsError if Telegram does not know the token, or a setting fails.
+    """
     stopped = asyncio.Event()
+
+    def stop() -> None:
+        at_end()
+        stopped.set()
+
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(BACKGROUND_THREADS))
-    call_at_end(stopped.set)
+    call_at_end(stop)
     async with AsyncExitStack() as stack:
         state = await until(stopped, wait_for_state(stack, settings, stopped))
         if state is None:
@@ -126,8 +139,8 @@ async def _serve_monitoring(stack: AsyncExitStack, app: _App) -> None:
 
 async def _poll(app: _App, stopped: asyncio.Event) -> None:
     settings, retries = app.settings, app.retries
-    seconds, types = settings.shutdown_seconds, app.delivery.dispatcher.resolve_used_update_types()
-    await poll(app.delivery, stopped, types, seconds, lambda: retries.is_token_wrong)
+    types = app.delivery.dispatcher.resolve_used_update_types()
+    await poll(app.delivery, stopped, types, _find_last_seconds(settings), lambda: retries.is_token_wrong)
 
 
 async def _listen(app: _App, stack: AsyncExitStack, stopped: asyncio.Event) -> None:
@@ -147,7 +160,12 @@ async def _listen(app: _App, stack: AsyncExitStack, stopped: asyncio.Event) -> N
     app.delivery.backlog.note_shown()
     await stopped.wait()
     app.health.going_down = True
-    await app.delivery.finish(settings.shutdown_seconds)
+    await app.delivery.finish(_find_last_seconds(settings))
+
+
+def _find_last_seconds(settings: Settings) -> float:
+    """For which work may go on once the bot is stopped."""
+    return max(0, settings.shutdown_seconds - CLOSING)
 
 
 async def _greet(app: _App) -> None:

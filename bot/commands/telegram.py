@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from functools import partial
 
 from bot.commands import loading
 from bot.monitoring.logs import set_up_logging
 from bot.settings.settings import Settings
 from bot.settings.values import SettingsError
+from bot.startup.signals import end_after
+
+GRACE = 0.5
+"""Seconds above SHUTDOWN_SECONDS after which the process is ended that has not ended by itself."""
 
 
 def answer_on_telegram(options: argparse.Namespace, settings: Settings) -> int:
@@ -26,5 +31,6 @@ def answer_on_telegram(options: argparse.Namespace, settings: Settings) -> int:
     from bot.app import run  # aiogram is imported by now, in the way that the settings ask for
     from bot.texts.replies import Replies
 
-    asyncio.run(run(settings, classifier, Replies(settings.replies_dir)))
+    at_end = partial(end_after, settings.shutdown_seconds + GRACE)
+    asyncio.run(run(settings, classifier, Replies(settings.replies_dir), at_end))
     return 0

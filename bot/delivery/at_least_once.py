@@ -21,7 +21,7 @@ from bot.delivery.backlog.backlog import Backlog
 from bot.delivery.in_work import InWork
 from bot.delivery.lanes.slots import Slot, use_slot
 from bot.delivery.lanes.waiting import Cause, Policy, PutDown
-from bot.delivery.stopping import cancel
+from bot.delivery.stopping import wait_for_all
 from bot.delivery.updates.identity import identify
 from bot.delivery.updates.incoming import Entry, Incoming
 from bot.monitoring.metrics import Metrics
@@ -38,6 +38,8 @@ ROOM_PAUSE = 0.1
 """Seconds after which room is looked for again: an update that begins to wait makes some, and nobody says so."""
 REST = 1.0
 """Seconds without work after which memory that is not needed is given back."""
+BREAKING_OFF = 0.2
+"""Seconds for what is broken off at the end to give its claims back. A state that does not answer gets no more."""
 
 
 class ShuttingDown(RetryLater):
@@ -117,14 +119,15 @@ class Delivery:
         What waits for others is broken off at once.
         """
         self._is_ending = True
-        entries = self._in_work.entries.values()
-        await cancel([entry.task for entry in self._in_work.break_off()])
-        if not entries:
-            return
-        _, late = await asyncio.wait([entry.task for entry in entries], timeout=seconds)
+        tasks = [entry.task for entry in self._in_work.entries.values()]
+        for entry in self._in_work.break_off():
+            entry.task.cancel()
+        late = await wait_for_all(tasks, seconds)
         if late:
             log.warning("%d updates were not done in %.0f s; Telegram sends them again", len(late), seconds)
-        await cancel(late)
+        for task in late:
+            task.cancel()
+        await wait_for_all(late, BREAKING_OFF)
 
     async def _find_entry(self, incoming: Incoming, update: Update, policy: Policy) -> Entry:
         """The work on an update, which may have begun before. Raises RetryLater.

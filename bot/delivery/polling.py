@@ -35,6 +35,8 @@ LONGEST_PAUSE = 1.5
 QUIET_SHARE = 40
 """Of the time in which nothing has come, a pause is no more than this part: after a minute it is the longest."""
 CONFLICT_PAUSE = 5.0
+CONFIRMING = 2.0
+"""Of the seconds that the end may take, those that are kept for confirming; a quarter of them where they are few."""
 LIMIT = 100
 """Updates that one request brings (Bot API: at most 100); as many are known at a time."""
 HELD = LIMIT // 2
@@ -55,7 +57,7 @@ async def poll(
     seconds: float,
     is_token_wrong: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Deliver updates until `stopped`; then finish what is in work within `seconds`, and confirm it.
+    """Deliver updates until `stopped`; then finish what is in work and confirm it, both within `seconds`.
 
     Raises TelegramUnauthorizedError or TelegramNotFound if Telegram does not know the token and `is_token_wrong`.
     Nothing else ends it.
@@ -78,10 +80,15 @@ async def poll(
         await until(stopped, delivery.wait_for_room())
         window.move()
         await window.put_down_held()
-    await delivery.finish(seconds)
+    ends_at = time.monotonic() + seconds
+    await delivery.finish(seconds - min(CONFIRMING, seconds / 4))
     await window.wait(0)
     window.move()
-    await _confirm(bot, window.offset)
+    try:
+        async with asyncio.timeout(ends_at - time.monotonic()):
+            await _confirm(bot, window.offset)
+    except TimeoutError:
+        log.warning("the last answers could not be confirmed in time")
 
 
 async def _ask(delivery: Delivery, window: _Window, allowed: list[str]) -> list[object]:

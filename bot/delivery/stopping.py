@@ -24,8 +24,6 @@ async def until(stopped: asyncio.Event, work: Awaitable[T]) -> T | None:
                     await future
 
 
-async def cancel(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Break the tasks off, and return when they have ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def wait_for_all(tasks: Collection[asyncio.Task[None]], seconds: float) -> set[asyncio.Task[None]]:
+    """Those of the tasks that have not ended after `seconds`."""
+    return (await asyncio.wait(tasks, timeout=seconds))[1] if tasks else set()

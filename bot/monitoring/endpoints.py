@@ -13,6 +13,8 @@ from bot.monitoring.metrics import Metrics
 from bot.settings.values import SettingsError
 
 ALIVE = "alive\n"
+CLOSING = 0.1
+"""Seconds for answers that are on their way when the server ends; aiohttp may take them twice."""
 
 
 def add_health(app: web.Application, find_trouble: Callable[[], Awaitable[str | None]]) -> None:
@@ -42,7 +44,7 @@ async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: i
     """Serve `app` until `stack` is closed. Raises SettingsError, naming the address's `settings`, if that fails."""
     door = Door()
     app.middlewares.append(door.attend)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     assert runner.server

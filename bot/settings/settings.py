@@ -75,7 +75,7 @@ class Settings:
     max_in_flight: int
     """Updates in work at a time."""
     shutdown_seconds: float
-    """How long what is in work may take after SIGTERM."""
+    """How long the process may take to end after SIGTERM."""
     state_dir: Path
     log_level: str
     log_format: str

@@ -33,7 +33,7 @@ from tests.support.bot_process import RunBot, StartBot, kill
 from tests.support.chat import text
 from tests.support.models import write_color_model
 from tests.support.photos import draw
-from tests.support.telegram import TOKEN, Faults, Telegram, slow_downloads
+from tests.support.telegram import TOKEN, Faults, Refusal, Telegram, slow_downloads
 
 
 def test_after_kill_9_every_photo_is_answered(telegram: Telegram, start_bot: StartBot) -> None:
@@ -81,6 +81,30 @@ def test_sigterm_does_not_wait_longer_than_it_is_told(telegram: Telegram, start_
     telegram.faults = None
     start_bot()
     telegram.wait_until(lambda: message in telegram.answers())
+
+
+@pytest.mark.parametrize("is_idle", [True, False])
+def test_sigterm_does_not_wait_longer_where_telegram_no_longer_answers(
+    telegram: Telegram, start_bot: StartBot, is_idle: bool
+) -> None:
+    process = start_bot(SHUTDOWN_SECONDS="1")
+    first = telegram.send_photo(draw("red"))
+    telegram.wait_until(lambda: first in telegram.answers() and telegram.unconfirmed == 0)
+    telegram.refusals.append(Refusal("*", 502, seconds=60))
+    if not is_idle:
+        telegram.send_photo(draw("red"))
+        telegram.wait_until(lambda: telegram.calls[-1][0] == "getFile")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(8) == 0
+
+
+def test_sigterm_does_not_wait_longer_for_a_net(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
+    model = write_color_model(tmp_path / "slow.onnx", steps_when_black=300_000_000)
+    telegram.send_photo(Image.new("RGB", (320, 240)))
+    process = start_bot(MODEL_PATH=str(model), SHUTDOWN_SECONDS="1")
+    telegram.wait_until(lambda: _failures(tmp_path) == [1])
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(8) == 0
 
 
 def test_a_photo_that_brings_the_process_down_gets_an_apology_and_those_beside_it_their_answers(
