@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 
 from aiogram.filters.callback_data import CallbackData
-from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
+from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot.texts.replies import Replies
 
@@ -102,10 +102,3 @@ def why_buttons(replies: Replies, language: str | None, explains: bool) -> list[
 
 def make_button(text: str, data: CallbackData) -> InlineKeyboardButton:
     return InlineKeyboardButton(text=text, callback_data=data.pack())
-
-
-async def replace_question(callback: CallbackQuery, text: str) -> None:
-    """Put the outcome in the place of the question that the pressed button was under."""
-    await callback.answer()
-    if isinstance(callback.message, Message):
-        await callback.message.edit_text(text)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from aiogram.enums import ChatType
-from aiogram.types import CallbackQuery, Chat, Message, User
+from aiogram.types import Chat, Message, User
 
 SHARED = frozenset({1087968824, 136817688, 777000})
 """Telegram's own numbers, under which write: all anonymous admins, all channels in groups, all linked channels."""
@@ -12,15 +11,6 @@ SHARED = frozenset({1087968824, 136817688, 777000})
 def is_person(message: Message) -> bool:
     """Whether somebody wrote this in their own name: no channel, no anonymous admin."""
     return message.from_user is not None and message.from_user.id not in SHARED and message.sender_chat is None
-
-
-def is_asked(callback: CallbackQuery) -> bool:
-    """Whether the question was for who pressed. In a group it is a reply to the person who sent the command."""
-    question = callback.message
-    if question is None or question.chat.type == ChatType.PRIVATE:
-        return question is not None
-    asked = question.reply_to_message if isinstance(question, Message) else None
-    return asked is not None and asked.from_user is not None and asked.from_user.id == callback.from_user.id
 
 
 def is_own_photo(message: Message, person: User) -> bool:

@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 class ShownButtons(BaseMiddleware):
     """Lets a press pass if the message it comes from is the bot's and has the button. A client may send any data.
 
-    A message that is deleted or too old comes without its buttons; its handlers say that the photo is gone.
+    A message that is deleted or too old comes without its buttons; its handlers say that the photo is gone, or whom a
+    question was for.
     """
 
     def __init__(self, metrics: Metrics) -> None:

@@ -45,6 +45,7 @@ LIMITS = {
     ("verdict", ""): TOAST,
     ("bot", "not-allowed"): TOAST,
     ("bot", "slow-down"): TOAST,
+    ("bot", "question-gone"): TOAST,
     ("donation", "not-yours"): TOAST,
     ("language", "not-yours"): TOAST,
     ("why", "gone"): TOAST,

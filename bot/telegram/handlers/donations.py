@@ -14,9 +14,10 @@ from bot.donations.donations import Donations
 from bot.donations.store import StoreError
 from bot.storage.key_values import KeyValueStore
 from bot.telegram.filters import TextCommand
-from bot.telegram.keyboards import make_button, replace_question
-from bot.telegram.people import is_asked, is_person
-from bot.telegram.replying import send_answer, show_toast
+from bot.telegram.keyboards import make_button
+from bot.telegram.people import is_person
+from bot.telegram.questions import is_asked, replace_question
+from bot.telegram.replying import send_answer
 from bot.texts.replies import Replies
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,7 @@ async def cmd_donate(message: Message, replies: Replies, donations: Donations, l
 async def take_consent(
     callback: CallbackQuery, callback_data: Consent, replies: Replies, donations: Donations, language: str | None
 ) -> None:
-    if not is_asked(callback):
-        await show_toast(callback, replies.text("donation", "not-yours", language))
+    if not await is_asked(callback, "donation", replies, language):
         return
     agreed = donations.are_on and callback_data.answer == "yes"
     await donations.set_consent(callback.from_user.id, agreed)

@@ -8,9 +8,10 @@ from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
 from bot.storage.key_values import KeyValueStore
 from bot.telegram.filters import TextCommand
-from bot.telegram.keyboards import make_button, replace_question
-from bot.telegram.people import is_asked, is_person
-from bot.telegram.replying import send_answer, show_toast
+from bot.telegram.keyboards import make_button
+from bot.telegram.people import is_person
+from bot.telegram.questions import is_asked, replace_question
+from bot.telegram.replying import send_answer
 from bot.texts.replies import Replies
 
 AUTOMATIC = "auto"
@@ -50,8 +51,7 @@ async def choose_language(
     language: str | None,
     language_key: str,
 ) -> None:
-    if not is_asked(callback):
-        await show_toast(callback, replies.text("language", "not-yours", language))
+    if not await is_asked(callback, "language", replies, language):
         return
     tag = callback_data.tag
     if tag in replies.languages:

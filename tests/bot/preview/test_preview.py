@@ -78,7 +78,8 @@ def test_why_sends_a_picture_for_as_long_as_the_photo_is_kept(preview: Preview) 
 def test_a_language_can_be_chosen(preview: Preview) -> None:
     (question,) = preview.send(text="/language")
     assert question["text"] == "Which language shall I answer in?"
-    (chosen,) = preview.press(question, "Deutsch")
+    toast, chosen = preview.press(question, "Deutsch")
+    assert toast["toast"] == chosen["text"]
     assert (chosen["id"], labels(chosen)) == (question["id"], [])
     (question,) = preview.send(text="/language")
     assert question["text"] != "Which language shall I answer in?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,3 +120,53 @@ def test_who_writes_in_a_groups_name_is_asked_for_no_language(telegram: Telegram
     telegram.wait_until(lambda: asked in telegram.answers())
     assert telegram.answers()[asked] == text("donation", "person")
     assert buttons(answer_to(telegram, asked)) == []
+
+
+@pytest.mark.parametrize(("word", "data"), [("/language", "language:de"), ("/donate", "donate:yes")])
+@pytest.mark.parametrize("gone", ["question", "command"])
+def test_whom_an_old_question_in_a_group_was_for_is_not_guessed(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path, word: str, data: str, gone: str
+) -> None:
+    start_bot(DONATIONS_DIR=str(tmp_path / "donations"))
+    asked = telegram.send(command(word), chat=GROUP, user=ADA)
+    telegram.wait_until(lambda: asked in telegram.answers())
+    question = answer_to(telegram, asked)
+    shown = question | {"reply_to_message": None} if gone == "command" else _without_content(question)
+    telegram.forge_press(shown, data, user=ADA)
+    telegram.wait_until(lambda: toasts(telegram) == [text("bot", "question-gone")])
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+@pytest.mark.parametrize(
+    ("word", "data", "told"),
+    [
+        ("/language", "language:de", ("language", "chosen", "de")),
+        ("/donate", "donate:yes", ("donation", "agreed", "en")),
+    ],
+)
+def test_an_old_question_in_private_gets_its_outcome(
+    telegram: Telegram,
+    start_bot: StartBot,
+    tmp_path: Path,
+    word: str,
+    data: str,
+    told: tuple[str, str, str],
+    is_deleted: bool,
+) -> None:
+    start_bot(DONATIONS_DIR=str(tmp_path / "donations"))
+    telegram.send(command(word), user=ADA)
+    telegram.wait_until(lambda: any(data in buttons(one) for one in list(telegram.messages.values())))
+    question = next(one for one in telegram.messages.values() if data in buttons(one))
+    if is_deleted:
+        del telegram.messages[question["message_id"]]
+    telegram.forge_press(_without_content(question), data, user=ADA)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert toasts(telegram) == [text(*told)]
+    if not is_deleted:
+        assert telegram.messages[question["message_id"]]["text"] == text(*told)
+        assert buttons(telegram.messages[question["message_id"]]) == []
+
+
+def _without_content(message: dict[str, Any]) -> dict[str, Any]:
+    """As Telegram shows a message that is deleted, or older than 48 hours."""
+    return {"chat": message["chat"], "message_id": message["message_id"], "date": 0}
