@@ -9,11 +9,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aiogram import Bot
-from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
 from aiogram.utils.token import TokenValidationError
 
 from bot.backoff import backoff
-from bot.delivery.session import Session
+from bot.delivery.session import ApiServer, Session
 from bot.monitoring.waiting_room import WaitingRoom
 from bot.settings.settings import Settings
 from bot.settings.values import SettingsError
@@ -24,6 +23,7 @@ from bot.storage.sqlite.state import open_sqlite
 from bot.storage.state import State
 
 WRONG_TOKEN = "BOT_TOKEN is not a token that Telegram knows. Ask @BotFather on Telegram for it (/token)."
+TELEGRAM = "https://api.telegram.org"
 TOKEN = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]+")
 """Its form: other signs would change the address that is asked."""
 REQUEST_SECONDS = 20.0
@@ -44,7 +44,7 @@ def make_bot(settings: Settings) -> Bot:
 
 def make_session(settings: Settings) -> Session:
     """The way to Telegram. Raises SettingsError if a SOCKS proxy is set and its package is not installed."""
-    server = TelegramAPIServer.from_base(settings.api_server) if settings.api_server else PRODUCTION
+    server = ApiServer.from_base(settings.api_server or TELEGRAM)
     try:
         return Session(api=server, timeout=REQUEST_SECONDS, through=settings.proxy)
     except ImportError as error:

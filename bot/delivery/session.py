@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import (
     ClientDecodeError,
     TelegramEntityTooLarge,
@@ -53,6 +55,13 @@ class RawUpdates(TelegramMethod[Any]):
     limit: int | None = None
     timeout: int | None = None
     allowed_updates: list[str] | None = None
+
+
+class ApiServer(TelegramAPIServer):
+    """Where the Bot API is, with paths of files as an address takes them: a name may hold any sign."""
+
+    def file_url(self, token: str, path: str | Path) -> str:
+        return super().file_url(token, quote(str(path)))
 
 
 class Session(AiohttpSession):

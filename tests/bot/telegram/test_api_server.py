@@ -23,6 +23,26 @@ def test_a_local_servers_files_are_read_from_the_disk(telegram: Telegram, start_
     assert telegram.downloads == []
 
 
+@pytest.mark.parametrize("is_local", [False, True])
+def test_a_file_is_fetched_whatever_its_path_holds(
+    telegram: Telegram, start_bot: StartBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_local: bool
+) -> None:
+    """A server of one's own names files as their senders did."""
+    names = ["x?y=1.jpg", "x#y.jpg", "a%2fb.jpg", "50%.jpg", "a b+c&d;e.jpg", "a\\b.jpg", "ä😀.jpg", "line\nbreak.jpg"]
+    telegram.files.folder = tmp_path if is_local else None
+    paths = {}
+    sent = []
+    for name in names:
+        document = telegram.files.keep(encode(draw("green"), "PNG"))
+        telegram.files[name] = telegram.files[document["file_id"]]
+        paths[document["file_id"]] = telegram.files.locate(name)
+        sent.append(telegram.send({"document": document | {"mime_type": "image/png", "file_name": name}}))
+    monkeypatch.setattr(telegram.files, "locate", paths.__getitem__)
+    start_bot()
+    telegram.wait_until(lambda: telegram.answers().keys() == set(sent), seconds=30)
+    assert all(answer.startswith("I see: green") for answer in telegram.answers().values())
+
+
 def test_a_huge_local_file_is_not_read_into_memory(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
     telegram.files.folder = tmp_path
     message = telegram.send_document(b"x" * 20_000_001, "image/png", "huge.png")
