@@ -72,12 +72,13 @@ async def run(
             return
         stack.push_async_callback(state.close)
         app = await _build(stack, settings, classifier, replies, state)
-        await _serve_monitoring(stack, app)
+        health = Health(app.bot, state.ledger, lambda: app.retries.reached_at, stopped)
+        await _serve_monitoring(stack, app, health)
         resuming = app.delivery.backlog.resume(app.delivery.deliver)
         for work in (_settle(app.delivery), _greet(app), resuming, _tidy(state)):
             stack.callback(asyncio.create_task(work).cancel)
         try:
-            await (_listen(app, stack, stopped) if settings.webhook_url else _poll(app, stopped))
+            await (_listen(app, stack, health) if settings.webhook_url else _poll(app, health))
         except UNKNOWN as error:
             raise SettingsError(WRONG_TOKEN) from error
 
@@ -91,7 +92,6 @@ class _App:
     parts: Parts
     delivery: Delivery
     retries: RetryMiddleware
-    health: Health
 
 
 async def _build(
@@ -120,11 +120,10 @@ async def _build(
         at_once=settings.max_in_flight,
         workers=classifier.at_once + 1,  # one photo is decoded while others are in the net
     )
-    health = Health(bot, state.ledger, lambda: retries.reached_at)
-    return _App(settings, bot, parts, delivery, retries, health)
+    return _App(settings, bot, parts, delivery, retries)
 
 
-async def _serve_monitoring(stack: AsyncExitStack, app: _App) -> None:
+async def _serve_monitoring(stack: AsyncExitStack, app: _App, health: Health) -> None:
     if not app.settings.metrics_port:
         return
     from aiohttp import web
@@ -132,18 +131,17 @@ async def _serve_monitoring(stack: AsyncExitStack, app: _App) -> None:
     from bot.monitoring.endpoints import add_health, add_metrics, listen
 
     site = web.Application()
-    add_health(site, app.health.find_trouble)
+    add_health(site, health.find_trouble)
     add_metrics(site, app.parts.metrics)
     await listen(stack, site, app.settings.metrics_host, app.settings.metrics_port, "METRICS_HOST and METRICS_PORT")
 
 
-async def _poll(app: _App, stopped: asyncio.Event) -> None:
-    settings, retries = app.settings, app.retries
-    types = app.delivery.dispatcher.resolve_used_update_types()
-    await poll(app.delivery, stopped, types, _find_last_seconds(settings), lambda: retries.is_token_wrong)
+async def _poll(app: _App, health: Health) -> None:
+    types, seconds = app.delivery.dispatcher.resolve_used_update_types(), _find_last_seconds(app.settings)
+    await poll(app.delivery, health, types, seconds, lambda: app.retries.is_token_wrong)
 
 
-async def _listen(app: _App, stack: AsyncExitStack, stopped: asyncio.Event) -> None:
+async def _listen(app: _App, stack: AsyncExitStack, health: Health) -> None:
     from bot.delivery import webhook
     from bot.monitoring.endpoints import listen
 
@@ -151,15 +149,14 @@ async def _listen(app: _App, stack: AsyncExitStack, stopped: asyncio.Event) -> N
     assert url
     secret = settings.webhook_secret or webhook.make_secret(app.parts.pseudonymise)
     await listen(
-        stack, webhook.build_app(app.delivery, app.health, url, secret), settings.host, settings.port, "HOST and PORT"
+        stack, webhook.build_app(app.delivery, health, url, secret), settings.host, settings.port, "HOST and PORT"
     )
     try:
-        await until(stopped, webhook.register(app.delivery, url, secret, lambda: app.retries.is_token_wrong))
+        await until(health.stopped, webhook.register(app.delivery, url, secret, lambda: app.retries.is_token_wrong))
     except TelegramBadRequest as error:
         raise SettingsError(f"Telegram does not take this WEBHOOK_URL: {error.message}.") from error
     app.delivery.backlog.note_shown()
-    await stopped.wait()
-    app.health.going_down = True
+    await health.stopped.wait()
     await app.delivery.finish(_find_last_seconds(settings))
 
 

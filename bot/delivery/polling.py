@@ -24,6 +24,7 @@ from bot.delivery.session import RawUpdates
 from bot.delivery.stopping import until
 from bot.delivery.updates.incoming import Entry, Incoming
 from bot.delivery.updates.parsing import find_number, parse
+from bot.monitoring.health import Health
 from bot.storage.ledger import LedgerError, RetryLater
 
 LONG_POLL = 30
@@ -52,30 +53,32 @@ log = logging.getLogger(__name__)
 
 async def poll(
     delivery: Delivery,
-    stopped: asyncio.Event,
+    health: Health,
     allowed: list[str],
     seconds: float,
     is_token_wrong: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Deliver updates until `stopped`; then finish what is in work and confirm it, both within `seconds`.
+    """Deliver updates until the bot is stopped; then finish what is in work and confirm it, both within `seconds`.
 
     Raises TelegramUnauthorizedError or TelegramNotFound if Telegram does not know the token and `is_token_wrong`.
     Nothing else ends it.
     """
-    bot, window = delivery.bot, _Window(delivery)
+    bot, window, stopped = delivery.bot, _Window(delivery), health.stopped
     trouble = 0
     while not stopped.is_set():
         try:
-            updates = await until(stopped, _ask(delivery, window, allowed)) or []
+            updates = await until(stopped, _ask(delivery, window, allowed, is_well=not trouble)) or []
             window.take(updates)
             del updates  # it would be kept until the next come
         except Exception as error:  # whatever Telegram answers, it is asked again
             if isinstance(error, UNKNOWN) and is_token_wrong():
                 raise
             trouble += 1
+            health.reception.note_failure(_explain(error))
             await until(stopped, _recover(bot, error, trouble))
             continue
         trouble = 0
+        health.reception.note_success()
         await until(stopped, window.wait(window.pause))
         await until(stopped, delivery.wait_for_room())
         window.move()
@@ -91,8 +94,9 @@ async def poll(
         log.warning("the last answers could not be confirmed in time")
 
 
-async def _ask(delivery: Delivery, window: _Window, allowed: list[str]) -> list[object]:
-    wait = LONG_POLL if delivery.backlog.is_all_shown and not window.is_open else 0
+async def _ask(delivery: Delivery, window: _Window, allowed: list[str], is_well: bool) -> list[object]:
+    """After a failure Telegram is to answer at once: else nobody would know for LONG_POLL seconds that it is well."""
+    wait = LONG_POLL if is_well and delivery.backlog.is_all_shown and not window.is_open else 0
     request = RawUpdates(offset=window.offset, limit=LIMIT, timeout=wait, allowed_updates=allowed)
     updates = await delivery.bot(request, request_timeout=LONG_POLL + 15)
     if not isinstance(updates, list):
@@ -204,6 +208,13 @@ async def _deliver(delivery: Delivery, incoming: Incoming) -> bool:
         except Exception:  # what one update raises is over with it
             log.exception("an update failed, and is passed over")
             return True
+
+
+def _explain(error: Exception) -> str:
+    """Why no updates come, for who asks whether the bot is ready."""
+    if isinstance(error, TelegramConflictError) and "webhook" not in error.message:
+        return "another copy of this bot is polling"
+    return "Telegram gives no updates"
 
 
 async def _recover(bot: Bot, error: Exception, trouble: int) -> None:

@@ -77,7 +77,7 @@ def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.
         given = request.headers.get(SECRET_HEADER, "").encode(errors="surrogateescape")
         if not hmac.compare_digest(given, secret.encode()):
             return web.Response(status=401)
-        if health.going_down or delivery.in_work >= QUEUE * delivery.at_once:
+        if health.stopped.is_set() or delivery.in_work >= QUEUE * delivery.at_once:
             return _come_again()
         try:
             raw = await _read_json(request)

@@ -15,28 +15,57 @@ FRESH = 5.0
 """Seconds for which Telegram counts as reachable after it has answered: who asks often must not make the bot ask."""
 FAILED = 1.0
 """Seconds for which trouble is not looked into again."""
+FAILING = 5.0
+"""Seconds of nothing but failed requests for updates, from which on they count: a connection breaks now and then."""
 WAIT = 5.0
 """Seconds after which Telegram counts as out of reach."""
+
+
+class Reception:
+    """Whether Telegram hands updates over when it is asked for them. With a webhook nobody asks."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        """In a row."""
+        self._failing_since = 0.0
+        self._why = ""
+
+    def note_success(self) -> None:
+        self._failures = 0
+
+    def note_failure(self, why: str) -> None:
+        if not self._failures:
+            self._failing_since = time.monotonic()
+        self._failures += 1
+        self._why = why
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no updates come, if more than one request has failed, and none done otherwise for FAILING seconds."""
+        is_long = time.monotonic() - self._failing_since >= FAILING
+        return self._why if self._failures > 1 and is_long else None
 
 
 class Health:
     """Looks for what keeps the bot from answering. Its model is there: it was loaded before anything else.
 
-    `last_success` tells when Telegram last did what it was asked, on the clock of `time.monotonic`.
+    `last_success` tells when Telegram last did what it was asked, on the clock of `time.monotonic`. The bot goes down
+    once it is `stopped`.
     """
 
-    def __init__(self, bot: Bot, ledger: Ledger, last_success: Callable[[], float]) -> None:
+    def __init__(self, bot: Bot, ledger: Ledger, last_success: Callable[[], float], stopped: asyncio.Event) -> None:
+        self.reception = Reception()
         self._bot = bot
         self._ledger = ledger
         self._last_success = last_success
+        self.stopped = stopped
         self._asking = asyncio.Lock()
         self._failed_at = -FAILED
         self._trouble: str | None = None
-        self.going_down = False
 
     async def find_trouble(self) -> str | None:
         """What the trouble is, None: no trouble. It may be asked for as often as one likes."""
-        return "going down" if self.going_down else await self._find_trouble()
+        return "going down" if self.stopped.is_set() else await self._find_trouble()
 
     async def _find_trouble(self) -> str | None:
         async with self._asking:
@@ -52,6 +81,6 @@ class Health:
             except (AiogramError, TimeoutError):
                 self._trouble = "Telegram cannot be reached"
             else:
-                return None
+                return self.reception.trouble
             self._failed_at = time.monotonic()
             return self._trouble

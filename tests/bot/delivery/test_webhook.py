@@ -189,6 +189,46 @@ def test_readyz_says_when_telegram_is_out_of_reach(
     telegram.wait_until(lambda: _readiness(hook["PORT"]) == "ready\n")
 
 
+def test_a_polling_bot_is_not_ready_while_telegram_gives_it_no_updates(
+    telegram: Telegram, start_bot: StartBot, free_port: int
+) -> None:
+    """A single failure does not count, nor does one after a success."""
+    start_bot(METRICS_PORT=str(free_port))
+    telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
+    conflict = "Conflict: terminated by other getUpdates request"
+    telegram.refusals.append(refuse_with("getUpdates", 409, conflict, times=1))
+    first = telegram.send_photo(draw("red"))
+    seen = set()
+
+    def look() -> str:
+        seen.add(_readiness(str(free_port)))
+        return _readiness(str(free_port))
+
+    telegram.wait_until(lambda: bool(look()) and first in telegram.answers() and telegram.unconfirmed == 0)
+    assert seen == {"ready\n"}
+    telegram.refusals.append(refuse_with("getUpdates", 409, conflict))
+    second = telegram.send_photo(draw("red"))
+    telegram.wait_until(lambda: look() == "another copy of this bot is polling\n")
+    telegram.refusals[-1] = refuse_with("getUpdates", 502)
+    telegram.wait_until(lambda: look() == "Telegram gives no updates\n")
+    telegram.refusals.clear()
+    telegram.wait_until(lambda: look() == "ready\n")
+    telegram.wait_until(lambda: second in telegram.answers())
+
+
+@pytest.mark.parametrize("way", ["polling", "webhook"])
+def test_a_bot_that_goes_down_is_not_ready(
+    telegram: Telegram, start_bot: StartBot, hook: dict[str, str], free_port_too: int, way: str
+) -> None:
+    telegram.faults = slow_downloads(3)
+    process = start_bot(METRICS_PORT=str(free_port_too), **(hook if way == "webhook" else {}))
+    telegram.send_photo(draw("red"))
+    telegram.wait_until(lambda: len(telegram.downloads) == 1)
+    assert _readiness(str(free_port_too)) == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    telegram.wait_until(lambda: _readiness(str(free_port_too)) == "going down\n", seconds=2)
+
+
 def test_a_polling_bot_takes_an_old_webhook_away(telegram: Telegram, start_bot: StartBot, hook: dict[str, str]) -> None:
     kill_me = start_bot(**hook)
     telegram.wait_until(lambda: telegram.webhook is not None)
