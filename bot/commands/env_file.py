@@ -60,7 +60,7 @@ def read_env_file(file: Path) -> dict[str, str]:
         if not quoted and match["value"].startswith(("'", '"')):
             raise SettingsError(f"{file}, line {number}: the value's quote is not closed, or something follows it.")
         values[match["name"]] = quoted["value"] if quoted else COMMENT.sub("", match["value"])
-    if os.name == "posix" and mode & OTHERS and "BOT_TOKEN" in values:
+    if os.name == "posix" and mode & OTHERS and values.get("BOT_TOKEN"):
         path = show_path(file)
         print(f"bot: others on this machine can read the token in {path}: chmod 600 {path}", file=sys.stderr)
     return values

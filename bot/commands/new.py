@@ -36,6 +36,8 @@ MODEL_PATH={model}
 # Your number on Telegram (@userinfobot tells it), for /stats:
 # OWNER_IDS=
 """
+OWN, ANYBODYS = 0o600, 0o666
+"""Modes of new files, less what the umask takes: the settings will hold the token."""
 
 
 class NewError(LabelgramError):
@@ -62,6 +64,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         if file.exists():
             print(f"{show_path(file)} is there already, and stays as it is")
         else:
+            file.touch(OWN if file == environment else ANYBODYS)
             file.write_bytes(content)
             print(f"wrote {show_path(file)}")
     print(

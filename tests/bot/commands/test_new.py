@@ -39,6 +39,21 @@ def test_a_new_bots_texts_are_its_own(telegram: Telegram, start_bot: StartBot, t
     assert telegram.answers()[messages["blue"]] == "This is blue, I am 99% sure."
 
 
+@pytest.mark.skipif(os.name != "posix", reason="files have no such modes there")
+def test_the_settings_are_the_owners_alone_and_nobody_warns_of_a_token_that_is_not_there_yet(
+    run_bot: RunBot, tmp_path: Path
+) -> None:
+    write_color_model(tmp_path / "colors.onnx")
+    assert new(tmp_path / "colors").returncode == 0
+    environment_file = tmp_path / "colors.env"
+    assert environment_file.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "colors-replies" / "en.po").stat().st_mode & 0o777 != 0o600
+    environment_file.chmod(0o644)
+    done = run_bot(LABELGRAM_ENV_FILE=str(environment_file))
+    assert "BOT_TOKEN is not set" in done.stderr
+    assert "others on this machine" not in done.stderr
+
+
 def test_classes_can_be_named_by_folders_and_too_few_are_refused(tmp_path: Path) -> None:
     (tmp_path / "pets" / "cat").mkdir(parents=True)
     done = new(tmp_path / "pets-bot", "--data", tmp_path / "pets")
