@@ -65,7 +65,7 @@ class ApiServer(TelegramAPIServer):
 
 
 class Session(AiohttpSession):
-    """What was carried out is never carried out again because of how its answer looks."""
+    """What Telegram says that it has carried out is never carried out again because of how the result looks."""
 
     def __init__(self, through: str | None = None, **options: Any) -> None:
         """`through`: a proxy on the way, http:// or socks5://. Raises ImportError where the latter needs a package."""
