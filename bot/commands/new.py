@@ -11,13 +11,26 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import polib
 
 from bot.errors import LabelgramError, describe_os_error
-from bot.inference.class_folders import TEST, FoldersError, find_empty_folders, place_files
-from bot.inference.contract import find_fault
+from bot.inference.class_folders import (
+    TEST,
+    TRAIN,
+    VALID,
+    FoldersError,
+    Place,
+    find_empty_folders,
+    find_few,
+    find_one_sided,
+    find_reserved,
+    place_files,
+)
+from bot.inference.contract import MAX_CLASSES, find_fault
 from bot.inference.names import clean_label, is_folder, lies_in, show_path
 from bot.inference.photo_files import find_photos
 from bot.settings.settings import Settings
@@ -96,7 +109,10 @@ def make_texts(labels: list[str]) -> polib.POFile:
 
 
 def _find_classes(data: Path, class_folder: str) -> list[str]:
-    """The classes that training will find there; while no folder holds a photo, one for each. Raises NewError."""
+    """The classes that training will find there; while no folder holds a photo, one for each. Raises NewError.
+
+    Prints which photos training will miss: they can still be added.
+    """
     if not is_folder(data):
         raise NewError(f"{show_path(data)} is not a folder. --data names the folder of photos.")
     try:
@@ -114,9 +130,22 @@ def _find_classes(data: Path, class_folder: str) -> list[str]:
     for label in labels:
         if reason := find_fault(label):
             raise NewError(f"the folder {show_path(label)} cannot name a class: the name {reason}. Rename the folder.")
+    if trouble := find_reserved(labels):
+        raise NewError(trouble)
+    if len(labels) > MAX_CLASSES:
+        raise NewError(f"{show_path(data)} holds {len(labels):,} classes; at most {MAX_CLASSES:,} can be trained on.")
     if len(labels) < 2:
         raise NewError(f"{show_path(data)} holds {len(labels)} folders; it takes one for each of two or more classes")
+    for gap in _find_gaps([place for place in places if place.side != TEST]):
+        print(f"before you train: {show_path(gap)}")
     return labels
+
+
+def _find_gaps(places: Collection[Place]) -> list[str]:
+    """Where photos are missing, a sentence each. `places` are those of the photos that training takes."""
+    sides = {side: {place.label for place in places if place.side == side} for side in (TRAIN, VALID)}
+    gaps = (find_few(Counter(place.label for place in places)), find_one_sided(sides) if sides[VALID] else None)
+    return [gap for gap in gaps if gap]
 
 
 def _quote(model: Path) -> str:

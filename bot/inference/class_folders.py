@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,6 +40,10 @@ NUMBER = r"\d+"
 DATES_AND_PARTS = rf"{DATE}|{OTHER_DATE}|{PART}|{CAMERA}"  # compiled when it is asked for: the bot's start is not
 SHOWN = 6
 """Classes that a message names."""
+OUTSIDER = "(outsider)"
+"""The class behind all labels: pictures that show none of them. No label may have this name, in any capitals."""
+MIN_PHOTOS = 5
+"""Photos that a class needs at least to be trained on."""
 Parts = tuple[str, ...]
 """Names of the folders from --data down to a photo."""
 
@@ -108,6 +112,34 @@ def find_empty_folders(folder: Path, files: Collection[Path]) -> Iterator[Path]:
                 continue
             if path not in filled and is_folder(path) and not path.is_symlink():
                 yield path
+
+
+def find_reserved(labels: Iterable[str]) -> str | None:
+    """What is wrong where a class has the name OUTSIDER, and what to do."""
+    reserved = next((label for label in labels if label.casefold() == OUTSIDER), None)
+    return reserved and (
+        f"the class {reserved} has the name that is kept for pictures of something else. "
+        "Rename its folder, or give such pictures with --outsiders."
+    )
+
+
+def find_few(counts: Mapping[str, int]) -> str | None:
+    """What is wrong where a class has fewer than MIN_PHOTOS photos, and what to do. `counts` has those of each."""
+    few = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < MIN_PHOTOS]
+    if not few:
+        return None
+    return f"fewer than {MIN_PHOTOS} photos in class {', '.join(few)}. Add photos or remove the folder."
+
+
+def find_one_sided(sides: Mapping[str, Set[str]]) -> str | None:
+    """What is wrong where a class is on one side of the split only, and what to do. `sides` has each one's labels."""
+    for side, labels in sides.items():
+        if missing := set().union(*sides.values()) - labels:
+            return (
+                f"the folder {side} holds no photo of class {', '.join(sorted(missing))}. "
+                "Put photos of every class there, or put all photos of a class into one folder to have them split."
+            )
+    return None
 
 
 def looks_like_part(name: str) -> bool:

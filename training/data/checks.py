@@ -7,15 +7,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
-from bot.inference.class_folders import Place, find_empty_folders
+from bot.inference.class_folders import (
+    TRAIN,
+    VALID,
+    Place,
+    find_empty_folders,
+    find_few,
+    find_one_sided,
+    find_reserved,
+)
 from bot.inference.contract import MAX_CLASSES, find_fault
 from bot.inference.names import clean_label, lies_in, show_path
 from bot.inference.photo_files import SUFFIXES
-from training.data.photos import OUTSIDER, DataError, LabelledPhoto
+from training.data.photos import DataError, LabelledPhoto
 from training.recipe import GENERATED, NO_OUTSIDERS
 
-MIN_PHOTOS = 5
-"""Photos a class needs at least."""
 FEW_PHOTOS = 20
 """Photos of a class below which its figures say little."""
 MAX_IMBALANCE = 10
@@ -63,32 +69,26 @@ def check_classes(folder: Path, photos: Sequence[LabelledPhoto]) -> None:
     counts = Counter(photo.label for photo in photos)
     if len(counts) > MAX_CLASSES:
         raise DataError(f"{folder} holds {len(counts):,} classes; at most {MAX_CLASSES:,} can be trained on.")
-    reserved = [label for label in counts if label.casefold() == OUTSIDER]
-    if reserved:
-        raise DataError(
-            f"the class {reserved[0]} has the name that is kept for pictures of something else. "
-            "Rename its folder, or give such pictures with --outsiders."
-        )
+    if trouble := find_reserved(counts):
+        raise DataError(trouble)
     if len(counts) < 2:
         content = f"only the class {next(iter(counts))}" if counts else "no class folder with photos"
         raise DataError(
             f"{folder} holds {content}; a classifier needs two classes. "
             "Put each class's photos into a folder named for it."
         )
-    few = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < MIN_PHOTOS]
-    if few:
-        raise DataError(f"fewer than {MIN_PHOTOS} photos in class {', '.join(few)}. Add photos or remove the folder.")
+    if trouble := find_few(counts):
+        raise DataError(trouble)
 
 
 def check_sides(photos: Sequence[LabelledPhoto]) -> None:
     """Raise DataError for a class that is on one side only of the folders' split."""
-    for folder, side in (("train", False), ("valid", True)):
-        missing = {photo.label for photo in photos} - {photo.label for photo in photos if photo.held_out == side}
-        if missing:
-            raise DataError(
-                f"the folder {folder} holds no photo of class {', '.join(sorted(missing))}. "
-                "Put photos of every class there, or put all photos of a class into one folder to have them split."
-            )
+    sides = {
+        side: {photo.label for photo in photos if photo.held_out == held_out}
+        for side, held_out in ((TRAIN, False), (VALID, True))
+    }
+    if trouble := find_one_sided(sides):
+        raise DataError(trouble)
 
 
 def describe(

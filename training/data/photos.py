@@ -11,9 +11,6 @@ import numpy as np
 
 from bot.errors import LabelgramError
 
-OUTSIDER = "(outsider)"
-"""The class behind all labels: pictures that show none of them. No label may have this name."""
-
 
 class DataError(LabelgramError):
     """The photos cannot be trained on; the message says what is wrong and what to do."""

@@ -102,6 +102,33 @@ def test_a_class_that_training_leaves_alone_or_refuses_is_none_here_either(tmp_p
     assert (done.returncode, "the name is empty. Rename the folder." in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("has_photos", [False, True])
+def test_the_name_that_training_keeps_for_itself_is_refused(tmp_path: Path, has_photos: bool) -> None:
+    data = tmp_path / "pets"
+    for label in ("cat", "dog", "(Outsider)"):
+        (data / label).mkdir(parents=True)
+        if has_photos:
+            write_photos(data, label)
+    done = new(tmp_path / "bot", "--data", data)
+    assert (done.returncode, "the class (Outsider) has the name that is kept" in done.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["pets"]
+
+
+def test_photos_that_training_will_miss_are_told_of(tmp_path: Path) -> None:
+    data = tmp_path / "pets"
+    write_photos(data, "train/cat", "train/dog", "valid/cat")
+    done = new(tmp_path / "bot", "--data", data)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "before you train: fewer than 5 photos in class cat (2), dog (1)." in done.stdout
+    assert "before you train: the folder valid holds no photo of class dog." in done.stdout
+    for side in ("train", "valid"):
+        for label in ("cat", "dog"):
+            write_photos(data, f"{side}/{label}")
+            for number in range(4):
+                (data / side / label / f"more-{number}.jpg").write_bytes(encode(draw("red")))
+    assert "before you train" not in new(tmp_path / "bot", "--data", data).stdout
+
+
 def test_texts_are_not_put_among_the_photos(tmp_path: Path) -> None:
     write_photos(tmp_path / "pets", "cat", "dog")
     done = new(tmp_path / "pets" / "bot", "--data", tmp_path / "pets")

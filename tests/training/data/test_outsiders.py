@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from bot.inference.class_folders import OUTSIDER
 from tests.support.datasets import draw_photo, draw_photos
 from tests.support.training_runs import SMALL
 from training.data.generated import GENERATORS, SIDE
 from training.data.loading import load_photos
 from training.data.outsiders import UNSEEN, Kind, find_kinds, part_kinds
-from training.data.photos import OUTSIDER, DataError
+from training.data.photos import DataError
 from training.fitting.batches.dataloaders import (
     decode_pictures,
     find_training_kinds,

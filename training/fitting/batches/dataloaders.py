@@ -26,10 +26,11 @@ from fastai.vision.data import ImageBlock
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bot.inference.class_folders import OUTSIDER
 from bot.inference.contract import SIZE
 from bot.inference.decoding import read
 from training.data.outsiders import Kind, find_kinds, part_kinds
-from training.data.photos import OUTSIDER, LabelledPhoto
+from training.data.photos import LabelledPhoto
 from training.fitting.batches.augment import STRENGTHS, augment
 from training.fitting.batches.pixels import Draw, crop_middle, decode_all, normalize, read_squished, scale
 from training.fitting.batches.sampling import draw_epoch
