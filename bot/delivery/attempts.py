@@ -36,15 +36,29 @@ CrashGuard = Callable[[], AbstractAsyncContextManager[None]]
 log = logging.getLogger(__name__)
 
 
-@dataclass
 class Admission:
-    """Whether the rate limit has let an update in: it is asked once, however often the update is tried."""
+    """Whether the rate limit has let an update in: it is asked once, however often the update is tried.
 
-    is_granted: bool
-    is_explained: bool
-    """The rate of explanations has let it in."""
-    is_refused: bool = False
-    """The rate limit has not let it in, and its sender is to be told."""
+    What was in work when the process died, and not refused, is let in.
+    """
+
+    def __init__(self, ledger: Ledger, key: str, claim: Claim) -> None:
+        self._ledger = ledger
+        self._key = key
+        self.is_refused = claim.is_refused
+        """The rate limit has not let it in, and its sender is to be told."""
+        self.is_granted = claim.is_known and not claim.is_refused
+        self.is_explained = self.is_granted
+        """The rate of explanations has let it in."""
+
+    async def refuse(self) -> None:
+        """Note that its sender is to be told, before they are. Where that cannot be noted, they are told all the same.
+
+        Others of the flood are over without an answer: nobody would be told if this one were let in the next time.
+        """
+        self.is_refused = True
+        with suppress(LedgerError):
+            await self._ledger.refuse(self._key)
 
 
 @dataclass
@@ -80,7 +94,7 @@ class Attempts:
 
     async def _work(self, entry: Entry, claim: Claim) -> None:
         """Have the update answered, in ATTEMPTS attempts; what Telegram refuses for good is over. Raises RetryLater."""
-        failures, admission = claim.failures, Admission(claim.is_known, claim.is_known, entry.incoming.is_refused)
+        failures, admission = claim.failures, Admission(self.ledger, entry.key, claim)
         try:
             while failures < ATTEMPTS:
                 try:
@@ -109,8 +123,6 @@ class Attempts:
                 raise RetryLater(f"Telegram cannot be reached: {type(error).__name__}") from None
             self.metrics.refused.labels(type(error).__name__).inc()
             log.info("an answer could not be given: %s", type(error).__name__)
-        finally:
-            entry.incoming.is_refused = admission.is_refused
 
     @asynccontextmanager
     async def _guard(self, key: str, alone: bool) -> AsyncIterator[None]:

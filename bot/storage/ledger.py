@@ -13,6 +13,8 @@ from bot.errors import LabelgramError
 
 KEPT = 48 * 3600
 """Seconds for which an update is remembered. Telegram itself keeps what is not confirmed for 24 hours."""
+REFUSED = -1
+"""What stands in the place of a count of failures: no failure is counted of what is refused."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,14 @@ class Claim:
     """How often it has failed, or brought the process down."""
     is_answered: bool = False
     is_known: bool = False
-    """It was claimed before: the rate limit has let it in."""
+    """It was claimed before."""
+    is_refused: bool = False
+    """The rate limit has not let it in, and its sender is to be told."""
+
+    @classmethod
+    def read(cls, failures: int) -> Claim:
+        """Of an update that was claimed before: its count, or REFUSED."""
+        return cls(max(0, failures), is_known=True, is_refused=failures == REFUSED)
 
 
 class RetryLater(LabelgramError):  # noqa: N818  # no error: Telegram keeps the update
@@ -53,6 +62,9 @@ class Ledger(Protocol):
 
     async def clear_failure(self, key: str) -> None:
         """It has not failed: take one back, down to none."""
+
+    async def refuse(self, key: str) -> None:
+        """The rate limit has not let it in, and its sender is to be told: by whatever process it comes to next."""
 
     async def release(self, key: str) -> None:
         """The update is out of work, and not answered."""

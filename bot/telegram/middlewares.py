@@ -74,9 +74,9 @@ class ThrottlingMiddleware(BaseMiddleware):
     ) -> Any:
         """Call the handler if the update is let in, which is asked once for each: an answer tried again is let in."""
         admission: Admission | None = data.get("admission")
-        is_refused = admission is not None and admission.is_refused
-        if admission and admission.is_granted and not is_refused:
+        if admission and admission.is_granted:
             return await handler(event, data)
+        is_refused = admission is not None and admission.is_refused
         user: User | None = data.get("event_from_user")
         chat: Chat | None = data.get("event_chat")
         message = event if isinstance(event, Message) else None
@@ -101,10 +101,10 @@ class ThrottlingMiddleware(BaseMiddleware):
         slow_down = self._replies.text("bot", "slow-down", data.get("language"))
         if isinstance(event, CallbackQuery):  # its button waits for an answer
             await show_toast(event, slow_down)
-        elif isinstance(event, Message) and (is_refused or await self._has_place(f"notice:{name}", NOTICE)):
-            if admission:
-                admission.is_refused = True
-            await event.reply(slow_down)
+        elif isinstance(event, Message) and (await self._has_place(f"notice:{name}", NOTICE) or is_refused):
+            if admission and not is_refused:
+                await admission.refuse()
+            await event.reply(slow_down, allow_sending_without_reply=True)
         return None
 
     async def _has_place(self, name: str, rate: Rate, is_part: bool = False, age: float = 0) -> bool:

@@ -14,7 +14,7 @@ from bot.delivery.updates.reduction import reduce_update
 from bot.monitoring.metrics import Metrics
 from bot.storage.backlog import PutDownUpdate
 
-FLAWS = ("is_cut", "lost_picture", "is_apart", "is_refused")
+FLAWS = ("is_cut", "lost_picture", "is_apart")
 """What is known of an update, and does not show in what is put down of it."""
 
 

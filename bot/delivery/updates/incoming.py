@@ -26,8 +26,6 @@ class Incoming:
     """A part of what a person said in it could not be parsed, and is left out."""
     lost_picture: bool = False
     """It had a picture, and that could not be parsed."""
-    is_refused: bool = False
-    """The rate limit has refused it, and its sender is to be told."""
     is_apart: bool = False
     """It was put down because its picture did not arrive: it no longer has a place in its lane."""
     since: float = field(default_factory=lambda: time.time())  # noqa: PLW0108  # the clock of a simulation

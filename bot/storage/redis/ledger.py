@@ -8,15 +8,15 @@ import uuid
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bot.storage.ledger import KEPT, Claim, ClaimedElsewhere
+from bot.storage.ledger import KEPT, REFUSED, Claim, ClaimedElsewhere
 from bot.storage.redis.connection import PREFIX, explain_redis
 
 CLAIMED = 10
 """Seconds for which a claim holds without being renewed: what a dead replica had in work is free then."""
 ANSWERED = "answered"
 
-# KEYS: state, claim. ARGV: this replica, CLAIMED, KEPT. Returns what the state was (a count, ANSWERED, or nil) and who
-# else has it in work, or "". Redis may have forgotten everything at any time.
+# KEYS: state, claim. ARGV: this replica, CLAIMED, KEPT. Returns what the state was (a count, REFUSED, ANSWERED, or nil)
+# and who else has it in work, or "". Redis may have forgotten everything at any time.
 CLAIM = """
 local state = redis.call('GET', KEYS[1])
 if state == 'answered' then return {state, ''} end
@@ -59,7 +59,7 @@ class RedisLedger:
         if state == ANSWERED:
             return Claim(is_answered=True, is_known=True)
         self._claims.add(key)
-        return Claim(max(0, int(state or 0)), is_known=state is not None)
+        return Claim() if state is None else Claim.read(int(state))
 
     async def record_failure(self, key: str) -> None:
         async with explain_redis():
@@ -68,6 +68,10 @@ class RedisLedger:
     async def clear_failure(self, key: str) -> None:
         async with explain_redis():
             await self._add([_state(key)], [-1, KEPT])
+
+    async def refuse(self, key: str) -> None:
+        async with explain_redis():
+            await self._redis.set(_state(key), REFUSED, ex=KEPT)
 
     async def release(self, key: str) -> None:
         self._claims.discard(key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from bot.storage.ledger import Claim
+from bot.storage.ledger import REFUSED, Claim
 from bot.storage.sqlite.file import SqliteFile, now
 
 UPDATES = "updates (key, failures, answered, at)"
@@ -30,7 +30,7 @@ class SqliteLedger:
             insert = f"INSERT INTO {UPDATES} VALUES (?, 0, 0, ?) ON CONFLICT DO NOTHING"
             if not database.execute(insert, (key, now())).rowcount:
                 row = database.execute("SELECT failures, answered FROM updates WHERE key = ?", (key,)).fetchone()
-                return Claim(row[0], bool(row[1]), is_known=True)
+                return Claim(is_answered=True, is_known=True) if row[1] else Claim.read(row[0])
             return Claim()
 
         return await self._file.run(read)
@@ -41,16 +41,21 @@ class SqliteLedger:
     async def clear_failure(self, key: str) -> None:
         await self._add(key, -1)
 
+    async def refuse(self, key: str) -> None:
+        await self._set(key, REFUSED)
+
     async def release(self, key: str) -> None:
         """One process has nothing to release."""
 
     async def finish(self, key: str) -> None:
-        statement = f"INSERT OR REPLACE INTO {UPDATES} VALUES (?, 0, 1, ?)"
-        await self._file.run(lambda database: database.execute(statement, (key, now())))
+        await self._set(key, is_answered=True)
 
     async def check(self) -> None:
-        statement = f"INSERT OR REPLACE INTO {UPDATES} VALUES ('', 0, 0, ?)"
-        await self._file.run(lambda database: database.execute(statement, (now(),)))
+        await self._set("")
+
+    async def _set(self, key: str, failures: int = 0, is_answered: bool = False) -> None:
+        statement = f"INSERT OR REPLACE INTO {UPDATES} VALUES (?, ?, ?, ?)"
+        await self._file.run(lambda database: database.execute(statement, (key, failures, is_answered, now())))
 
     async def _add(self, key: str, failures: int) -> None:
         statement = (

@@ -65,6 +65,22 @@ def test_failures_are_counted_across_processes_until_the_answer(open_state: Open
     asyncio.run(go())
 
 
+def test_who_is_to_be_told_of_a_refusal_is_known_to_the_next_process(open_state: Open) -> None:
+    async def go() -> None:
+        state = await open_state()
+        await state.ledger.claim("a")
+        await state.ledger.refuse("a")
+        await _forget_claims(state, "a")
+        await state.close()
+        state = await open_state()
+        assert await state.ledger.claim("a") == Claim(is_known=True, is_refused=True)
+        await state.ledger.finish("a")
+        assert await state.ledger.claim("a") == Claim(is_answered=True, is_known=True)
+        await state.close()
+
+    asyncio.run(go())
+
+
 def test_a_failure_that_was_forgotten_is_not_taken_back_below_none(open_state: Open) -> None:
     """As after Redis' FLUSHALL, in the middle of a photo's work."""
 
