@@ -81,19 +81,7 @@ class ThrottlingMiddleware(BaseMiddleware):
         chat: Chat | None = data.get("event_chat")
         message = event if isinstance(event, Message) else None
         name = self._pseudonymise(name_sender(user, chat, message))
-        kind = "sender" if message else "presser"
-        is_part = message is not None and message.media_group_id is not None
-        age = _find_age(message) if message else 0.0
-        is_post = message is not None and message.chat.type == ChatType.CHANNEL  # it has no sender; a press has one
-        if (
-            not is_refused
-            and (is_post or await self._has_place(f"{kind}:{name}", SENDER, is_part, age))
-            and (
-                chat is None
-                or chat.type == ChatType.PRIVATE
-                or await self._has_place(f"group:{self._pseudonymise(str(chat.id))}", GROUP, is_part, age)
-            )
-        ):
+        if not is_refused and await self._lets_in(name, message):
             if admission:
                 admission.is_granted = True
             return await handler(event, data)
@@ -106,6 +94,17 @@ class ThrottlingMiddleware(BaseMiddleware):
                 await admission.refuse()
             await event.reply(slow_down, allow_sending_without_reply=True)
         return None
+
+    async def _lets_in(self, name: str, message: Message | None) -> bool:
+        """Whether there is room for a message; or for a press, which takes no place of its group's messages."""
+        if message is None:
+            return await self._has_place(f"presser:{name}", SENDER)
+        chat, is_part, age = message.chat, message.media_group_id is not None, _find_age(message)
+        if chat.type != ChatType.CHANNEL and not await self._has_place(f"sender:{name}", SENDER, is_part, age):
+            return False  # a channel's posts have no sender
+        if chat.type == ChatType.PRIVATE:
+            return True
+        return await self._has_place(f"group:{self._pseudonymise(str(chat.id))}", GROUP, is_part, age)
 
     async def _has_place(self, name: str, rate: Rate, is_part: bool = False, age: float = 0) -> bool:
         """Whether there is room in the bucket `name`, taken then; a photo of an album takes a part of a place.

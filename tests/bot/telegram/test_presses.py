@@ -87,6 +87,23 @@ def test_one_readers_presses_do_not_take_a_channels_places(telegram: Telegram, s
     assert text("bot", "slow-down") not in telegram.texts()
 
 
+def test_presses_do_not_silence_a_group(telegram: Telegram, start_bot: StartBot) -> None:
+    """They take the places of who presses. One person's presses alone are more than a group's messages may be."""
+    start_bot()
+    photo = {"photo": telegram.files.keep_photo(draw("red"))} | MENTION
+    own = telegram.send(photo, chat=GROUP, user=ADA)
+    telegram.wait_until(lambda: own in telegram.answers() and telegram.unconfirmed == 0)
+    answer = dict(answer_to(telegram, own))
+    right = next(data for data in buttons(answer) if data.startswith("right"))
+    for presser in (ADA, BOB, 9):
+        for _ in range(10):
+            telegram.forge_press(answer, right, user=presser)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    others = {telegram.send(photo, chat=GROUP, user=user) for user in range(10, 14)}
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert all(telegram.answers()[message].startswith("I see: red.") for message in others)
+
+
 def test_too_many_whys_are_told_to_slow_down(telegram: Telegram, start_bot: StartBot) -> None:
     start_bot()
     photos = [telegram.send_photo(draw_corner("green", (640, 640))) for _ in range(6)]
