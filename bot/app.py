@@ -33,7 +33,7 @@ from bot.storage.ledger import LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.state import State
 from bot.telegram.dispatcher import Parts, build_dispatcher
-from bot.telegram.middlewares import ThrottlingMiddleware
+from bot.telegram.middlewares import LanguageMiddleware, ThrottlingMiddleware
 from bot.telegram.profile import publish_profile
 from bot.texts.replies import Replies
 
@@ -115,6 +115,7 @@ async def _build(
         state.ledger,
         backlog,
         replies,
+        LanguageMiddleware(state.key_values, pseudonymise).find_of,
         metrics,
         pseudonymise,
         at_once=settings.max_in_flight,

@@ -16,7 +16,7 @@ from aiogram import Bot, Dispatcher
 from aiogram.exceptions import AiogramError
 from aiogram.types import Update
 
-from bot.delivery.attempts import Attempts, note
+from bot.delivery.attempts import Attempts, FindLanguage, note
 from bot.delivery.backlog.backlog import Backlog
 from bot.delivery.in_work import InWork
 from bot.delivery.lanes.slots import Slot, use_slot
@@ -58,6 +58,7 @@ class Delivery:
     ledger: Ledger
     backlog: Backlog
     replies: Replies
+    find_language: FindLanguage
     metrics: Metrics
     pseudonymise: Pseudonymiser
     at_once: int
@@ -67,7 +68,9 @@ class Delivery:
 
     def __post_init__(self) -> None:
         self._in_work = InWork(self.at_once)
-        self._attempts = Attempts(self.bot, self.dispatcher, self.ledger, self.replies, self.metrics, self.workers)
+        self._attempts = Attempts(
+            self.bot, self.dispatcher, self.ledger, self.replies, self.find_language, self.metrics, self.workers
+        )
         self._done = asyncio.Event()
         """Some update is."""
         self._stalled: set[asyncio.Task[None]] = set()

@@ -15,7 +15,7 @@ from functools import partial
 
 from aiogram import Bot, Dispatcher
 from aiogram.exceptions import AiogramError, TelegramUnauthorizedError
-from aiogram.types import Update
+from aiogram.types import Message, Update
 
 from bot.backoff import backoff
 from bot.delivery.lanes.waiting import Expired
@@ -31,6 +31,9 @@ ATTEMPTS = 3
 
 CrashGuard = Callable[[], AbstractAsyncContextManager[None]]
 """What a handler of type `(..., crash_guard: CrashGuard)` enters around work that can bring the process down."""
+
+FindLanguage = Callable[[Message], Awaitable[str | None]]
+"""The tag of the language to answer a message in. Raises LedgerError."""
 
 
 log = logging.getLogger(__name__)
@@ -69,6 +72,7 @@ class Attempts:
     dispatcher: Dispatcher
     ledger: Ledger
     replies: Replies
+    find_language: FindLanguage
     metrics: Metrics
     workers: int
 
@@ -148,7 +152,10 @@ class Attempts:
         self.metrics.refusals.labels("failed").inc()
         message = find_message(update)
         if message is not None:
-            language = message.from_user.language_code if message.from_user else None
+            try:
+                language = await self.find_language(message)
+            except LedgerError:
+                language = message.from_user.language_code if message.from_user else None
             text = self.replies.text("bot", "failed", language)
             await message.reply(text, allow_sending_without_reply=True)
 

@@ -17,6 +17,7 @@ from bot.monitoring.metrics import Metrics
 from bot.storage.key_values import KeyValueStore
 from bot.storage.ledger import LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
+from bot.telegram.middlewares import LanguageMiddleware
 from bot.texts.replies import Replies
 
 DAY = 24 * 3600.0
@@ -32,6 +33,7 @@ class AccessMiddleware(BaseMiddleware):
         replies: Replies,
         metrics: Metrics,
         pseudonymise: Pseudonymiser,
+        languages: LanguageMiddleware,
     ) -> None:
         """`allowed`: Telegram's numbers of people and groups."""
         self._allowed = allowed
@@ -39,6 +41,7 @@ class AccessMiddleware(BaseMiddleware):
         self._replies = replies
         self._metrics = metrics
         self._pseudonymise = pseudonymise
+        self._languages = languages
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by person, while somebody waits
 
     async def __call__(
@@ -63,7 +66,7 @@ class AccessMiddleware(BaseMiddleware):
     async def _turn_away(self, bot: Bot, user: User, press: CallbackQuery | None, name: str) -> None:
         if await self._key_values.get(name):
             return
-        text = self._replies.text("bot", "not-allowed", user.language_code).format(number=user.id)
+        text = self._replies.text("bot", "not-allowed", await self._languages.find(user)).format(number=user.id)
         await (press.answer(text) if press else bot.send_message(user.id, text))
         with suppress(LedgerError):  # the text is out: it must not be sent again
             await self._key_values.set(name, "told", DAY)

@@ -82,11 +82,13 @@ def build_dispatcher(
         answer=PhotoAnswer(parts.classifier, parts.replies, parts.metrics, statistics, albums, parts.budget),
         crash_guard=nullcontext,  # the preview delivers photos without a ledger, so it counts no crashes
     )
+    language_of = LanguageMiddleware(parts.key_values, parts.pseudonymise)
     if allowed:
-        access = AccessMiddleware(allowed | owners, parts.key_values, parts.replies, parts.metrics, parts.pseudonymise)
+        access = AccessMiddleware(
+            allowed | owners, parts.key_values, parts.replies, parts.metrics, parts.pseudonymise, language_of
+        )
         dispatcher.update.outer_middleware(access)
     dispatcher.callback_query.outer_middleware(ShownButtons(parts.metrics))
-    language_of = LanguageMiddleware(parts.key_values, parts.pseudonymise)
     explaining = (
         ExplanationMiddleware(throttling.rate_limiter, parts.key_values, parts.replies, parts.pseudonymise)
         if throttling

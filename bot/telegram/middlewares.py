@@ -189,6 +189,11 @@ class LanguageMiddleware(BaseMiddleware):
         """The tag of the language to speak with a person. Raises LedgerError."""
         return await self._find(self._name(str(user.id)), user)
 
+    async def find_of(self, message: Message) -> str | None:
+        """That of the language to answer a message in. Raises LedgerError."""
+        user = message.from_user
+        return await self._find(self._name(name_sender(user, message.chat, message)), user) if user else None
+
     async def _find(self, name: str, user: User) -> str | None:
         return await self._key_values.get(name) or user.language_code
 

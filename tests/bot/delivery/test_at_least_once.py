@@ -30,10 +30,14 @@ from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.sqlite.state import open_sqlite
 from bot.texts.replies import Replies
 from tests.support.bot_process import RunBot, StartBot, kill
-from tests.support.chat import text
+from tests.support.chat import buttons, text
 from tests.support.models import write_color_model
 from tests.support.photos import draw
 from tests.support.telegram import TOKEN, Faults, Refusal, Telegram, slow_downloads
+
+
+async def find_language(message: Message) -> str | None:
+    return None
 
 
 def test_after_kill_9_every_photo_is_answered(telegram: Telegram, start_bot: StartBot) -> None:
@@ -131,6 +135,26 @@ def test_a_photo_that_brings_the_process_down_gets_an_apology_and_those_beside_i
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
 
 
+def test_an_apology_is_in_the_language_that_was_chosen(telegram: Telegram, start_bot: StartBot, tmp_path: Path) -> None:
+    process = start_bot()
+    telegram.send_text("/language")
+    telegram.wait_until(lambda: any(buttons(message) for message in list(telegram.messages.values())))
+    question = next(number for number, message in telegram.messages.items() if buttons(message))
+    telegram.press(question, "language:de")
+    telegram.wait_until(lambda: telegram.messages[question]["text"] == text("language", "chosen", "de"))
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    photo = telegram.send_photo(draw("red"))
+    sizes = telegram.messages[photo]["photo"]
+    key = Pseudonymiser(TOKEN)(f"7:{photo}:{sizes[-1]['file_unique_id']}")
+    with closing(sqlite3.connect(tmp_path / "state" / "ledger.sqlite", isolation_level=None)) as database:
+        database.execute("INSERT INTO updates (key, failures, answered, at) VALUES (?, 3, 0, ?)", (key, time.time()))
+    start_bot()
+    telegram.wait_until(lambda: photo in telegram.answers())
+    assert telegram.answers()[photo] == text("bot", "failed", "de")
+
+
 def test_an_answered_photo_that_comes_again_is_not_answered_again(telegram: Telegram, start_bot: StartBot) -> None:
     """As after a kill between the answer and its confirmation, or a quiet week that starts the numbers again."""
     message = telegram.send_photo(draw("red"))
@@ -161,7 +185,9 @@ def test_what_fails_three_times_gets_an_apology(telegram: Telegram, tmp_path: Pa
         async with Bot(TOKEN, session=session) as bot:
             state, metrics, name = await open_sqlite(tmp_path, bot.id), Metrics(), Pseudonymiser("s")
             backlog = Backlog(state.backlog, bot, metrics, name)
-            delivery = Delivery(bot, dispatcher, state.ledger, backlog, Replies(), metrics, name, at_once=4, workers=1)
+            delivery = Delivery(
+                bot, dispatcher, state.ledger, backlog, Replies(), find_language, metrics, name, at_once=4, workers=1
+            )
 
             async def deliver() -> None:
                 incoming = parse(telegram.queue.updates[message], bot, metrics)
@@ -197,7 +223,9 @@ def test_nothing_begins_once_the_bot_ends_but_what_is_in_work_is_waited_for(tele
         async with Bot(TOKEN, session=session) as bot:
             state, metrics, name = await open_sqlite(tmp_path, bot.id), Metrics(), Pseudonymiser("s")
             backlog = Backlog(state.backlog, bot, metrics, name)
-            delivery = Delivery(bot, dispatcher, state.ledger, backlog, Replies(), metrics, name, at_once=4, workers=1)
+            delivery = Delivery(
+                bot, dispatcher, state.ledger, backlog, Replies(), find_language, metrics, name, at_once=4, workers=1
+            )
 
             async def deliver(message: int, policy: Policy) -> None:
                 incoming = parse(telegram.queue.updates[message], bot, metrics)

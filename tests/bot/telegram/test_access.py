@@ -57,6 +57,22 @@ def test_others_are_told_so_once_whatever_they_send_and_across_a_restart(
     assert telegram.downloads == []
 
 
+def test_who_is_turned_away_is_told_so_in_the_language_that_they_chose(telegram: Telegram, start_bot: StartBot) -> None:
+    process = start_bot()
+    asked = telegram.send_text("/language", user=STRANGER)
+    telegram.wait_until(lambda: len(telegram.texts()) == 1 and telegram.unconfirmed == 0)
+    question = max(telegram.messages)
+    assert question > asked
+    telegram.press(question, "language:de", user=STRANGER)
+    telegram.wait_until(lambda: telegram.messages[question]["text"] == text("language", "chosen", "de"))
+    process.terminate()
+    process.wait(30)
+    start_bot(ALLOWED_IDS=str(FRIEND))
+    telegram.send_photo(draw("red"), user=STRANGER)
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert telegram.texts()[-1] == text("bot", "not-allowed", "de").format(number=STRANGER)
+
+
 def test_one_who_cannot_be_told_keeps_nobody_else_waiting(limited: Telegram) -> None:
     """Telegram holds the first stranger's chat for longer than the test waits."""
     limited.refusals.append(refuse_with("sendMessage", 429, chat=STRANGER, parameters={"retry_after": 3600}))
