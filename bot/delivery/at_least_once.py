@@ -170,7 +170,6 @@ class Delivery:
     async def _run(self, entry: Entry) -> None:
         """Work on an update, and settle it whatever comes. Raises nothing but CancelledError."""
         use_slot(entry.slot)
-        self.metrics.updates.labels(entry.incoming.kind).inc()
         comes_again = False
         try:
             try:

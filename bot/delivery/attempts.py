@@ -87,6 +87,8 @@ class Attempts:
         if entry.key in self._answered or (claim := await self.ledger.claim(entry.key)).is_answered:
             self.metrics.duplicates.inc()
         else:
+            if not claim.is_known:
+                self.metrics.updates.labels(entry.incoming.kind).inc()
             try:
                 await self._work(entry, claim)
             except BaseException:
@@ -149,7 +151,6 @@ class Attempts:
                 self._places.release()
 
     async def _apologise(self, update: Update) -> None:
-        self.metrics.refusals.labels("failed").inc()
         message = find_message(update)
         if message is not None:
             try:
@@ -158,6 +159,7 @@ class Attempts:
                 language = message.from_user.language_code if message.from_user else None
             text = self.replies.text("bot", "failed", language)
             await message.reply(text, allow_sending_without_reply=True)
+        self.metrics.refusals.labels("failed").inc()
 
     async def _release(self, key: str) -> None:
         with suppress(LedgerError):  # the claim ends by itself

@@ -33,7 +33,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         counters = {
-            "updates": ("Updates taken in, by kind", "kind"),
+            "updates": ("Updates taken in, each once, by kind", "kind"),
             "answers": ("Photos answered, by outcome", "outcome"),
             "refusals": ("Messages that got no label, by reason", "reason"),
             "retries": ("What was tried again, by method and error", "method", "error"),

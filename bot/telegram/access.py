@@ -54,13 +54,13 @@ class AccessMiddleware(BaseMiddleware):
         chat: Chat | None = data.get("event_chat")
         if (user and user.id in self._allowed) or (chat and chat.id in self._allowed):
             return await handler(event, data)
-        self._metrics.refusals.labels("not-allowed").inc()
         if user and chat and chat.type == ChatType.PRIVATE:
             press = event.callback_query if isinstance(event, Update) else None
             name = f"turned-away:{self._pseudonymise(str(user.id))}"
             lock = self._locks.setdefault(name, asyncio.Lock())
             async with hold_lock(lock):  # of messages that come together one is answered
                 await self._turn_away(data["bot"], user, press, name)
+        self._metrics.refusals.labels("not-allowed").inc()
         return None
 
     async def _turn_away(self, bot: Bot, user: User, press: CallbackQuery | None, name: str) -> None:

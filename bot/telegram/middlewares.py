@@ -85,7 +85,8 @@ class ThrottlingMiddleware(BaseMiddleware):
             if admission:
                 admission.is_granted = True
             return await handler(event, data)
-        self._metrics.refusals.labels("flood").inc()
+        if not is_refused:
+            self._metrics.refusals.labels("flood").inc()
         slow_down = self._replies.text("bot", "slow-down", data.get("language"))
         if isinstance(event, CallbackQuery):  # its button waits for an answer
             await show_toast(event, slow_down)

@@ -114,7 +114,6 @@ class PhotoAnswer:
                     return await asyncio.to_thread(self._look, data, stopwatch)
         except PhotoError as error:
             log.info("a photo is refused: %s", error)
-            self.metrics.refusals.labels(error.reason.value).inc()
             return error.reason
         finally:
             typing.cancel()
@@ -122,6 +121,8 @@ class PhotoAnswer:
     async def _count(self, outcome: Prediction | Reason, stopwatch: Stopwatch) -> None:
         with suppress(LedgerError):
             await self.statistics.add_answer(outcome)
+        if isinstance(outcome, Reason):
+            self.metrics.refusals.labels(outcome.value).inc()
         kind = "refused" if isinstance(outcome, Reason) else "unsure" if outcome.unsure else "named"
         self.metrics.count_photo(kind, stopwatch)
         log.info("photo answered: %s", kind, extra={"stages": stopwatch})

@@ -177,6 +177,22 @@ def test_health_and_metrics_can_be_asked_for(
     raised.value.close()
 
 
+def test_what_has_to_be_tried_again_is_counted_once(
+    telegram: Telegram, start_bot: StartBot, hook: dict[str, str], free_port_too: int
+) -> None:
+    for user in (7, 8):
+        held = refuse_with("sendMessage", 429, chat=user, times=2, parameters={"retry_after": 4})
+        telegram.refusals.append(held)
+    sent = {telegram.send_photo(draw("red")), telegram.send_document(b"no photo", "image/jpeg", "x.jpg", user=8)}
+    start_bot(module="tests.support.hasty", METRICS_PORT=str(free_port_too), **hook)
+    telegram.wait_until(lambda: telegram.answers().keys() == sent and telegram.unconfirmed == 0)
+    assert sum(status == 503 for _, status in telegram.queue.couriers.posts) >= 2
+    counts = _get(free_port_too, "/metrics").splitlines()
+    assert 'labelgram_updates_total{kind="message"} 2.0' in counts
+    refused = [line for line in counts if line.startswith("labelgram_refusals_total{")]
+    assert [line.partition(" ")[2] for line in refused] == ["1.0"]
+
+
 def test_readyz_says_when_telegram_is_out_of_reach(
     telegram: Telegram, start_bot: StartBot, hook: dict[str, str]
 ) -> None:
