@@ -74,7 +74,7 @@ class Delivery:
         self._done = asyncio.Event()
         """Some update is."""
         self._stalled: set[asyncio.Task[None]] = set()
-        self.backlog.let_go = self._let_go
+        self.backlog.let_go = lambda: self._in_work.let_go(self.backlog.is_forgotten)
 
     @property
     def in_work(self) -> int:
@@ -215,14 +215,6 @@ class Delivery:
         task = asyncio.create_task(put_down())
         self._stalled.add(task)
         task.add_done_callback(self._stalled.discard)
-
-    async def _let_go(self, person: int, number: int, keys: list[str]) -> None:
-        """Nobody wants an answer to what the person sent before that number: nor if it comes again after a kill.
-
-        `keys` are of what the backlog has of that. Raises LedgerError.
-        """
-        for key in {*keys, *self._in_work.let_go(person, number)}:
-            await self.ledger.finish(key)
 
     def _forget(self, entry: Entry) -> None:
         del self._in_work.entries[entry.key]

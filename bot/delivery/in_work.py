@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from weakref import WeakValueDictionary
 
 from aiogram.types import Update
@@ -11,7 +11,7 @@ from aiogram.types import Update
 from bot.delivery.lanes.lines import Line
 from bot.delivery.lanes.slots import Slot
 from bot.delivery.lanes.waiting import Policy
-from bot.delivery.updates.identity import Lane, find_lane, find_person
+from bot.delivery.updates.identity import Lane, find_lane
 from bot.delivery.updates.incoming import Entry, Incoming
 
 
@@ -63,16 +63,8 @@ class InWork:
             line.break_off(goes_on)
         return waiting
 
-    def let_go(self, person: int, number: int) -> list[str]:
-        """What the person sent before that number ends where it waits; returns the keys.
-
-        What is on its way to Telegram goes on.
-        """
-        earlier = [
-            entry
-            for entry in self.entries.values()
-            if entry.incoming.number < number and find_person(entry.update) == person
-        ]
-        for entry in earlier:
-            entry.slot.leave()
-        return [entry.key for entry in earlier]
+    def let_go(self, is_forgotten: Callable[[Entry], bool]) -> None:
+        """What is forgotten ends where it waits. What is on its way to Telegram goes on."""
+        for entry in self.entries.values():
+            if is_forgotten(entry):
+                entry.slot.leave()

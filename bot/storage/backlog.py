@@ -27,6 +27,9 @@ class PutDownUpdate:
 class BacklogStore(Protocol):
     """Every method raises LedgerError if the state cannot be reached."""
 
+    is_shared: bool
+    """Other processes may have it too."""
+
     async def put(self, update: PutDownUpdate) -> None:
         """Keep it durably; in the place of the one with its key, if there is one."""
 
@@ -44,3 +47,9 @@ class BacklogStore(Protocol):
         """Delete them without a trace, and what is left of others that were deleted."""
 
     async def count(self) -> int: ...
+
+    async def forget(self, person: str, number: int) -> None:
+        """Note durably that nothing is answered that the person sent before that number."""
+
+    async def find_forgotten(self) -> dict[str, int]:
+        """Such numbers of the last days, by person."""

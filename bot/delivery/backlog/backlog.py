@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -49,15 +49,16 @@ class Backlog:
         self._bot = bot
         self._metrics = metrics
         self._pseudonymise = pseudonymise
-        self.let_go: Callable[[int, int, list[str]], Awaitable[None]] | None = None
-        """Called with who has sent `/forget`, its number, and the keys of what is deleted for it."""
+        self.let_go: Callable[[], None] = lambda: None
+        """Called when `is_forgotten` may have another answer for what is in work."""
         self._places = Places()
         self._is_loaded = False
         self._loading = asyncio.Lock()
         self._changed: set[str] = set()
         """Keys that were put or deleted since the state was last asked what it holds."""
         self._forgotten: dict[str, tuple[int, float]] = {}
-        """By the pseudonym of who has sent `/forget`: before which number nothing is kept, and when it was sent."""
+        """By the pseudonym of who has sent `/forget`: before which number nothing is kept, and since when that is
+        known (by `time.monotonic`)."""
         self._resumed: dict[str, asyncio.Task[None]] = {}
         self._shown = -math.inf
 
@@ -88,8 +89,7 @@ class Backlog:
     def is_forgotten(self, entry: Entry) -> bool:
         """Whether who has sent it has sent `/forget` behind it."""
         person = find_person(entry.update) if self._forgotten else None
-        number, at = (0, 0.0) if person is None else self._forgotten.get(self._name(person), (0, 0.0))
-        return entry.incoming.number < number and time.time() - at <= KEPT  # numbers may begin again after a week
+        return person is not None and entry.incoming.number < self._forgotten.get(self._name(person), (0, 0.0))[0]
 
     async def put(self, entry: Entry, reason: PutDown) -> bool:
         """Keep an update durably, and try it again when `reason` says, later each time that it fails.
@@ -117,7 +117,7 @@ class Backlog:
             self._note(row, entry.incoming)
         else:
             log.info("an update is let go: it is forgotten")
-            self._discard(entry.key)
+            await self.delete(entry.key)  # a replica may have put it down before it knew that
         return is_kept
 
     async def delete(self, key: str) -> None:
@@ -129,14 +129,12 @@ class Backlog:
         """Delete what a person's updates have left here, and let go of those in work. Raises LedgerError.
 
         That is what was sent before the update in work, by its number: when it came says nothing after a restart.
+        Replicas, and the next process, learn of it by the state.
         """
-        now, name, number = time.time(), self._name(person), current_slot().number
-        self._forgotten = {other: mark for other, mark in self._forgotten.items() if now - mark[1] <= KEPT}
-        self._forgotten[name] = max((number, now), self._forgotten.get(name, (0, 0.0)))
+        name, number = self._name(person), current_slot().number
+        await self._store.forget(name, number)
         await self._ask()
         keys = self._places.find_of(name, number)
-        if self.let_go:
-            await self.let_go(person, number, keys)
         await self._store.erase(keys)
         for key in keys:
             self._discard(key)
@@ -149,6 +147,8 @@ class Backlog:
                 try:
                     if looks % LOOK_ELSEWHERE == 0:
                         await self._ask()
+                    elif self._store.is_shared:
+                        await self._learn_forgotten()
                     await self._look(deliver)
                 except LedgerError as error:
                     log.warning("%s", error)
@@ -185,7 +185,7 @@ class Backlog:
             self._defer(row.key)
 
     async def _ask(self) -> None:
-        """Learn which updates the state holds. Raises LedgerError."""
+        """Learn which updates the state holds, and who has sent `/forget`. Raises LedgerError."""
         async with self._loading:
             self._changed.clear()
             keys = set(await self._store.find_keys())
@@ -195,7 +195,17 @@ class Backlog:
                     await self._note_found(row)
             for key in set(self._places) - keys - self._changed:
                 self._discard(key)
+            await self._learn_forgotten()
             self._is_loaded = True
+
+    async def _learn_forgotten(self) -> None:
+        """Let go of what is in work of who has sent `/forget`, here or elsewhere. Raises LedgerError."""
+        numbers, now = await self._store.find_forgotten(), time.monotonic()
+        known = {name: mark for name, mark in self._forgotten.items() if now - mark[1] <= KEPT}  # numbers begin again
+        news = {name: (number, now) for name, number in numbers.items() if number > known.get(name, (0, 0.0))[0]}
+        self._forgotten = known | news
+        if news:
+            self.let_go()
 
     async def _note_found(self, row: PutDownUpdate) -> None:
         if incoming := read_row(row, self._bot, self._metrics):

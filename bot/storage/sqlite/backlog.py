@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bot.storage.backlog import PutDownUpdate
-from bot.storage.ledger import LedgerError
+from bot.storage.ledger import KEPT, LedgerError
 from bot.storage.sqlite.file import SqliteFile, now
 
 BACKLOG = (
     "CREATE TABLE IF NOT EXISTS backlog (key TEXT PRIMARY KEY, person TEXT, bot INTEGER, content TEXT, since REAL,"
     " due REAL, attempts INTEGER) WITHOUT ROWID",
     "SELECT key, person, bot, content, since, due, attempts FROM backlog LIMIT 0",  # as the ledger's
+    "CREATE TABLE IF NOT EXISTS forgotten (person TEXT PRIMARY KEY, number INTEGER, at INTEGER) WITHOUT ROWID",
+    "SELECT person, number, at FROM forgotten LIMIT 0",
 )
 PUT_DOWN = 25 * 3600
 """Seconds after which an update that was put down is deleted, if its own bot has not done so after a day."""
@@ -17,6 +19,8 @@ PUT_DOWN = 25 * 3600
 
 class SqliteBacklog:
     """`BacklogStore`, in the ledger's file."""
+
+    is_shared = False
 
     def __init__(self, file: SqliteFile, bot: int) -> None:
         self._file = file
@@ -51,6 +55,8 @@ class SqliteBacklog:
 
     async def delete_old(self) -> None:
         """Of all bots: the file may have had another. Raises LedgerError."""
+        forgotten, forgotten_before = "DELETE FROM forgotten WHERE at < ?", (now() - KEPT,)
+        await self._file.run(lambda database: database.execute(forgotten, forgotten_before))
         statement, value = "DELETE FROM backlog WHERE since < ?", (now() - PUT_DOWN,)
         if await self._file.run(lambda database: database.execute(statement, value).rowcount):
             self._has_traces = True
@@ -69,3 +75,14 @@ class SqliteBacklog:
     async def count(self) -> int:
         query = "SELECT count(*) FROM backlog WHERE bot = ?"
         return await self._file.run(lambda database: int(database.execute(query, (self._bot,)).fetchone()[0]))
+
+    async def forget(self, person: str, number: int) -> None:
+        statement = (
+            "INSERT INTO forgotten (person, number, at) VALUES (?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET number = max(number, excluded.number), at = excluded.at"
+        )
+        await self._file.run(lambda database: database.execute(statement, (person, number, now())))
+
+    async def find_forgotten(self) -> dict[str, int]:
+        query = "SELECT person, number FROM forgotten"
+        return await self._file.run(lambda database: dict(database.execute(query).fetchall()))

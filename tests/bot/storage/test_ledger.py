@@ -159,10 +159,13 @@ def test_what_has_outlived_its_time_is_deleted_without_a_trace(tmp_path: Path) -
         await state.key_values.set("album:now", "of now", life=3600)
         await state.backlog.put(PutDownUpdate("a", "person", "of long ago", time.time() - 26 * 3600, 0, 1))
         await state.backlog.put(PutDownUpdate("b", "person", "of now", time.time(), 0, 1))
+        await state.backlog.forget("long ago", 1)
+        await state.backlog.forget("now", 2)
         await state.ledger.finish("long ago")
         await state.ledger.finish("now")
         with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as database:
             database.execute("UPDATE updates SET at = at - 48 * 3600 - 10 WHERE key = 'long ago'")
+            database.execute("UPDATE forgotten SET at = at - 48 * 3600 - 10 WHERE person = 'long ago'")
         await state.tidy()
         kept = read_all(tmp_path)
         assert b"now" in kept
@@ -199,8 +202,9 @@ def test_columns_that_a_later_version_adds_are_left_alone(tmp_path: Path) -> Non
             await state.key_values.set("language:a", "fr")
             await state.key_values.add("count")
             await state.backlog.put(PutDownUpdate("a", "person", "{}", 0, 0, 1))
+            await state.backlog.forget("a", 7)
             await state.close()
-            for name, tables in (("ledger", ("updates", "backlog")), ("notes", ("notes",))):
+            for name, tables in (("ledger", ("updates", "backlog", "forgotten")), ("notes", ("notes",))):
                 with closing(sqlite3.connect(tmp_path / f"{name}.sqlite", isolation_level=None)) as database:
                     for table in tables:
                         database.execute(f"ALTER TABLE {table} ADD COLUMN later{time.time_ns()} TEXT")
@@ -209,6 +213,7 @@ def test_columns_that_a_later_version_adds_are_left_alone(tmp_path: Path) -> Non
         assert (await state.ledger.claim("b")).failures == 2
         assert await state.key_values.get("count") == "2"
         assert await state.backlog.count() == 1
+        assert await state.backlog.find_forgotten() == {"a": 7}
         await state.close()
 
     asyncio.run(go())
@@ -328,6 +333,20 @@ def test_what_is_put_down_is_there_until_it_is_deleted(open_state: Open) -> None
         assert not await state.backlog.replace(replace(rows[2], due=20))
         assert await state.backlog.read("a") == later
         assert await state.backlog.count() == 2
+        await state.close()
+
+    asyncio.run(go())
+
+
+def test_who_has_sent_forget_is_known_to_the_next_process(open_state: Open) -> None:
+    async def go() -> None:
+        state = await open_state()
+        for person, number in (("a", 7), ("b", 3), ("a", 5)):
+            await state.backlog.forget(person, number)
+        await state.tidy()
+        await state.close()
+        state = await open_state()
+        assert await state.backlog.find_forgotten() == {"a": 7, "b": 3}
         await state.close()
 
     asyncio.run(go())
