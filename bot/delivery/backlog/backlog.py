@@ -106,15 +106,16 @@ class Backlog:
         entry.incoming.is_apart = entry.slot.has_left_lane
         if known:  # an edited photo keeps its place
             entry.incoming.number = min(known.number, entry.incoming.number)
+            entry.slot.since = min(known.since, entry.slot.since)
         name = "" if person is None else self._name(person)
-        row = make_row(entry, me, name, time.time() + pause, attempts)
+        row = make_row(entry, me, name, pause, attempts)
         is_kept = not self.is_forgotten(entry)
         if is_kept and entry.is_put_down:  # another process may have deleted it
             is_kept = await self._store.replace(row)
         elif is_kept:
             await self._store.put(row)
         if is_kept:
-            self._note(row, entry.incoming)
+            self._note(row, entry.incoming, entry.slot.since, pause)
         else:
             log.info("an update is let go: it is forgotten")
             await self.delete(entry.key)  # a replica may have put it down before it knew that
@@ -159,8 +160,12 @@ class Backlog:
                 task.cancel()
 
     async def _look(self, deliver: Deliver) -> None:
-        """Begin with what is due, in order. Raises LedgerError."""
-        for key in self._places.choose(time.time(), self._resumed, AT_A_TIME, self._shown):
+        """Begin with what is due, in order, and let go of what is too old. Raises LedgerError."""
+        for key in self._places.find_older(time.monotonic() - KEPT):
+            if key not in self._resumed:
+                log.warning("an update was put down for a day, and is let go")
+                await self.delete(key)
+        for key in self._places.choose(time.monotonic(), self._resumed, AT_A_TIME, self._shown):
             row = await self._store.read(key)
             if row is None:  # another process has answered it
                 self._discard(key)
@@ -171,12 +176,10 @@ class Backlog:
     async def _resume(self, row: PutDownUpdate, deliver: Deliver) -> None:
         """Whatever comes of it, the row goes on or goes away."""
         try:
-            incoming = read_row(row, self._bot, self._metrics)
-            if incoming is None or time.time() - row.since > KEPT:
-                log.warning("an update was put down for a day, and is let go")
-                await self.delete(row.key)
-                return
-            await deliver(incoming, Policy.RESUME)
+            if incoming := await self._read(row):
+                if place := self._places.get(row.key):
+                    incoming.since = place.since
+                await deliver(incoming, Policy.RESUME)
         except RetryLater as reason:
             log.info("an update stays in the backlog: %s", reason)
             self._defer(row.key)
@@ -191,8 +194,9 @@ class Backlog:
             keys = set(await self._store.find_keys())
             for key in keys - set(self._places):
                 row = await self._store.read(key)
-                if row and key not in self._changed:
-                    await self._note_found(row)
+                if row and key not in self._changed and (incoming := await self._read(row)):
+                    pause = row.due - time.time()  # a longer one comes of a clock that was set
+                    self._note(row, incoming, incoming.since, pause if pause <= LONGEST_PAUSE else 0.0)
             for key in set(self._places) - keys - self._changed:
                 self._discard(key)
             await self._learn_forgotten()
@@ -207,17 +211,19 @@ class Backlog:
         if news:
             self.let_go()
 
-    async def _note_found(self, row: PutDownUpdate) -> None:
-        if incoming := read_row(row, self._bot, self._metrics):
-            self._note(row, incoming)
-        else:
+    async def _read(self, row: PutDownUpdate) -> Incoming | None:
+        """None: it is let go. Raises LedgerError."""
+        incoming = read_row(row, self._bot, self._metrics)
+        if incoming is None:
             log.error("an update that was put down cannot be read, and is let go")
             await self.delete(row.key)
+        return incoming
 
-    def _note(self, row: PutDownUpdate, incoming: Incoming) -> None:
+    def _note(self, row: PutDownUpdate, incoming: Incoming, since: float, pause: float) -> None:
         assert incoming.update
         lane = None if incoming.is_apart else find_lane(incoming.update)
-        self._places.put(row.key, Place(row.person, lane, incoming.number, row.due, row.attempts))
+        due = time.monotonic() + pause
+        self._places.put(row.key, Place(row.person, lane, incoming.number, since, due, row.attempts))
         self._changed.add(row.key)
 
     def _discard(self, key: str) -> None:
@@ -226,7 +232,7 @@ class Backlog:
 
     def _defer(self, key: str) -> None:
         if place := self._places.get(key):
-            self._places.put(key, replace(place, due=time.time() + FIRST_PAUSE))
+            self._places.put(key, replace(place, due=time.monotonic() + FIRST_PAUSE))
 
     def _name(self, person: int) -> str:
         return self._pseudonymise(f"backlog {person}")

@@ -25,8 +25,10 @@ class Place:
     """None: it has left its lane. It waits for no other, and no other waits for it."""
     number: int
     """Its `update_id`: lanes are in the order of these."""
+    since: float
+    """When it first came (by `time.monotonic`)."""
     due: float
-    """When it is worth another try (seconds since the epoch)."""
+    """When it is worth another try, on the same clock."""
     attempts: int
     """How often it has failed."""
 
@@ -68,6 +70,10 @@ class Places:
     def find_of(self, person: str, number: int) -> list[str]:
         """Those of the person that were sent before that number."""
         return [key for key, place in self._places.items() if place.person == person and place.number < number]
+
+    def find_older(self, since: float) -> list[str]:
+        """Those that came before that moment."""
+        return [key for key, place in self._places.items() if place.since < since]
 
     def choose(self, now: float, in_work: Collection[str], most: int, shown: float) -> list[str]:
         """What to begin with, in order, so that `most` are in work: the first of each lane before the second of any.

@@ -22,7 +22,7 @@ class Slot(Waits):
     is_patient = True
 
     def __init__(self, places: asyncio.Semaphore, policy: Policy, since: float, number: int, line: Line) -> None:
-        """`since`: when the update first came (epoch). `number`: its own, by which it has its place in `line`."""
+        """`since`: when the update first came (by `time.monotonic`). `number`: its own, for its place in `line`."""
         self.policy = policy
         self.since = since
         self.number = number
@@ -63,7 +63,7 @@ class Slot(Waits):
 
     @property
     def age(self) -> float:
-        return time.time() - self.since
+        return time.monotonic() - self.since
 
     async def begin(self) -> None:
         """Wait for the first place. Raises PutDown if the update is put down meanwhile."""

@@ -94,6 +94,12 @@ def find_person(update: Update) -> int | None:
     return message.from_user.id if message and message.from_user else None
 
 
+def find_date(update: Update) -> float:
+    """When Telegram got it (seconds since the epoch); 0 where it does not say so."""
+    message = find_message(update)
+    return (message.edit_date or message.date.timestamp()) if message else 0.0
+
+
 def find_sizes(message: Message | ExternalReplyInfo) -> list[PhotoSize] | None:
     """The variants of a message's photo, or of the still that a live photo has."""
     return message.photo or (message.live_photo.photo if message.live_photo else None)

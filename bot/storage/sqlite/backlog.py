@@ -54,11 +54,14 @@ class SqliteBacklog:
         await self._file.run(lambda database: database.execute("DELETE FROM backlog WHERE key = ?", (key,)))
 
     async def delete_old(self) -> None:
-        """Of all bots: the file may have had another. Raises LedgerError."""
+        """Of who has sent `/forget`, and of other bots that the file has had. Raises LedgerError.
+
+        A running bot deletes its own updates: it knows how old they are, also where the clock was set.
+        """
         forgotten, forgotten_before = "DELETE FROM forgotten WHERE at < ?", (now() - KEPT,)
         await self._file.run(lambda database: database.execute(forgotten, forgotten_before))
-        statement, value = "DELETE FROM backlog WHERE since < ?", (now() - PUT_DOWN,)
-        if await self._file.run(lambda database: database.execute(statement, value).rowcount):
+        statement, values = "DELETE FROM backlog WHERE since < ? AND bot != ?", (now() - PUT_DOWN, self._bot)
+        if await self._file.run(lambda database: database.execute(statement, values).rowcount):
             self._has_traces = True
 
     async def erase(self, keys: list[str]) -> None:

@@ -8,6 +8,7 @@ from bot.storage.ledger import KEPT
 from bot.storage.memory import MemoryRateLimiter
 from bot.storage.sqlite.backlog import BACKLOG, SqliteBacklog
 from bot.storage.sqlite.file import SqliteFile, now
+from bot.storage.sqlite.jumps import Jumps
 from bot.storage.sqlite.key_values import NOTES, SqliteKeyValues
 from bot.storage.sqlite.ledger import LEDGER, SqliteLedger
 from bot.storage.state import State
@@ -18,8 +19,11 @@ async def open_sqlite(folder: Path, bot: int) -> State:
     ledger = SqliteFile(folder, "ledger", (*LEDGER, *BACKLOG))
     notes = SqliteFile(folder, "notes", NOTES)  # as earlier versions named it
     backlog = SqliteBacklog(ledger, bot)
+    jumps = Jumps()
 
     async def tidy() -> None:
+        if not jumps.are_over():
+            return
         await ledger.run(lambda database: database.execute("DELETE FROM updates WHERE at < ?", (now() - KEPT,)))
         await backlog.delete_old()
         await ledger.wipe()

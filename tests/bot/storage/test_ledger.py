@@ -154,10 +154,11 @@ def test_a_process_without_file_descriptors_has_no_wrong_folder(tmp_path: Path) 
 
 def test_what_has_outlived_its_time_is_deleted_without_a_trace(tmp_path: Path) -> None:
     async def go() -> None:
-        state = await open_sqlite(tmp_path, BOT)
+        state, other = await open_sqlite(tmp_path, BOT), await open_sqlite(tmp_path, BOT + 1)
         await state.key_values.set("album:long-ago", "of long ago", life=-10)
         await state.key_values.set("album:now", "of now", life=3600)
-        await state.backlog.put(PutDownUpdate("a", "person", "of long ago", time.time() - 26 * 3600, 0, 1))
+        await other.backlog.put(PutDownUpdate("a", "person", "of long ago", time.time() - 26 * 3600, 0, 1))
+        await other.close()
         await state.backlog.put(PutDownUpdate("b", "person", "of now", time.time(), 0, 1))
         await state.backlog.forget("long ago", 1)
         await state.backlog.forget("now", 2)

@@ -12,7 +12,7 @@ NOW = 1000.0
 
 def put(places: Places, lane: LaneName | None, *numbers: int, due: float = NOW) -> None:
     for number in numbers:
-        places.put(f"{number}", Place("somebody", lane, number, due, attempts=0))
+        places.put(f"{number}", Place("somebody", lane, number, since=0, due=due, attempts=0))
 
 
 def photos_of(chat: int) -> LaneName:
