@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aiogram import Bot
+from aiogram.client.default import DefaultBotProperties
 from aiogram.utils.token import TokenValidationError
 
 from bot.backoff import backoff
@@ -27,6 +28,8 @@ TELEGRAM = "https://api.telegram.org"
 TOKEN = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]+")
 """Its form: other signs would change the address that is asked."""
 REQUEST_SECONDS = 20.0
+DEFAULTS = DefaultBotProperties(allow_sending_without_reply=True)
+"""An answer comes though the photo was deleted. Telegram reads it within `reply_parameters`, where aiogram puts it."""
 LOCK_PAUSE = 0.3
 """Seconds between two looks whether the process before has ended."""
 
@@ -37,7 +40,7 @@ def make_bot(settings: Settings) -> Bot:
     """Raises SettingsError if the token has not the form of one."""
     assert settings.token
     try:
-        return Bot(settings.token, session=make_session(settings))
+        return Bot(settings.token, session=make_session(settings), default=DEFAULTS)
     except TokenValidationError as error:
         raise SettingsError(WRONG_TOKEN) from error
 

@@ -158,7 +158,7 @@ class Attempts:
             except LedgerError:
                 language = message.from_user.language_code if message.from_user else None
             text = self.replies.text("bot", "failed", language)
-            await message.reply(text, allow_sending_without_reply=True)
+            await message.reply(text)
         self.metrics.refusals.labels("failed").inc()
 
     async def _release(self, key: str) -> None:

@@ -93,7 +93,7 @@ class ThrottlingMiddleware(BaseMiddleware):
         elif isinstance(event, Message) and (await self._has_place(f"notice:{name}", NOTICE) or is_refused):
             if admission and not is_refused:
                 await admission.refuse()
-            await event.reply(slow_down, allow_sending_without_reply=True)
+            await event.reply(slow_down)
         return None
 
     async def _lets_in(self, name: str, message: Message | None) -> bool:

@@ -17,7 +17,7 @@ async def send_answer(message: Message, text: str, reply_markup: InlineKeyboardM
     """
     if message.chat.type == ChatType.PRIVATE:
         return await message.answer(text, reply_markup=reply_markup)
-    return await message.reply(text, reply_markup=reply_markup, allow_sending_without_reply=True)
+    return await message.reply(text, reply_markup=reply_markup)
 
 
 async def show_toast(callback: CallbackQuery, text: str | None = None) -> None:

@@ -51,7 +51,7 @@ async def cmd_what(
     if picture:
         await answer(message.reply_to_message or message, picture, message, language, crash_guard)
     else:
-        await message.reply(replies.text("bot", "what", language), allow_sending_without_reply=True)
+        await message.reply(replies.text("bot", "what", language))
 
 
 async def answer_picture(
@@ -61,7 +61,7 @@ async def answer_picture(
     if picture:
         await answer(message, picture, message, language, crash_guard)
     elif await answer.albums.claim_refusal(message):
-        await message.reply(replies.text("bot", "no-picture", language), allow_sending_without_reply=True)
+        await message.reply(replies.text("bot", "no-picture", language))
 
 
 @dataclass
@@ -137,7 +137,7 @@ class PhotoAnswer:
         self, message: Message, picture: Picture, outcome: Prediction | Reason, asker: Message, language: str | None
     ) -> None:
         if isinstance(outcome, Reason):
-            await message.reply(self.replies.refuse(outcome, language), allow_sending_without_reply=True)
+            await message.reply(self.replies.refuse(outcome, language))
             return
         text = self.replies.render(outcome, language)
         if picture.is_frame:
@@ -145,7 +145,7 @@ class PhotoAnswer:
         about = self._about(message, picture, outcome, asker)
         is_here = find_picture(message, self.pixels) is not None  # a press of a button brings no photo of another chat
         markup = answer_buttons(about, self.replies, language, self.classifier.explains) if is_here else None
-        await message.reply(text, reply_markup=markup, allow_sending_without_reply=True)
+        await message.reply(text, reply_markup=markup)
 
     def _about(self, message: Message, picture: Picture, prediction: Prediction, asker: Message) -> AboutAnswer | None:
         """What buttons to judge the answer by are given. None: it is no answer to judge, or somebody else's photo."""

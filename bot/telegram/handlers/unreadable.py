@@ -17,4 +17,4 @@ def make_router() -> Router:
 
 
 async def apologise(message: Message, replies: Replies, language: str | None) -> None:
-    await message.reply(replies.text("bot", "failed", language), allow_sending_without_reply=True)
+    await message.reply(replies.text("bot", "failed", language))

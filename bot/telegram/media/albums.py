@@ -122,7 +122,7 @@ class Albums:
             if found.answer is not None and await self._edit(message, found.answer, text):
                 answer, edits = found.answer, found.edits + 1
             else:
-                sent = await message.reply(text, allow_sending_without_reply=True)
+                sent = await message.reply(text)
                 answer, edits = sent.message_id, found.edits
             with suppress(LedgerError):  # the answer is out: the next photo gets its own rather than this one a second
                 latest = await self._read(name)

@@ -7,9 +7,9 @@ from contextlib import closing
 import pytest
 
 from tests.support.bot_process import StartBot
-from tests.support.chat import text
+from tests.support.chat import command, text
 from tests.support.photos import draw
-from tests.support.telegram import DOWNLOAD, Refusal, Telegram, refuse_with
+from tests.support.telegram import DOWNLOAD, Refusal, ReplyToDeleted, Telegram, refuse_with
 
 FINAL = [400, 402, 403, 404, 405, 406, 409, 410, 413, 414, 418, 420, 422, 451, 499]
 PASSING: dict[str, Refusal] = {
@@ -205,6 +205,17 @@ def test_a_file_that_is_away_for_a_time_is_waited_for(telegram: Telegram, start_
     assert telegram.answers()[page] == text("refusal", "unreadable")
     telegram.wait_until(lambda: telegram.answers().keys() == {gone, page, *sent}, seconds=120)
     assert all(telegram.answers()[number].startswith("I see: red.") for number in sent)
+
+
+def test_an_answer_comes_though_what_it_replies_to_was_deleted(telegram: Telegram, start_bot: StartBot) -> None:
+    telegram.refusals.append(ReplyToDeleted())
+    start_bot()
+    photo = telegram.send({"photo": telegram.files.keep_photo(draw("red"))})
+    refused = telegram.send({"document": telegram.files.keep(b"no photo") | {"mime_type": "image/jpeg"}})
+    asked = telegram.send(command("/what"))
+    album = telegram.send({"photo": telegram.files.keep_photo(draw("blue")), "media_group_id": "album"})
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert {photo, refused, asked, album} <= telegram.answers().keys()
 
 
 def test_an_album_whose_answer_was_deleted_gets_another(telegram: Telegram, start_bot: StartBot) -> None:

@@ -2,7 +2,7 @@
 
 from tests.support.telegram.api import TOKEN, Telegram
 from tests.support.telegram.faults import CALL_FAULTS, DOWNLOAD_FAULTS, KINDS, WEBHOOK_FAULTS, Faults, slow_downloads
-from tests.support.telegram.refusals import DOWNLOAD, Refusal, refuse_with
+from tests.support.telegram.refusals import DOWNLOAD, Refusal, ReplyToDeleted, refuse_with
 
 __all__ = [
     "CALL_FAULTS",
@@ -13,6 +13,7 @@ __all__ = [
     "WEBHOOK_FAULTS",
     "Faults",
     "Refusal",
+    "ReplyToDeleted",
     "Telegram",
     "refuse_with",
     "slow_downloads",

@@ -55,3 +55,23 @@ def refuse_with(method: str, status: int, description: str = "x", **options: Any
     if parameters := options.pop("parameters", None):
         body["parameters"] = parameters
     return Refusal(method, status, body, **options)
+
+
+@dataclass
+class ReplyToDeleted(Refusal):
+    """What is replied to is not there: only calls that may go without it are taken, as `reply_parameters` say."""
+
+    method: str = "*"
+    status: int = 400
+    body: object = field(
+        default_factory=lambda: {
+            "ok": False,
+            "error_code": 400,
+            "description": "Bad Request: message to be replied not found",
+        }
+    )
+
+    def takes(self, method: str, fields: dict[str, Any]) -> bool:
+        parameters = json.loads(fields.get("reply_parameters", "null"))
+        refused = parameters is not None and not parameters.get("allow_sending_without_reply")
+        return refused and super().takes(method, fields)
