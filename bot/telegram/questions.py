@@ -33,10 +33,15 @@ async def is_asked(callback: CallbackQuery, context: str, replies: Replies, lang
 
 
 async def replace_question(callback: CallbackQuery, text: str) -> None:
-    """Say the outcome, and put it in the place of the question, which may be deleted: then the toast is all."""
+    """Say the outcome, and put it in the place of the question. If that is deleted, the toast is all.
+
+    One that is not shown loses its buttons alone: a forged press may name any message of the bot's.
+    """
     await show_toast(callback, text if len(text) <= TOAST else f"{text[: TOAST - 1]}…")
     question = callback.message
     assert callback.bot
-    if question:
-        with suppress(TelegramBadRequest):
-            await callback.bot.edit_message_text(text, chat_id=question.chat.id, message_id=question.message_id)
+    with suppress(TelegramBadRequest):
+        if isinstance(question, Message):
+            await question.edit_text(text)
+        elif question:
+            await callback.bot.edit_message_reply_markup(chat_id=question.chat.id, message_id=question.message_id)

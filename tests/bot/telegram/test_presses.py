@@ -180,7 +180,7 @@ def test_an_old_question_in_private_gets_its_outcome(
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     assert toasts(telegram) == [text(*told)]
     if not is_deleted:
-        assert telegram.messages[question["message_id"]]["text"] == text(*told)
+        assert telegram.messages[question["message_id"]]["text"] == question["text"]  # a forged press may name any
         assert buttons(telegram.messages[question["message_id"]]) == []
 
 
