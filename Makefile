@@ -41,7 +41,7 @@ PYTHONS := LABELGRAM_BOT_PYTHON=$(call quote,$(CURDIR)/$(BOT)/bin/python) LABELG
 # Keeps glibc from handing every batch's memory back to the kernel: a fifth more photos a second on the CPU.
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
 
-.PHONY: help run environments test coverage compat test-bot test-train test-long test-export test-simulation simulate chaos bench slug fuzz lint lock new fetch train export clean
+.PHONY: help run environments test coverage compat test-delivery test-bot test-train test-long test-export test-simulation simulate chaos bench slug fuzz lint lock new fetch train export clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -55,10 +55,15 @@ environments: $(BOT)/done $(TEST)/done $(COVERAGE)/done $(TRAIN)/done
 
 # Three at a time: the bot's tests wait for processes and the network most of the time, and come first; the others compute.
 test:
-	@$(MAKE) --jobs=3 --output-sync=line test-bot test-simulation test-train test-export
+	@$(MAKE) --jobs=3 --output-sync=line test-delivery test-bot test-simulation test-train test-export
+
+DELIVERY := tests/bot/delivery
+
+test-delivery: $(BOT)/done $(TEST)/done
+	$(PYTHONS) $(TEST)/bin/python -m pytest $(DELIVERY)
 
 test-bot: $(BOT)/done $(TEST)/done
-	$(PYTHONS) $(TEST)/bin/python -m pytest tests/bot tests/deploy
+	$(PYTHONS) $(TEST)/bin/python -m pytest tests/bot tests/deploy --ignore $(DELIVERY)
 
 test-simulation: $(TEST)/done
 	$(TEST)/bin/python -m pytest tests/simulation
