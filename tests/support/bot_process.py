@@ -42,6 +42,11 @@ def environment(**variables: str) -> dict[str, str]:
     return others | {"PYTHONWARNINGS": "error", "LABELGRAM_ENV_FILE": os.devnull} | variables
 
 
+def listen_on(port: int) -> dict[str, str]:
+    """The settings of a bot that gets its updates by webhook, on this machine."""
+    return {"WEBHOOK_URL": f"http://127.0.0.1:{port}/hook", "HOST": "127.0.0.1", "PORT": str(port)}
+
+
 def kill(process: subprocess.Popen[str]) -> None:
     """As kill -9 does, and until it is over."""
     process.kill()

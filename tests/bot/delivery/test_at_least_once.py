@@ -29,7 +29,7 @@ from bot.storage.process_lock import WAIT, ProcessLock
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.storage.sqlite.state import open_sqlite
 from bot.texts.replies import Replies
-from tests.support.bot_process import RunBot, StartBot, kill
+from tests.support.bot_process import RunBot, StartBot, kill, listen_on
 from tests.support.chat import buttons, text
 from tests.support.models import write_color_model
 from tests.support.photos import draw
@@ -326,7 +326,7 @@ def test_a_token_that_is_refused_for_a_time_is_not_believed_to_be_wrong(
 def test_a_new_process_doubts_a_401_where_an_earlier_one_was_known(
     telegram: Telegram, start_bot: StartBot, tmp_path: Path, way: str, free_port: int
 ) -> None:
-    listening = {"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "HOST": "127.0.0.1", "PORT": str(free_port)}
+    listening = listen_on(free_port)
     hook = listening if way == "webhook" else {}
     first = start_bot(**hook)
     telegram.wait_until(lambda: any(method == "setMyCommands" for method, _ in telegram.calls))

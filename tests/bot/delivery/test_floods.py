@@ -16,7 +16,7 @@ import pytest
 
 from bot.storage.backlog import PutDownUpdate
 from bot.storage.sqlite.state import open_sqlite
-from tests.support.bot_process import BOT_PYTHON, StartBot
+from tests.support.bot_process import BOT_PYTHON, StartBot, listen_on
 from tests.support.chat import text
 from tests.support.photos import draw
 from tests.support.telegram import Refusal, ReplyToDeleted, Telegram
@@ -75,7 +75,7 @@ def test_a_flood_is_told_of_though_the_process_ends_before(
     settings = {"SHUTDOWN_SECONDS": "1"}
     settings |= {"REDIS_URL": request.getfixturevalue("redis_url")} if has_redis else {}
     if is_webhook:
-        settings |= {"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "PORT": str(free_port)}
+        settings |= listen_on(free_port)
     refusal = hold_notice(telegram, 3)
     flood = send_flood(telegram)
     process = start_bot(module="tests.support.hasty", **settings)
@@ -92,7 +92,7 @@ def test_a_flood_is_told_of_when_its_photo_comes_again(telegram: Telegram, start
     """A webhook is asked again with the same photo, of which nothing was put down."""
     refusal = hold_notice(telegram, 4, times=1)
     flood = send_flood(telegram)
-    start_bot(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", PORT=str(free_port))
+    start_bot(**listen_on(free_port))
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     assert refusal.answered == 1
     check_told_once(telegram, flood)

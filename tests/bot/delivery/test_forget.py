@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.delivery.backlog.backlog import LOOK_EVERY
-from tests.support.bot_process import StartBot, kill
+from tests.support.bot_process import StartBot, kill, listen_on
 from tests.support.chat import MENTION, command
 from tests.support.photos import draw
 from tests.support.telegram import Telegram, refuse_with
@@ -21,7 +21,7 @@ GROUP = -7
 
 @pytest.fixture
 def hook(start_bot: StartBot, telegram: Telegram, free_port: int) -> StartBot:
-    return partial(start_bot, WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", PORT=str(free_port))
+    return partial(start_bot, **listen_on(free_port))
 
 
 def is_sent_back(telegram: Telegram) -> bool:
@@ -40,8 +40,9 @@ def test_forget_on_one_replica_holds_on_another(
     """Telegram brings updates to the replica that has registered last, and here to the first one again."""
     hooks = []
     for port in (free_port, free_port_too):
-        url = f"http://127.0.0.1:{port}/hook"
-        start_bot(REDIS_URL=redis_url, WEBHOOK_URL=url, PORT=str(port))
+        hook = listen_on(port)
+        url = hook["WEBHOOK_URL"]
+        start_bot(REDIS_URL=redis_url, **hook)
         telegram.wait_until(lambda url=url: bool(telegram.webhook) and telegram.webhook["url"] == url)  # type: ignore[misc,index]
         hooks.append(telegram.webhook)
     first, second = hooks

@@ -14,20 +14,12 @@ import pytest
 from bot.delivery.lanes.lines import Line
 from bot.delivery.lanes.slots import Slot, hold_lock, use_slot
 from bot.delivery.lanes.waiting import Cause, Policy
-from tests.support.bot_process import StartBot, kill
+from tests.support.bot_process import StartBot, kill, listen_on
 from tests.support.chat import text
 from tests.support.photos import draw
 from tests.support.telegram import DOWNLOAD, Refusal, Telegram, refuse_with
 
 HOUR = 3600
-
-
-@pytest.fixture(params=["polling", "webhook"])
-def start(request: pytest.FixtureRequest, start_bot: StartBot, free_port: int) -> StartBot:
-    if request.param == "polling":
-        return start_bot
-    url = f"http://127.0.0.1:{free_port}/hook"
-    return lambda **variables: start_bot(WEBHOOK_URL=url, HOST="127.0.0.1", PORT=str(free_port), **variables)
 
 
 def hold(telegram: Telegram, *chats: int, seconds: int = HOUR) -> set[int]:
@@ -158,7 +150,7 @@ def test_by_webhook_a_held_chats_update_comes_again_when_the_chat_can_be_written
     telegram: Telegram, start_bot: StartBot, free_port: int, tmp_path: Path
 ) -> None:
     hold(telegram, 100, seconds=1800)
-    start_bot(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", HOST="127.0.0.1", PORT=str(free_port))
+    start_bot(**listen_on(free_port))
     telegram.wait_until(lambda: bool(telegram.queue.couriers.posts))
     assert telegram.queue.couriers.posts[0][1] == 503
     assert 1700 < telegram.queue.couriers.retry_after <= 1800
@@ -170,7 +162,7 @@ def test_by_webhook_a_stalled_photo_is_put_down_though_telegram_does_not_say_who
 ) -> None:
     telegram.refusals += [Refusal("getMe", 502, "<html>"), Refusal(DOWNLOAD, 500, "x")]
     photo = telegram.send_photo(draw("red"), user=7)
-    start_bot(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", HOST="127.0.0.1", PORT=str(free_port))
+    start_bot(**listen_on(free_port))
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     telegram.refusals.clear()
     telegram.wait_until(lambda: photo in telegram.answers(), seconds=120)

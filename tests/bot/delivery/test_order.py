@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 
-from tests.support.bot_process import StartBot, kill
+from tests.support.bot_process import StartBot, kill, listen_on
 from tests.support.chat import MENTION, command, text
 from tests.support.photos import draw
 from tests.support.telegram import Telegram, refuse_with, slow_downloads
@@ -157,7 +157,7 @@ def test_what_is_of_now_in_another_chat_does_not_make_a_pile_a_flood(
     other = telegram.send({"photo": telegram.files.keep_photo(draw("blue"))} | MENTION, user=1, chat=GROUP)
     if kind == "edit":
         telegram.edit(other, photo=telegram.files.keep_photo(draw("green")))
-    start(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", PORT=str(free_port))
+    start(**listen_on(free_port))
     telegram.wait_until(lambda: telegram.unconfirmed == 0 and telegram.answers().keys() >= {*photos, other})
     assert first_answers(telegram, photos) == photos
 
@@ -197,7 +197,7 @@ def test_what_telegram_brings_again_behind_forget_is_let_go(
     telegram.refusals.append(refuse_with("sendMessage", 429, chat=GROUP, times=1, parameters={"retry_after": 10}))
     before = pile(telegram, 3, user=1, chat=GROUP, **MENTION)
     others = pile(telegram, 2, user=2, chat=GROUP, **MENTION)
-    start(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", PORT=str(free_port))
+    start(**listen_on(free_port))
     telegram.wait_until(lambda: any(status == 503 for _, status in telegram.queue.couriers.posts))
     telegram.send(command("/forget") | {"date": long_ago(telegram)}, user=1)
     telegram.wait_until(lambda: telegram.unconfirmed == 0 and telegram.answers().keys() >= {*others})
@@ -210,7 +210,7 @@ def test_what_was_put_down_waits_no_longer_for_what_telegram_may_hold_than_some_
     """A webhook has put them down; a poller is shown nothing but a chat that is held, and came before them."""
     telegram.refusals.append(refuse_with("sendMessage", 429, chat=1, parameters={"retry_after": 600}))
     pile(telegram, 1)
-    process = start(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", PORT=str(free_port))
+    process = start(**listen_on(free_port))
     telegram.wait_until(lambda: any(status == 503 for _, status in telegram.queue.couriers.posts))
     telegram.hold_downloads.clear()
     others = pile(telegram, 3, user=2)

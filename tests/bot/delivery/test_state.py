@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import pytest
 from redis import Redis
 
-from tests.support.bot_process import RunBot, StartBot
+from tests.support.bot_process import RunBot, StartBot, listen_on
 from tests.support.chat import press_button, text
 from tests.support.photos import COLORS, draw
 from tests.support.telegram import TOKEN, Telegram, slow_downloads
@@ -128,7 +128,7 @@ def test_a_process_that_waits_for_its_state_says_that_it_is_alive_and_not_ready(
     """A host that asks would end it, and start it again, for as long as the process before is there."""
     first = start_bot(METRICS_PORT=str(free_port_too))
     telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
-    hook = {"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "HOST": "127.0.0.1", "PORT": str(free_port)}
+    hook = listen_on(free_port)
     own = hook if way == "webhook" else {"METRICS_PORT": str(free_port)}
     second = start_bot(**{"METRICS_PORT": str(free_port_too)} | own)  # a port of the first is no trouble yet
     telegram.wait_until(lambda: ask(free_port, "/readyz") == "another process of the bot has its state\n")

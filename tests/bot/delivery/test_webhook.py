@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.support.bot_process import StartBot, kill
+from tests.support.bot_process import StartBot, kill, listen_on
 from tests.support.chat import text
 from tests.support.photos import draw
 from tests.support.telegram import Faults, Refusal, Telegram, refuse_with, slow_downloads
@@ -24,12 +24,7 @@ SECRET = "a-secret_1"
 @pytest.fixture
 def hook(free_port: int) -> dict[str, str]:
     """The environment of a bot that listens."""
-    return {
-        "WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook",
-        "WEBHOOK_SECRET": SECRET,
-        "HOST": "127.0.0.1",
-        "PORT": str(free_port),
-    }
+    return listen_on(free_port) | {"WEBHOOK_SECRET": SECRET}
 
 
 def post(hook: dict[str, str], body: bytes, path: str = "/hook", secret: str = SECRET) -> tuple[int, dict[str, str]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.bot_process import StartBot
+from tests.support.bot_process import StartBot, listen_on
 from tests.support.photos import draw
 from tests.support.telegram import Telegram
 
@@ -89,8 +89,7 @@ def statuses(answer: bytes) -> list[int]:
 
 @pytest.fixture
 def attack(telegram: Telegram, start_bot: StartBot, free_port: int, tmp_path: Path) -> Iterator[Attack]:
-    hook = {"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "WEBHOOK_SECRET": SECRET}
-    process = start_bot(**hook, HOST="127.0.0.1", PORT=str(free_port))
+    process = start_bot(**listen_on(free_port), WEBHOOK_SECRET=SECRET)
     telegram.wait_until(lambda: telegram.webhook is not None)
     attack = Attack(telegram, process, free_port, tmp_path / "bot.log")
     yield attack

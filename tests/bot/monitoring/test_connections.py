@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 from bot.monitoring.logs import OnceAMinute
-from tests.support.bot_process import StartBot
+from tests.support.bot_process import StartBot, listen_on
 from tests.support.paths import ROOT
 from tests.support.photos import draw
 from tests.support.telegram import Telegram
@@ -44,7 +44,7 @@ def ask(port: int, path: str = "/healthz") -> str:
 def test_1100_connections_that_say_little_stop_nothing(
     said: bytes, telegram: Telegram, start_bot: StartBot, tmp_path: Path, free_port: int, free_port_too: int
 ) -> None:
-    hook = {"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "HOST": "127.0.0.1", "PORT": str(free_port)}
+    hook = listen_on(free_port)
     start_bot(*LIMITED, METRICS_PORT=str(free_port_too), **hook)
     telegram.wait_until(lambda: telegram.webhook is not None)
     with ExitStack() as stack:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.support.bot_process import StartBot, kill
+from tests.support.bot_process import StartBot, kill, listen_on
 from tests.support.chat import MENTION, TEXTS, answer_to, command, kinds, text
 from tests.support.photos import COLORS, draw
 from tests.support.telegram import DOWNLOAD, Refusal, Telegram
@@ -45,7 +45,7 @@ def test_an_album_of_ten_in_a_group_gets_ten_lines_in_three_edits(
     telegram: Telegram, start_bot: StartBot, free_port: int, webhook: bool
 ) -> None:
     telegram.enforce_limits = True
-    start_bot(**({"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "PORT": str(free_port)} if webhook else {}))
+    start_bot(**(listen_on(free_port) if webhook else {}))
     own = telegram.send({"photo": telegram.files.keep_photo(draw("red"))} | MENTION, chat=GROUP)
     telegram.wait_until(lambda: own in telegram.answers())
     reply = {"reply_to_message": answer_to(telegram, own)}
@@ -77,7 +77,7 @@ def test_photos_of_an_album_that_came_before_its_mention_get_their_lines_in_few_
 def test_photos_of_an_album_that_came_before_its_mention_outlive_the_process(
     telegram: Telegram, start_bot: StartBot, free_port: int, webhook: bool, seconds: float, number: signal.Signals
 ) -> None:
-    own = {"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "PORT": str(free_port)} if webhook else {}
+    own = listen_on(free_port) if webhook else {}
     process = start_bot(**own)
     photos = [{"photo": telegram.files.keep_photo(draw(color)), "media_group_id": "album"} for color in COLORS]
     for photo in photos[:-1]:
@@ -96,7 +96,7 @@ def test_photos_of_an_album_that_came_before_its_mention_outlive_the_process(
 def test_in_a_group_a_photo_of_an_album_that_does_not_come_keeps_no_other_waiting(
     telegram: Telegram, start_bot: StartBot, free_port: int, webhook: bool, stalled: int
 ) -> None:
-    start_bot(**({"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "PORT": str(free_port)} if webhook else {}))
+    start_bot(**(listen_on(free_port) if webhook else {}))
     photos = [telegram.files.keep_photo(draw(color)) for color in ("green", "red", "blue", "red")]
     files = frozenset(size["file_id"] for size in photos[stalled])
     stall = Refusal(DOWNLOAD, files=files, seconds=3600)

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from bot.storage.pseudonyms import Pseudonymiser
-from tests.support.bot_process import StartBot, kill
+from tests.support.bot_process import StartBot, kill, listen_on
 from tests.support.chat import MENTION, answer_to, buttons, kinds, press_button, text, toasts
 from tests.support.models import write_color_model
 from tests.support.paths import read_all
@@ -452,7 +452,7 @@ def test_a_giver_is_known_by_a_key_beside_the_photos(
 def test_forget_deletes_what_was_put_down_of_photos_that_wait(
     telegram: Telegram, start_bot: StartBot, free_port: int, tmp_path: Path, forgets: bool
 ) -> None:
-    settings = {"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/hook", "PORT": str(free_port)}
+    settings = listen_on(free_port)
     process = start_bot(**settings)
     telegram.hold_downloads.clear()
     sizes = telegram.files.keep_photo(draw("red"))
@@ -501,7 +501,7 @@ def test_forget_counts_for_a_photo_that_is_put_down_and_tried_meanwhile(
     sizes = telegram.files.keep_photo(draw("red"))
     files = frozenset(size["file_id"] for size in sizes)
     telegram.refusals.append(Refusal(DOWNLOAD, 500, "x", files=files, seconds=10))
-    start_bot(WEBHOOK_URL=f"http://127.0.0.1:{free_port}/hook", PORT=str(free_port))
+    start_bot(**listen_on(free_port))
     photo = telegram.send({"photo": sizes}, user=ADA)
     telegram.wait_until(lambda: telegram.unconfirmed == 0)  # it is put down
     telegram.send_text("/forget", user=ADA)

@@ -97,14 +97,6 @@ NUMBERLESS: list[Any] = [
 ]
 
 
-@pytest.fixture(params=["polling", "webhook"])
-def start(request: pytest.FixtureRequest, start_bot: StartBot, free_port: int) -> StartBot:
-    if request.param == "polling":
-        return start_bot
-    url = f"http://127.0.0.1:{free_port}/hook"
-    return lambda **variables: start_bot(WEBHOOK_URL=url, HOST="127.0.0.1", PORT=str(free_port), **variables)
-
-
 def test_an_update_that_cannot_be_parsed_is_passed_over_and_others_are_answered(
     telegram: Telegram, start: StartBot, tmp_path: Path, free_port_too: int
 ) -> None:
