@@ -42,15 +42,15 @@ log = logging.getLogger(__name__)
 class Admission:
     """Whether the rate limit has let an update in: it is asked once, however often the update is tried.
 
-    What was in work when the process died, and not refused, is let in.
+    What was in work when the process died, and not refused, is let in. What waits for its album was not asked for yet.
     """
 
-    def __init__(self, ledger: Ledger, key: str, claim: Claim) -> None:
+    def __init__(self, ledger: Ledger, key: str, claim: Claim, is_unasked: bool) -> None:
         self._ledger = ledger
         self._key = key
         self.is_refused = claim.is_refused
         """The rate limit has not let it in, and its sender is to be told."""
-        self.is_granted = claim.is_known and not claim.is_refused
+        self.is_granted = claim.is_known and not claim.is_refused and not is_unasked
         self.is_explained = self.is_granted
         """The rate of explanations has let it in."""
 
@@ -100,7 +100,7 @@ class Attempts:
 
     async def _work(self, entry: Entry, claim: Claim) -> None:
         """Have the update answered, in ATTEMPTS attempts; what Telegram refuses for good is over. Raises RetryLater."""
-        failures, admission = claim.failures, Admission(self.ledger, entry.key, claim)
+        failures, admission = claim.failures, Admission(self.ledger, entry.key, claim, entry.incoming.is_unasked)
         try:
             while failures < ATTEMPTS:
                 try:

@@ -104,6 +104,7 @@ class Backlog:
         person = find_person(entry.update)
         me = self._bot._me  # noqa: SLF001  # putting down waits for no network: `identify` has asked where it matters
         entry.incoming.is_apart = entry.slot.has_left_lane
+        entry.incoming.is_unasked = reason.cause is Cause.ALBUM
         if known:  # an edited photo keeps its place
             entry.incoming.number = min(known.number, entry.incoming.number)
             entry.slot.since = min(known.since, entry.slot.since)

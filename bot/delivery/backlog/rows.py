@@ -20,7 +20,7 @@ from bot.delivery.updates.reduction import reduce_update
 from bot.monitoring.metrics import Metrics
 from bot.storage.backlog import PutDownUpdate
 
-FLAWS = ("is_cut", "lost_picture", "is_apart")
+FLAWS = ("is_cut", "lost_picture", "is_apart", "is_unasked")
 """What is known of an update, and does not show in what is put down of it."""
 
 

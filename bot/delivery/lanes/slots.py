@@ -50,11 +50,6 @@ class Slot(Waits):
         line.join(self)
 
     @property
-    def is_outside(self) -> bool:
-        """It neither computes nor sends."""
-        return self._outside_since is not None
-
-    @property
     def is_waiting(self) -> bool:
         """It has been outside for longer than GRACE, for others and not for a place: an answer may be out by then."""
         if self._outside_since is None or self._is_next:
@@ -121,11 +116,12 @@ class Slot(Waits):
         if self._waited > (STAY if self.policy is Policy.RESUME and cause is Cause.PACE else PATIENCE):
             if cause is Cause.DOWNLOAD:
                 self.leave_lane()
-            if self.policy is Policy.RESUME or (self.policy is Policy.RESEND and cause is Cause.DOWNLOAD):
+            is_resent = self.policy is Policy.RESEND
+            if self.policy is Policy.RESUME or cause is Cause.ALBUM or (is_resent and cause is Cause.DOWNLOAD):
                 raise PutDown(seconds, cause)
-            if self.policy is Policy.RESEND:
+            if is_resent:
                 raise ChatHeld(seconds)
-        if self._waited > GRACE:
+        if self._waited > GRACE or cause is Cause.ALBUM:  # nothing has begun
             self.give_back()
         until = time.monotonic() + seconds
         with suppress(TimeoutError):

@@ -43,7 +43,7 @@ class Policy(Enum):
     """What becomes of an update that waits for longer than PATIENCE."""
 
     HOLD = "hold"
-    """By polling: it stays unconfirmed and waits in memory until it is put down."""
+    """By polling: it stays unconfirmed and waits in memory until it is put down. For its album it is put down."""
     RESEND = "resend"
     """By webhook: Telegram sends it again. If only its picture does not come, it is put down."""
     RESUME = "resume"

@@ -28,6 +28,8 @@ class Incoming:
     """It had a picture, and that could not be parsed."""
     is_apart: bool = False
     """It was put down because its picture did not arrive: it no longer has a place in its lane."""
+    is_unasked: bool = False
+    """It was put down before the rate limit was asked."""
     since: float = field(default_factory=lambda: time.monotonic())  # noqa: PLW0108  # the clock of a simulation
     """When it first came (by `time.monotonic`, which nobody sets)."""
     slot: Slot | None = field(default=None, repr=False)

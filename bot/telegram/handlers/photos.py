@@ -94,7 +94,7 @@ class PhotoAnswer:
         outcome = await self._name(message, picture, crash_guard, stopwatch)
         with stopwatch("reply"):
             if message.media_group_id and asker is message:
-                await self.albums.answer(message, {message.message_id: outcome}, language)
+                await self.albums.answer(message, outcome, language)
             else:
                 await self._reply(message, picture, outcome, asker, language)
         await self._count(outcome, stopwatch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiogram.types import Message
 
 from bot.delivery.lanes.slots import current_slot
-from bot.delivery.lanes.waiting import PATIENCE, Cause, PutDown
+from bot.delivery.lanes.waiting import Cause
 from bot.storage.key_values import KeyValueStore
 from bot.storage.pseudonyms import Pseudonymiser
 
@@ -38,11 +38,8 @@ class AlbumMentions:
         if await self._is_marked(message):
             return True
         slot.let_pass()
-        while slot.age <= WAIT:
-            pause = max(FIRST_PAUSE, SHARE * slot.age)
-            if slot.age > PATIENCE:
-                raise PutDown(pause, Cause.ALBUM)
-            await slot.wait(pause, Cause.ALBUM)
+        while slot.is_patient and slot.age <= WAIT:
+            await slot.wait(max(FIRST_PAUSE, min(SHARE * slot.age, WAIT - slot.age)), Cause.ALBUM)
             if await self._is_marked(message):
                 return True
         return False

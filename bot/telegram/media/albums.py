@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
@@ -63,27 +62,27 @@ class Albums:
         self._pseudonymise = pseudonymise
         self._albums: WeakValueDictionary[str, _Album] = WeakValueDictionary()
 
-    async def answer(self, message: Message, outcomes: Mapping[int, Prediction | Reason], language: str | None) -> None:
-        """Return when the album's answer has the lines of `outcomes`, by message_id. `message` is one of the album's.
+    async def answer(self, message: Message, outcome: Prediction | Reason, language: str | None) -> None:
+        """Return when the album's answer has the line of one of its photos.
 
         Photos of an album wait for one edit together. The one that began it makes it; if that fails, the next one
         tries. A photo that waits lets later ones pass, else there would never be two to gather.
         """
-        name = self._name("album", message)
-        lines = {str(number): self._replies.album_line(outcome, language) for number, outcome in outcomes.items()}
+        name, number = self._name("album", message), str(message.message_id)
+        line = self._replies.album_line(outcome, language)
         album = self._albums.setdefault(name, _Album())
         slot = current_slot()
         await slot.turn()
-        album.waiting |= lines
+        album.waiting[number] = line
         async with hold_lock(album.lock):
             known = await self._read(name)
             if known.answer is None:
                 await self._publish(name, album, message, language)
-        for number, _ in lines.items() & known.lines.items():  # the update has come again
+        if known.lines.get(number) == line:  # the update has come again
             album.waiting.pop(number, None)
-        if lines.keys() & album.waiting.keys():
+        if number in album.waiting:
             slot.let_pass()
-        while lines.keys() & album.waiting.keys():
+        while number in album.waiting:
             if album.edit:
                 async with slot.lent(Cause.CHAT):
                     await album.edit.wait()

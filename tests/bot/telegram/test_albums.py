@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import signal
+import sqlite3
 import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from bot.delivery.attempts import Admission
+from bot.storage.sqlite.state import open_sqlite
 from tests.support.bot_process import StartBot, kill, listen_on
 from tests.support.chat import MENTION, TEXTS, answer_to, command, kinds, text
 from tests.support.photos import COLORS, draw
@@ -111,6 +118,33 @@ def test_in_a_group_a_photo_of_an_album_that_does_not_come_keeps_no_other_waitin
     telegram.wait_until(lambda: album_answers(telegram)[0].startswith("4 photos:"))
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     assert len(album_answers(telegram)) == 1
+
+
+def test_a_photo_that_waits_for_its_albums_mention_waits_for_the_rate_too(
+    telegram: Telegram, start_bot: StartBot, free_port: int, tmp_path: Path
+) -> None:
+    """By webhook it is put down before the rate limit is asked, which is known when it goes on."""
+    start_bot(**listen_on(free_port))
+    telegram.send({"photo": telegram.files.keep_photo(draw("red")), "media_group_id": "album"}, chat=GROUP)
+
+    def read() -> list[bool]:
+        with closing(sqlite3.connect(f"file:{tmp_path / 'state' / 'ledger.sqlite'}?mode=ro", uri=True)) as state:
+            return [json.loads(row[0])["is_unasked"] for row in state.execute("SELECT content FROM backlog")]
+
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    telegram.wait_until(lambda: read() == [True])
+
+
+@pytest.mark.parametrize("is_unasked", [False, True])
+def test_what_was_put_down_unasked_is_not_let_in_because_it_is_known(tmp_path: Path, is_unasked: bool) -> None:
+    async def go() -> None:
+        state = await open_sqlite(tmp_path, 1)
+        await state.ledger.claim("a")
+        admission = Admission(state.ledger, "a", await state.ledger.claim("a"), is_unasked)
+        assert admission.is_granted is not is_unasked
+        await state.close()
+
+    asyncio.run(go())
 
 
 def test_an_album_whose_process_is_killed_meanwhile_gets_all_its_lines(telegram: Telegram, start_bot: StartBot) -> None:
