@@ -26,10 +26,10 @@ redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
 redis.call('SET', KEYS[1], state or '0', 'EX', ARGV[3])
 return {state, ''}
 """
-# KEYS: state. ARGV: failures to add, KEPT. Never below none, and never instead of an answer.
+# KEYS: state. ARGV: failures to add, KEPT. Never below none, and never instead of an answer or a refusal.
 ADD = """
 local state = redis.call('GET', KEYS[1])
-if state == 'answered' then return end
+if state == 'answered' or state == '-1' then return end
 local failures = math.max(0, (tonumber(state) or 0) + ARGV[1])
 redis.call('SET', KEYS[1], string.format('%d', failures), 'EX', ARGV[2])
 """

@@ -60,7 +60,7 @@ class SqliteLedger:
     async def _add(self, key: str, failures: int) -> None:
         statement = (
             f"INSERT INTO {UPDATES} VALUES (:key, max(:failures, 0), 0, :at)"
-            " ON CONFLICT DO UPDATE SET failures = max(failures + :failures, 0), at = :at"
+            " ON CONFLICT DO UPDATE SET failures = max(failures + :failures, 0), at = :at WHERE failures != :refused"
         )
-        values = {"key": key, "failures": failures, "at": now()}
+        values = {"key": key, "failures": failures, "at": now(), "refused": REFUSED}
         await self._file.run(lambda database: database.execute(statement, values))

@@ -70,6 +70,8 @@ def test_who_is_to_be_told_of_a_refusal_is_known_to_the_next_process(open_state:
         state = await open_state()
         await state.ledger.claim("a")
         await state.ledger.refuse("a")
+        await state.ledger.record_failure("a")
+        await state.ledger.clear_failure("a")
         await _forget_claims(state, "a")
         await state.close()
         state = await open_state()
