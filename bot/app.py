@@ -61,7 +61,8 @@ async def run(
     stopped = asyncio.Event()
 
     def stop() -> None:
-        at_end()
+        if not stopped.is_set():
+            at_end()
         stopped.set()
 
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(BACKGROUND_THREADS))

@@ -125,7 +125,7 @@ class Delivery:
         tasks = [entry.task for entry in self._in_work.entries.values()]
         for entry in self._in_work.break_off():
             entry.task.cancel()
-        late = await wait_for_all(tasks, seconds)
+        late = await wait_for_all(tasks, max(0, seconds - BREAKING_OFF))
         if late:
             log.warning("%d updates were not done in %.0f s; Telegram sends them again", len(late), seconds)
         for task in late:
