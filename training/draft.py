@@ -10,7 +10,7 @@ from pathlib import Path
 
 from training.evaluation.left_out.runs import LEFT_OUT_FOLDER
 from training.runs import METRICS_FILE, find_report
-from training.whole_files import PART, hold_interrupt, name_part, replace_together
+from training.whole_files import PART, name_part, replace_together
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,9 @@ class Draft:
         others = set(report.glob("*.png")) - set(places.values())  # pictures of an earlier net
         for place in places.values():
             place.parent.mkdir(exist_ok=True)
-        with hold_interrupt():
-            replace_together(places | {self.net: self.pickle})
-            for picture in others:
-                picture.unlink()
+        replace_together(places | {self.net: self.pickle})
+        for picture in others:
+            picture.unlink()
 
     def delete(self) -> None:
         self.net.unlink(missing_ok=True)

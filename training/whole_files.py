@@ -65,8 +65,8 @@ def hold_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if came:
-        signal.raise_signal(signal.SIGINT)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def write_whole(text: str, file: Path, errors: str = "surrogateescape") -> None:

@@ -92,10 +92,11 @@ def _check_resumed(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path
     """Raises ResumeError before any work, where the checkpoint that is read first cannot be gone on with."""
     chooses = recipe.keep == AUTO and recipe.weights != "none" and num_distrib() <= 1
     parted = leave_source_out(photos) if chooses else None
-    if parted is None:
-        check_checkpoint(folder / CHECKPOINT_FILE, recipe, photos)
-    elif (folder / TRIAL_FILE).exists():
-        check_checkpoint(folder / TRIAL_FILE, recipe, parted[1])
+    file, trial = folder / CHECKPOINT_FILE, folder / TRIAL_FILE
+    if parted and trial.exists():
+        check_checkpoint(trial, recipe, parted[1])
+    elif file.exists() or not parted:
+        check_checkpoint(file, recipe, photos)
 
 
 def build_learner(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path, vocab: Sequence[str]) -> Learner:
