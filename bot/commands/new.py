@@ -28,9 +28,10 @@ from bot.inference.class_folders import (
     find_few,
     find_one_sided,
     find_reserved,
+    find_too_many,
     place_files,
 )
-from bot.inference.contract import MAX_CLASSES, find_fault
+from bot.inference.contract import find_fault
 from bot.inference.names import clean_label, is_folder, lies_in, show_path
 from bot.inference.photo_files import find_photos
 from bot.settings.settings import Settings
@@ -117,26 +118,24 @@ def _find_classes(data: Path, class_folder: str) -> list[str]:
         raise NewError(f"{show_path(data)} is not a folder. --data names the folder of photos.")
     try:
         files = find_photos(data)
-        places = place_files(data, files, class_folder).values()
+        places = [place for place in place_files(data, files, class_folder).values() if place.side != TEST]
         empty = {clean_label(folder.name) for folder in find_empty_folders(data, files)}
     except FoldersError as error:
         raise NewError(str(error)) from error
     except OSError as error:
         raise NewError(describe_os_error(error)) from error
-    filled = {place.label for place in places if place.side != TEST}
+    filled = {place.label for place in places}
     if filled and (missing := sorted(empty - filled)):
         raise NewError(f"no photo is in {show_path(', '.join(missing))}. Put photos there or remove the folder.")
     labels = sorted(filled or empty)
     for label in labels:
         if reason := find_fault(label):
             raise NewError(f"the folder {show_path(label)} cannot name a class: the name {reason}. Rename the folder.")
-    if trouble := find_reserved(labels):
+    if trouble := find_too_many(labels) or find_reserved(labels):
         raise NewError(trouble)
-    if len(labels) > MAX_CLASSES:
-        raise NewError(f"{show_path(data)} holds {len(labels):,} classes; at most {MAX_CLASSES:,} can be trained on.")
     if len(labels) < 2:
         raise NewError(f"{show_path(data)} holds {len(labels)} folders; it takes one for each of two or more classes")
-    for gap in _find_gaps([place for place in places if place.side != TEST]):
+    for gap in _find_gaps(places):
         print(f"before you train: {show_path(gap)}")
     return labels
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.errors import LabelgramError
+from bot.inference.contract import MAX_CLASSES
 from bot.inference.names import clean_label, is_folder, is_skipped
 
 CLASS_FOLDERS = ("auto", "first", "last")
@@ -121,6 +122,13 @@ def find_reserved(labels: Iterable[str]) -> str | None:
         f"the class {reserved} has the name that is kept for pictures of something else. "
         "Rename its folder, or give such pictures with --outsiders."
     )
+
+
+def find_too_many(labels: Collection[str]) -> str | None:
+    """What is wrong where there are more classes than a file of a model may name."""
+    if len(labels) <= MAX_CLASSES:
+        return None
+    return f"there are {len(labels):,} classes; at most {MAX_CLASSES:,} can be trained on. Give a folder with fewer."
 
 
 def find_few(counts: Mapping[str, int]) -> str | None:

@@ -15,8 +15,9 @@ from bot.inference.class_folders import (
     find_few,
     find_one_sided,
     find_reserved,
+    find_too_many,
 )
-from bot.inference.contract import MAX_CLASSES, find_fault
+from bot.inference.contract import find_fault
 from bot.inference.names import clean_label, lies_in, show_path
 from bot.inference.photo_files import SUFFIXES
 from training.data.photos import DataError, LabelledPhoto
@@ -67,9 +68,7 @@ def check_folders(
 def check_classes(folder: Path, photos: Sequence[LabelledPhoto]) -> None:
     """Raise DataError for classes that cannot be trained on. `photos` have the labels that they are trained with."""
     counts = Counter(photo.label for photo in photos)
-    if len(counts) > MAX_CLASSES:
-        raise DataError(f"{folder} holds {len(counts):,} classes; at most {MAX_CLASSES:,} can be trained on.")
-    if trouble := find_reserved(counts):
+    if trouble := find_too_many(counts) or find_reserved(counts):
         raise DataError(trouble)
     if len(counts) < 2:
         content = f"only the class {next(iter(counts))}" if counts else "no class folder with photos"

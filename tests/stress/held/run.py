@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.bot_process import BOT_PYTHON, environment
+from tests.support.bot_process import BOT_PYTHON, environment, listen_on
 from tests.support.models import write_color_model
 from tests.support.network.sockets import find_port
 from tests.support.paths import ROOT
@@ -155,8 +155,7 @@ def _start(
     variables = {"BOT_TOKEN": TOKEN, "TELEGRAM_API_SERVER": telegram.url, "STATE_DIR": str(folder / "state")}
     variables |= {"MODEL_PATH": str(model), "SHUTDOWN_SECONDS": "2"}
     if mode == "webhook":
-        port = str(find_port())
-        variables |= {"WEBHOOK_URL": f"http://127.0.0.1:{port}/hook", "HOST": "127.0.0.1", "PORT": port}
+        variables |= listen_on(find_port())
     processes: list[subprocess.Popen[bytes]] = []
 
     def start() -> None:
