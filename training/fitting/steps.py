@@ -21,7 +21,7 @@ from training.fitting.batches.dataloaders import (
     list_cells,
     make_training_loaders,
 )
-from training.fitting.choice import Choice, average, choose, is_ahead, judge
+from training.fitting.choice import Choice, average, choose, is_ahead, is_varied, judge
 from training.fitting.distributed import Share
 from training.fitting.folds import FoldNets
 from training.fitting.linear import Features, fit_head
@@ -259,7 +259,7 @@ class Steps:
                 return Choice(LINEAR, right)
             return Choice(TUNED if self.recipe.keep == AUTO or self.features is None else self.recipe.keep, right)
         least = min(sum(photo.label == label for photo in photos) for label in {photo.label for photo in photos})
-        choice = Choice(choose(right, least, other_source), right)
+        choice = Choice(choose(right, least, other_source, other_source and is_varied(photos)), right)
         count = len(right[choice.kept])
         print(f"right on {count} photos {'of another source' if other_source else 'left out and changed'}: {choice}")
         return choice

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from training.data.photos import LabelledPhoto
 from training.fitting.batches.augment import SQUISHED
 from training.fitting.batches.dataloaders import Pictures
-from training.fitting.choice import average, choose, judge
+from training.fitting.choice import MANY, average, choose, is_varied, judge
 from training.fitting.outputs import BATCH
 
 
@@ -37,6 +41,23 @@ def test_of_another_source_the_plainest_is_kept_that_no_other_beats_by_more_than
 
 
 @pytest.mark.parametrize(
+    ("linear", "mean", "tuned", "count", "kept"),
+    [  # each of four collections of masks, left out of the nets
+        (0.988, 0.998, 0.998, 1376, "tuned"),  # both know it by heart, which tells nothing
+        (0.855, 0.898, 0.921, 2449, "tuned"),
+        (0.954, 0.935, 0.964, 1703, "tuned"),
+        (0.807, 0.848, 0.837, 2435, "mean"),
+        (0.99, 0.94, 0.93, 1000, "linear"),
+    ],
+)
+def test_of_many_photos_of_several_sources_all_layers_are_kept_unless_another_source_tells_otherwise(
+    linear: float, mean: float, tuned: float, count: int, kept: str
+) -> None:
+    shares = {"linear": right(linear, count), "mean": right(mean, count), "tuned": right(tuned, count)}
+    assert choose(shares, 500, other_source=True, varied=True) == kept
+
+
+@pytest.mark.parametrize(
     ("linear", "mean", "tuned", "least", "kept"),
     [
         (0.97, 0.985, 0.985, 500, "linear"),  # so it was on 900 photos of one collection of masks
@@ -52,6 +73,26 @@ def test_of_one_source_a_net_must_be_far_better_than_a_plainer_one(
     linear: float, mean: float, tuned: float, least: int, kept: str
 ) -> None:
     assert choose({"linear": right(linear), "mean": right(mean), "tuned": right(tuned)}, least) == kept
+
+
+@pytest.mark.parametrize(
+    ("sources", "held_out", "count", "varied"),
+    [
+        (("a", "b"), "c", MANY, True),
+        (("a", "b"), "b", 2 * MANY, False),  # one is learned from
+        (("a", "b"), "c", MANY - 1, False),
+        (("a",), "b", MANY, False),
+    ],
+)
+def test_photos_are_varied_if_many_of_several_sources_are_learned(
+    sources: tuple[str, ...], held_out: str, count: int, varied: bool
+) -> None:
+    every = [*itertools.islice(itertools.cycle(sources), count), *[held_out] * MANY]
+    photos = [
+        LabelledPhoto(Path(f"{number}.jpg"), "cat", held_out=source == held_out, collection=source)
+        for number, source in enumerate(every)
+    ]
+    assert is_varied(photos) == varied
 
 
 def test_a_net_from_random_weights_has_nothing_to_be_compared_with() -> None:

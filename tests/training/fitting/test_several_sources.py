@@ -17,7 +17,7 @@ from tests.support.warm import Command
 from training.data.loading import load_photos
 from training.data.photos import LabelledPhoto
 from training.data.split import assign_folds, leave_source_out
-from training.fitting import steps
+from training.fitting import choice, steps
 from training.fitting.learner import train
 from training.fitting.one_cycle.checkpoint import CHECKPOINT_FILE, TRIAL_FILE, Checkpoint
 from training.recipe import Recipe
@@ -124,6 +124,23 @@ def test_a_source_left_out_decides(
     assert f"right on {learned[source]} photos of another source: linear " in said
     assert set(trained.strange) == {"linear", "mean", "tuned"}
     assert f"Kept: {trained.kept}." in said
+
+
+@pytest.mark.parametrize(("learned", "varied"), [(9, True), (1000, False)])
+def test_all_layers_stand_first_where_many_photos_of_several_sources_are_left_to_learn_from(
+    learned: int, varied: bool, photos: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without `web` 18 photos of two sources are left, and some of these are held out."""
+    given = list[bool]()
+
+    def note(_right: choice.Right, _least: int, _other_source: bool, is_varied: bool) -> str:
+        given.append(is_varied)
+        return "tuned"
+
+    monkeypatch.setattr(choice, "MANY", learned)
+    monkeypatch.setattr(steps, "choose", note)
+    list(train(load_photos(photos, 42).photos, recipe, tmp_path))
+    assert given == [varied]
 
 
 @pytest.mark.parametrize("keep", ["linear", "mean", "tuned"])
