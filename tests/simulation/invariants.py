@@ -45,6 +45,8 @@ class Watch:
         self._slow_down = {replies.text("bot", "slow-down", language) for language in languages}
         self._refusals = {replies.refuse(reason, language): reason.value for reason in Reason for language in languages}
         self._deaths = 0
+        self._torn: set[str] = set()
+        """Albums of which the state has forgotten a part, such as who was meant."""
 
     def complain(self, fault: str) -> None:
         if fault not in self.faults:
@@ -79,6 +81,7 @@ class Watch:
             ask.repeats += 1
             if ask not in held:
                 ask.waived = what
+            self._torn |= {ask.album} - {""}
 
     def _on_answer(self, ask: Ask, sent: Sent) -> None:
         if ask.album:
@@ -110,7 +113,8 @@ class Watch:
     def check_settled(self) -> None:
         """Everything is answered, and Telegram holds nothing for the bot any more."""
         for ask in self._telegram.asks.values():
-            if ask.is_due and not self._is_finally_refused(ask) and not self._telegram.is_taken_back(ask):
+            is_excused = self._is_finally_refused(ask) or self._telegram.is_taken_back(ask) or ask.album in self._torn
+            if ask.is_due and not is_excused:
                 self.complain(f"never answered: {ask}")
         for update in self._telegram.queue.waiting.values():
             self.complain(f"never confirmed: update {update.number} ({update.ask or 'of no message'})")
@@ -121,7 +125,8 @@ class Watch:
         for ask in self._telegram.asks.values():
             self._check_repeats(ask)
             waited = (ask.answered_at or ask.at) - ask.at
-            if self._plan.is_fair and waited > self._limit(ask) and not self._is_struck(ask):
+            waits_for_mention = ask.album and ask.chat < 0
+            if self._plan.is_fair and waited > self._limit(ask) and not waits_for_mention and not self._is_struck(ask):
                 self.complain(f"waited {waited:.1f} s for others: {ask}")
 
     def check_order(self) -> None:
@@ -151,7 +156,8 @@ class Watch:
         answers = {id(sent): sent for ask in album for sent in ask.answers}.values()
         for color in COLORS:
             lines = sum(max(text.count(f" {color}") for text in sent.versions) for sent in answers)
-            for ask in [ask for ask in album if ask.color == color][:lines]:
+            of_color = [ask for ask in album if ask.color == color]
+            for ask in sorted(of_color, key=lambda ask: bool(ask.waived))[:lines]:
                 ask.answered_at = ask.answered_at or self._clock.now
 
     def _limit(self, ask: Ask) -> float:

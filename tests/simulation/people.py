@@ -108,7 +108,8 @@ class People:
 
     def repeat(self) -> None:
         """Telegram sends again what it had sent, under its number or another."""
-        old = [update for update in self._known if update.ask]
+        # `/forget` goes by the number of its update.
+        old = [update for update in self._known if update.ask and update.ask.kind != "/forget"]
         if old:
             update = self._rng.choice(old)
             number = update.number if self._rng.random() < 0.5 else next(self._updates)
@@ -165,6 +166,28 @@ class People:
                 )
                 self._clock.after(self._rng.uniform(1, 20), lambda: self._replace(chat, person, number))
 
+    def show_album(self, chat: Chat, rng: Random) -> None:
+        """The photos of an album come one by one, and one of them may mention the bot, or do so once it is edited."""
+        person = rng.choice(chat.people)
+        name = f"group album{next(self._messages)}"
+        count, spread = rng.randint(2, 4), rng.choice((0.05, 1.0, 5.0, 12.0))
+        mentioned = rng.choice((*range(count), count - 1, None))
+        is_edited = rng.random() < 0.2
+        numbers: list[int] = []
+
+        def send(index: int) -> None:
+            is_mention = index == mentioned and not is_edited
+            more = {"media_group_id": name} | (messages.MENTION if is_mention else {})
+            expects = "nothing" if mentioned is None else "named"
+            numbers.append(self._show(chat, person, "photo", expects, more=more, album=name))
+
+        at = 0.0
+        for index in range(count):
+            self._clock.after(at, lambda index=index: send(index))  # type: ignore[misc]
+            at += rng.uniform(0, spread)
+        if is_edited and mentioned is not None:
+            self._clock.after(at, lambda: self._mention(chat, numbers[mentioned], "photo of an album"))
+
     def _act_in_group(self, chat: Chat, person: int) -> None:
         draw = self._rng.random()
         if draw < 0.4:
@@ -191,10 +214,10 @@ class People:
         ask = Ask(chat.number, number, person, self._clock.now, "replaced file", "named", color)
         self._put({"edited_message": raw}, chat.number, ask)
 
-    def _mention(self, chat: Chat, number: int) -> None:
+    def _mention(self, chat: Chat, number: int, kind: str = "photo with a late mention") -> None:
         """A photo's caption is edited: now it is for the bot."""
         ask = self._telegram.asks[chat.number, number]
-        ask.expects, ask.kind, ask.at = "named", "photo with a late mention", self._clock.now
+        ask.expects, ask.kind, ask.at = "named", kind, self._clock.now
         raw = self._telegram.messages[number] | messages.MENTION | {"edit_date": int(self._clock.now)}
         self._telegram.messages[number] = raw
         self._put({"edited_message": raw}, chat.number, ask)

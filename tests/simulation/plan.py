@@ -59,6 +59,8 @@ class Plan:
     """The number of the photo during whose decoding Redis forgets everything."""
     forget_kill: float | None = None
     """Seconds after that at which a process dies."""
+    albums: int = 0
+    """Albums in groups, where a photo that waits for the one with the mention is no answered update."""
     comments: bool = False
     """People write a text right behind a photo."""
     crowd: int = 0
@@ -126,6 +128,7 @@ def draw_plan(seed: int) -> Plan:
     if state and rng.random() < 0.5:
         plan.burst = max(0.0, min(state) - rng.uniform(0, 0.5))
         plan.burst_color = rng.choice(("red", "red", "cursed"))
+    plan.albums = Random(f"{seed} albums").choice((0, 1, 1, 2, 3))
     plan.slots = 16 if plan.crowd else rng.choice((2, 4, 16))
     _draw_moments(Random(f"{seed} moments"), plan)
     return plan

@@ -151,6 +151,11 @@ class World:
             self._at(self._rng.uniform(2, self.plan.busy), lambda chat=chat: self.people.show(chat))
         for _ in range(self._rng.choice((0, 0, 1, 2))):
             self._at(self._rng.uniform(5, self.plan.busy), self.people.repeat)
+        albums = Random(f"{self.plan.seed} times of albums")
+        groups = [chat for chat in self.plan.chats if not chat.is_private and not chat.is_channel]
+        for _ in range(self.plan.albums if groups else 0):
+            chat = albums.choice(groups)
+            self._at(albums.uniform(0, self.plan.busy), lambda chat=chat: self.people.show_album(chat, albums))
         for seconds in self.plan.stops:
             self._at(seconds, self._stop_one)
         for trouble in self.plan.troubles:
@@ -208,7 +213,7 @@ class World:
         asked = process.stopping_since is not None
         self.trace(f"exit: {error!r}")
         self.watch.note_stop()
-        # That the token was good is a note in Redis: a new process cannot doubt a 401 where that is gone.
+        # That the token was good is a note in the state: a new process cannot doubt a 401 where that is gone.
         is_excused = self._has_forgotten and isinstance(error, SettingsError) and "not a token" in str(error)
         if (error is not None or not asked) and not is_excused:
             self.watch.complain(f"the bot ended by itself: {error!r}")
@@ -226,6 +231,7 @@ class World:
             self.disk.drop_connections()
             if self.plan.damage is not None and self._deaths == 1:
                 self.disk.damage(self.plan.damage)
+                self._has_forgotten = True
                 self.watch.note_loss("the ledger was damaged")
                 self._deaths += 1
         if not self._ending:

@@ -11,8 +11,9 @@ from bot.storage.pseudonyms import Pseudonymiser
 
 LIFE = 3600.0
 """Seconds for which later photos of a mentioned album are meant too."""
-WAIT = 60.0
-"""Seconds for which a photo waits for the one with the mention."""
+WAIT = 600.0
+"""Seconds for which a photo waits for the one with the mention. That may be on its way to a process that is gone, for
+a minute, or behind what its chat holds up."""
 FIRST_PAUSE, SHARE = 0.1, 0.5
 """Seconds until it is looked for again at first; later it is this share of the time that it has been waited for."""
 
