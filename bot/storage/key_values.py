@@ -17,6 +17,9 @@ class KeyValueStore(Protocol):
     async def set(self, name: str, value: str, life: float | None = None) -> None:
         """Keep `value`, for `life` seconds or until it is deleted."""
 
+    async def claim(self, name: str, value: str, life: float) -> str | None:
+        """What is there. None: nothing was, and `value` is now, for `life` seconds. Of many at once one gets it."""
+
     async def delete(self, name: str) -> None:
         """Without a trace."""
 

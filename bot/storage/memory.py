@@ -19,6 +19,11 @@ class MemoryKeyValues:
     async def set(self, name: str, value: str, life: float | None = None) -> None:
         self._values[name] = value
 
+    async def claim(self, name: str, value: str, life: float) -> str | None:
+        known = self._values.get(name)
+        self._values.setdefault(name, value)
+        return known
+
     async def delete(self, name: str) -> None:
         self._values.pop(name, None)
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
@@ -50,7 +50,6 @@ class Feedback:
     donations: Donations
     pseudonymise: Pseudonymiser
     budget: MemoryBudget
-    _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def labels(self) -> Sequence[str]:
@@ -76,10 +75,7 @@ class Feedback:
         answer = self.pseudonymise(f"{callback.message.chat.id}:{callback.message.message_id}")
         name = f"judged:{what}:{answer}"
         press = self.pseudonymise(f"press {callback.id}")
-        async with self._claiming:
-            first = await self.key_values.get(name)
-            if first is None:
-                await self.key_values.set(name, press, JUDGED)
+        first = await self.key_values.claim(name, press, JUDGED)
         if first is None:
             await count()
         return first in (None, press)

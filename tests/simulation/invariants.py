@@ -146,7 +146,7 @@ class Watch:
             latest[ask.chat] = max(before, ask, key=lambda ask: ask.answered_at or 0.0)
 
     def _check_repeats(self, ask: Ask) -> None:
-        doubts = sum(sent.doubtful for sent in ask.answers)
+        doubts = sum(sent.doubtful or sent.deleted or (sent.nameless and ask.album != "") for sent in ask.answers)
         if ask.expects != "nothing" and len(ask.answers) > 1 + doubts + ask.repeats:
             numbers = [sent.number for sent in ask.answers]
             self.complain(f"answered {len(ask.answers)} times, {doubts + ask.repeats} excused: {ask} by {numbers}")

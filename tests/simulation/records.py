@@ -24,6 +24,8 @@ class Sent:
     """When the bot learns that it was taken."""
     doubtful: bool = False
     """The bot never learned that it was taken, so it may send it once more."""
+    nameless: bool = False
+    """The bot never learned its number, so it cannot edit it."""
     deleted: bool = False
     versions: list[str] = field(default_factory=list)
     """Every text that the message has had."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from redis.asyncio import Redis
 
 from bot.storage.redis.connection import PREFIX, explain_redis
@@ -16,12 +18,18 @@ class RedisKeyValues:
 
     async def get(self, name: str) -> str | None:
         async with explain_redis():
-            values = await self._redis.mget(self._name(name), _old_name(name))
-        return next((str(value) for value in values if value is not None), None)
+            return _first(await self._redis.mget(self._name(name), _old_name(name)))
 
     async def set(self, name: str, value: str, life: float | None = None) -> None:
         async with explain_redis():
             await self._redis.set(self._name(name), value, px=None if life is None else int(life * 1000))
+
+    async def claim(self, name: str, value: str, life: float) -> str | None:
+        async with explain_redis(), self._redis.pipeline() as transaction:
+            transaction.mget(self._name(name), _old_name(name))
+            transaction.set(self._name(name), value, px=int(life * 1000), nx=True)
+            known, _ = await transaction.execute()
+        return _first(known)
 
     async def delete(self, name: str) -> None:
         async with explain_redis():
@@ -38,6 +46,10 @@ class RedisKeyValues:
 
     def _name(self, name: str) -> str:
         return f"{PREFIX}{self._bot}:note:{name}"
+
+
+def _first(values: Iterable[object]) -> str | None:
+    return next((str(value) for value in values if value is not None), None)
 
 
 def _old_name(name: str) -> str:

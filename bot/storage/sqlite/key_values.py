@@ -27,6 +27,15 @@ class SqliteKeyValues:
         until = None if life is None else time.time() + life
         await self._file.run(lambda database: self._write(database, name, value, until))
 
+    async def claim(self, name: str, value: str, life: float) -> str | None:
+        def read_or_write(database: sqlite3.Connection) -> str | None:
+            known = self._read(database, name)
+            if known is None:
+                self._write(database, name, value, time.time() + life)
+            return known
+
+        return await self._file.run(read_or_write)
+
     async def delete(self, name: str) -> None:
         statement = "DELETE FROM notes WHERE name IN (?, ?)"
         await self._file.run(lambda database: database.execute(statement, (self._prefix(name), name)))

@@ -21,12 +21,14 @@ from bot.delivery.lanes.waiting import Cause
 from bot.inference.classifier import Prediction
 from bot.inference.decoding import Reason
 from bot.storage.key_values import KeyValueStore
-from bot.storage.ledger import LedgerError
+from bot.storage.ledger import ClaimedElsewhere, LedgerError
 from bot.storage.pseudonyms import Pseudonymiser
 from bot.texts.replies import Replies
 
 LIFE = 3600.0
 """Seconds after which an album is over."""
+BEGINNING = 10.0
+"""Seconds after which an album's answer is begun by another replica, if the one that has begun it is dead."""
 PAUSES = (1.0, 3.0, 6.0)
 """Seconds for which lines are gathered before the first edit, the second, and all later ones."""
 
@@ -77,7 +79,7 @@ class Albums:
         async with hold_lock(album.lock):
             known = await self._read(name)
             if known.answer is None:
-                await self._publish(name, album, message, language)
+                await self._begin(name, album, message, language)
         if known.lines.get(number) == line:  # the update has come again
             album.waiting.pop(number, None)
         if number in album.waiting:
@@ -102,13 +104,22 @@ class Albums:
         """Whether it is to be said of `message` that there is no picture in it: of an album's messages once."""
         if message.media_group_id is None:
             return True
-        name = self._name("refused", message)
-        album = self._albums.setdefault(name, _Album())
-        async with hold_lock(album.lock):
-            told = await self._key_values.get(name)
-            if told is None:
-                await self._key_values.set(name, told := str(message.message_id), LIFE)
-        return told == str(message.message_id)  # the same, where its update comes again
+        await current_slot().turn()
+        number = str(message.message_id)
+        told = await self._key_values.claim(self._name("refused", message), number, LIFE)
+        return told in (None, number)  # the same, where its update comes again
+
+    async def _begin(self, name: str, album: _Album, message: Message, language: str | None) -> None:
+        """Publish the first line. Of replicas that have a photo of the album each one does. Raises ClaimedElsewhere."""
+        update, first = str(current_slot().number), self._name("first", message)  # an edited photo has two
+        if await self._key_values.claim(first, update, BEGINNING) not in (None, update):
+            raise ClaimedElsewhere("another photo of its album is answered first")
+        try:
+            await self._publish(name, album, message, language)
+        except BaseException:
+            with suppress(LedgerError):
+                await self._key_values.delete(first)
+            raise
 
     async def _publish(self, name: str, album: _Album, message: Message, language: str | None) -> None:
         """Have the answer hold all lines that wait. It is a new message if the first is missing or was deleted."""

@@ -267,6 +267,21 @@ def test_key_values_outlive_the_process_and_end_when_they_should(open_state: Ope
     asyncio.run(go())
 
 
+def test_of_many_who_claim_a_name_at_once_one_gets_it(open_state: Open) -> None:
+    async def go() -> None:
+        state = await open_state()
+        claims = (state.key_values.claim("judged:a", f"press {number}", life=60) for number in range(9))
+        known = await asyncio.gather(*claims)
+        assert known.count(None) == 1
+        assert set(known) - {None} == {f"press {known.index(None)}"}
+        await state.key_values.claim("judged:b", "a press", life=0.2)
+        await asyncio.sleep(0.3)
+        assert await state.key_values.claim("judged:b", "another", life=60) is None
+        await state.close()
+
+    asyncio.run(go())
+
+
 def test_each_of_many_notes_is_found_by_the_next_process(open_state: Open) -> None:
     async def go() -> None:
         names = [f"language:{number}" for number in range(500)]

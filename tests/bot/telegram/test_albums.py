@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sqlite3
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +19,7 @@ from bot.storage.sqlite.state import open_sqlite
 from tests.support.bot_process import StartBot, kill, listen_on
 from tests.support.chat import MENTION, TEXTS, answer_to, command, kinds, text
 from tests.support.photos import COLORS, draw
-from tests.support.telegram import DOWNLOAD, Refusal, Telegram
+from tests.support.telegram import DOWNLOAD, Faults, Refusal, Telegram
 
 GROUP = -5
 
@@ -116,6 +118,32 @@ def test_in_a_group_a_photo_of_an_album_that_does_not_come_keeps_no_other_waitin
     assert {"green", "blue"} < {word for line in album_answers(telegram)[0].split() for word in line.split(",")}
     telegram.refusals.remove(stall)
     telegram.wait_until(lambda: album_answers(telegram)[0].startswith("4 photos:"))
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    assert len(album_answers(telegram)) == 1
+
+
+@pytest.mark.parametrize("bot_python", [os.environ.get("LABELGRAM_REDIS_PYTHON", sys.executable)])
+def test_replicas_that_have_photos_of_one_album_make_one_answer(
+    telegram: Telegram, start_bot: StartBot, redis_url: str, free_port: int, free_port_too: int
+) -> None:
+    """Telegram brings each photo to another replica. Each call takes so long that both would begin an answer."""
+    hooks = []
+    for port in (free_port, free_port_too):
+        hook = listen_on(port)
+        url = hook["WEBHOOK_URL"]
+        start_bot(REDIS_URL=redis_url, **hook)
+        telegram.wait_until(lambda url=url: bool(telegram.webhook) and telegram.webhook["url"] == url)  # type: ignore[misc,index]
+        hooks.append(telegram.webhook)
+    telegram.hold_downloads.clear()
+    for hook, color in zip((*hooks, hooks[0]), COLORS, strict=True):
+        telegram.wait_until(lambda: telegram.unconfirmed == 0)
+        telegram.queue.couriers.webhook = hook
+        photo = {"photo": telegram.files.keep_photo(draw(color)), "media_group_id": "album"}
+        telegram.send(photo | (MENTION if color == "blue" else {}), chat=GROUP)
+    telegram.wait_until(lambda: len(telegram.downloads) >= len(COLORS))
+    telegram.faults = Faults(rate=1, seed=1, kinds=("slow",), slow_seconds=2)
+    telegram.hold_downloads.set()
+    telegram.wait_until(lambda: any(answer.startswith("3 photos:") for answer in album_answers(telegram)))
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
     assert len(album_answers(telegram)) == 1
 

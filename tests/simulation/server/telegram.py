@@ -82,6 +82,7 @@ class Telegram:
         if isinstance(result, bytes):
             body = result
         elif fate.way == "unparsable" and sent:
+            sent.nameless = True
             body = b'{"ok":true,"result":' + fate.body + b"}"
         else:
             body = json.dumps({"ok": True, "result": result}).encode()
