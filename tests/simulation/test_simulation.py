@@ -8,7 +8,7 @@ from tests.simulation.run import run_seed
 from tests.simulation.seeds import run_seeds
 
 SEEDS = 300
-ONCE_FAILED = (358, 463, 681, 783, 1811, 2390, 5766, 9583, 20049)
+ONCE_FAILED = (358, 463, 681, 783, 1811, 2390, 5766, 9583, 20049, 70459)
 """Seeds beyond these that found a fault."""
 
 

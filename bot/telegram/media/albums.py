@@ -63,6 +63,8 @@ class Albums:
         self._replies = replies
         self._pseudonymise = pseudonymise
         self._albums: WeakValueDictionary[str, _Album] = WeakValueDictionary()
+        self._unnoted: dict[str, _Answer] = {}
+        """Those that are out, and that the key-values could not be told of: no line is lost while the process lives."""
 
     async def answer(self, message: Message, outcome: Prediction | Reason, language: str | None) -> None:
         """Return when the album's answer has the line of one of its photos.
@@ -110,7 +112,7 @@ class Albums:
         return told in (None, number)  # the same, where its update comes again
 
     async def _begin(self, name: str, album: _Album, message: Message, language: str | None) -> None:
-        """Publish the first line. Of replicas that have a photo of the album each one does. Raises ClaimedElsewhere."""
+        """Publish the first line, as one of the replicas that have photos of the album. Raises ClaimedElsewhere."""
         update, first = str(current_slot().number), self._name("first", message)  # an edited photo has two
         if await self._key_values.claim(first, update, BEGINNING) not in (None, update):
             raise ClaimedElsewhere("another photo of its album is answered first")
@@ -134,12 +136,14 @@ class Albums:
             else:
                 sent = await message.reply(text)
                 answer, edits = sent.message_id, found.edits
-            with suppress(LedgerError):  # the answer is out: the next photo gets its own rather than this one a second
+            with suppress(LedgerError):  # the answer is out, and must not be given again
                 latest = await self._read(name)
         for number in published:
             album.waiting.pop(number, None)
+        self._unnoted[name] = _Answer(answer, lines, edits)
         with suppress(LedgerError):
-            await self._key_values.set(name, json.dumps(vars(_Answer(answer, lines, edits))), LIFE)
+            await self._key_values.set(name, json.dumps(vars(self._unnoted[name])), LIFE)
+            del self._unnoted[name]
 
     async def _edit(self, message: Message, answer: int, text: str) -> bool:
         """Whether the answer is still there, and has the text now."""
@@ -154,4 +158,6 @@ class Albums:
         return f"{kind}:{self._pseudonymise(f'{message.chat.id}:{message.media_group_id}')}"
 
     async def _read(self, name: str) -> _Answer:
-        return _Answer(**json.loads(await self._key_values.get(name) or "{}"))
+        noted = _Answer(**json.loads(await self._key_values.get(name) or "{}"))
+        last = self._unnoted.get(name)
+        return _Answer(last.answer, noted.lines | last.lines, max(noted.edits, last.edits)) if last else noted

@@ -129,9 +129,9 @@ def test_replicas_that_have_photos_of_one_album_make_one_answer(
     """Telegram brings each photo to another replica. Each call takes so long that both would begin an answer."""
     hooks = []
     for port in (free_port, free_port_too):
-        hook = listen_on(port)
-        url = hook["WEBHOOK_URL"]
-        start_bot(REDIS_URL=redis_url, **hook)
+        own = listen_on(port)
+        url = own["WEBHOOK_URL"]
+        start_bot(REDIS_URL=redis_url, **own)
         telegram.wait_until(lambda url=url: bool(telegram.webhook) and telegram.webhook["url"] == url)  # type: ignore[misc,index]
         hooks.append(telegram.webhook)
     telegram.hold_downloads.clear()
