@@ -15,8 +15,9 @@ FRESH = 5.0
 """Seconds for which Telegram counts as reachable after it has answered: who asks often must not make the bot ask."""
 FAILED = 1.0
 """Seconds for which trouble is not looked into again."""
-FAILING = 5.0
-"""Seconds of nothing but failed requests for updates, from which on they count: a connection breaks now and then."""
+FAILING = 10.0
+"""Seconds without a request for updates that was answered, from which on failed ones count. A connection breaks now and
+then, and after a conflict nothing is asked for five."""
 WAIT = 5.0
 """Seconds after which Telegram counts as out of reach."""
 
@@ -25,25 +26,22 @@ class Reception:
     """Whether Telegram hands updates over when it is asked for them. With a webhook nobody asks."""
 
     def __init__(self) -> None:
-        self._failures = 0
-        """In a row."""
-        self._failing_since = 0.0
+        self._failing_since: float | None = None
         self._why = ""
 
     def note_success(self) -> None:
-        self._failures = 0
+        self._failing_since = None
 
     def note_failure(self, why: str) -> None:
-        if not self._failures:
+        if self._failing_since is None:
             self._failing_since = time.monotonic()
-        self._failures += 1
         self._why = why
 
     @property
     def trouble(self) -> str | None:
-        """Why no updates come, if more than one request has failed, and none done otherwise for FAILING seconds."""
-        is_long = time.monotonic() - self._failing_since >= FAILING
-        return self._why if self._failures > 1 and is_long else None
+        """Why no updates come, if requests have done nothing but fail for FAILING seconds."""
+        since = self._failing_since
+        return self._why if since is not None and time.monotonic() - since >= FAILING else None
 
 
 class Health:

@@ -203,7 +203,7 @@ def test_readyz_says_when_telegram_is_out_of_reach(
 def test_a_polling_bot_is_not_ready_while_telegram_gives_it_no_updates(
     telegram: Telegram, start_bot: StartBot, free_port: int
 ) -> None:
-    """A single failure does not count, nor does one after a success."""
+    """A single failure does not count, unless Telegram has the bot wait for long after it."""
     start_bot(METRICS_PORT=str(free_port))
     telegram.wait_until(lambda: any(method == "getUpdates" for method, _ in telegram.calls))
     conflict = "Conflict: terminated by other getUpdates request"
@@ -225,6 +225,9 @@ def test_a_polling_bot_is_not_ready_while_telegram_gives_it_no_updates(
     telegram.refusals.clear()
     telegram.wait_until(lambda: look() == "ready\n")
     telegram.wait_until(lambda: second in telegram.answers())
+    telegram.refusals.append(refuse_with("getUpdates", 429, times=1, parameters={"retry_after": 3600}))
+    telegram.send_photo(draw("red"))
+    telegram.wait_until(lambda: look() == "Telegram gives no updates\n")
 
 
 @pytest.mark.parametrize("way", ["polling", "webhook"])
