@@ -41,6 +41,8 @@ PROFILE_SECONDS = 1.0
 """Seconds until menu and profile are filled, in forty requests: photos that are waiting come first."""
 TIDIED_EVERY = 300.0
 """Seconds between two looks for what has outlived its time."""
+LOOKED_EVERY = 900.0
+"""Seconds between two looks for the webhook. A host that has silent services sleep, after ten minutes, still may."""
 CLOSING = 0.5
 """Of the seconds that the end may take, those for closing connections and files."""
 BACKGROUND_THREADS = 4
@@ -153,13 +155,23 @@ async def _listen(app: _App, stack: AsyncExitStack, health: Health) -> None:
     await listen(
         stack, webhook.build_app(app.delivery, health, url, secret), settings.host, settings.port, "HOST and PORT"
     )
+    registration = webhook.Registration(app.delivery, url, secret)
     try:
-        await until(health.stopped, webhook.register(app.delivery, url, secret, lambda: app.retries.is_token_wrong))
+        await until(health.stopped, registration.make(lambda: app.retries.is_token_wrong))
     except TelegramBadRequest as error:
         raise SettingsError(f"Telegram does not take this WEBHOOK_URL: {error.message}.") from error
+    health.find_webhook_trouble = registration.find_trouble
+    stack.callback(asyncio.create_task(_look_regularly(health)).cancel)
     app.delivery.backlog.note_shown()
     await health.stopped.wait()
     await app.delivery.finish(_find_last_seconds(settings))
+
+
+async def _look_regularly(health: Health) -> None:
+    """Find out that the webhook was taken away, also where no host asks whether the bot is ready."""
+    while True:
+        await asyncio.sleep(LOOKED_EVERY)
+        await health.find_trouble()
 
 
 def _find_last_seconds(settings: Settings) -> float:

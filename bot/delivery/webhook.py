@@ -8,6 +8,7 @@ import json
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramRetryAfter
 from aiohttp import web
@@ -43,30 +44,56 @@ def make_secret(pseudonymise: Pseudonymiser) -> str:
     return pseudonymise("webhook")
 
 
-async def register(delivery: Delivery, url: str, secret: str, is_token_wrong: Callable[[], bool]) -> None:
-    """Have Telegram send updates to `url`; what it holds stays. Tries for as long as Telegram is in trouble.
+@dataclass
+class Registration:
+    """The webhook as Telegram knows it. Every program that has the token may take it away."""
 
-    Raises TelegramBadRequest if Telegram does not take the address; TelegramUnauthorizedError or TelegramNotFound if it
-    does not know the token and `is_token_wrong`.
-    """
-    attempt = 0
-    while True:
-        try:
-            await delivery.bot.set_webhook(
-                url,
-                secret_token=secret,
-                max_connections=min(MAX_CONNECTIONS, QUEUE * delivery.at_once),
-                allowed_updates=delivery.dispatcher.resolve_used_update_types(),
-                drop_pending_updates=False,
-            )
-            return
-        except AiogramError as error:
-            if isinstance(error, TelegramBadRequest) or (isinstance(error, UNKNOWN) and is_token_wrong()):
-                raise
-            attempt += 1
-            wait = float(error.retry_after) if isinstance(error, TelegramRetryAfter) else backoff(attempt)
-            log.warning("the webhook could not be set: %s; trying again in %.1f s", type(error).__name__, wait)
-        await asyncio.sleep(wait)
+    delivery: Delivery
+    url: str
+    secret: str
+    _named: str = field(default="", init=False)
+    """The address as Telegram writes it, once it was asked."""
+
+    async def make(self, is_token_wrong: Callable[[], bool]) -> None:
+        """Have Telegram send updates to `url`; what it holds stays. Tries for as long as Telegram is in trouble.
+
+        Raises TelegramBadRequest if Telegram does not take the address; TelegramUnauthorizedError or TelegramNotFound
+        if it does not know the token and `is_token_wrong`.
+        """
+        attempt = 0
+        while True:
+            try:
+                await self._set()
+                return
+            except AiogramError as error:
+                if isinstance(error, TelegramBadRequest) or (isinstance(error, UNKNOWN) and is_token_wrong()):
+                    raise
+                attempt += 1
+                wait = float(error.retry_after) if isinstance(error, TelegramRetryAfter) else backoff(attempt)
+                log.warning("the webhook could not be set: %s; trying again in %.1f s", type(error).__name__, wait)
+            await asyncio.sleep(wait)
+
+    async def find_trouble(self) -> str | None:
+        """Why Telegram brings no updates to `url`. A webhook that was taken away is set again. Raises AiogramError.
+
+        One that leads elsewhere stays: it may be that of the version that comes after this one.
+        """
+        there = (await self.delivery.bot.get_webhook_info()).url
+        if not there:
+            log.warning("another program has taken the webhook away, as a copy that polls does; it is set again")
+            await self._set()
+            return "the webhook was taken away"
+        self._named = self._named or there
+        return None if there == self._named else "another program has the webhook"
+
+    async def _set(self) -> None:
+        await self.delivery.bot.set_webhook(
+            self.url,
+            secret_token=self.secret,
+            max_connections=min(MAX_CONNECTIONS, QUEUE * self.delivery.at_once),
+            allowed_updates=self.delivery.dispatcher.resolve_used_update_types(),
+            drop_pending_updates=False,
+        )
 
 
 def build_app(delivery: Delivery, health: Health, url: str, secret: str) -> web.Application:

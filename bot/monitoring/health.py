@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiogram import Bot
 from aiogram.exceptions import AiogramError
@@ -23,7 +23,7 @@ WAIT = 5.0
 
 
 class Reception:
-    """Whether Telegram hands updates over when it is asked for them. With a webhook nobody asks."""
+    """Whether Telegram hands updates over when it is asked for them. With a webhook nobody asks: see `Health`."""
 
     def __init__(self) -> None:
         self._failing_since: float | None = None
@@ -53,6 +53,8 @@ class Health:
 
     def __init__(self, bot: Bot, ledger: Ledger, last_success: Callable[[], float], stopped: asyncio.Event) -> None:
         self.reception = Reception()
+        self.find_webhook_trouble: Callable[[], Awaitable[str | None]] | None = None
+        """Asks Telegram whether it brings updates to this bot's webhook, and if not, why. None: there is no webhook."""
         self._bot = bot
         self._ledger = ledger
         self._last_success = last_success
@@ -60,6 +62,8 @@ class Health:
         self._asking = asyncio.Lock()
         self._failed_at = -FAILED
         self._trouble: str | None = None
+        self._webhook_trouble: str | None = None
+        """As Telegram said when it was last asked."""
 
     async def find_trouble(self) -> str | None:
         """What the trouble is, None: no trouble. It may be asked for as often as one likes."""
@@ -73,12 +77,18 @@ class Health:
                 await self._ledger.check()
                 if time.monotonic() - self._last_success() > FRESH:
                     async with asyncio.timeout(WAIT):
-                        await self._bot.get_me()
+                        await self._ask_telegram()
             except LedgerError:
                 self._trouble = "the bot's state cannot be reached"
             except (AiogramError, TimeoutError):
                 self._trouble = "Telegram cannot be reached"
             else:
-                return self.reception.trouble
+                return self._webhook_trouble or self.reception.trouble
             self._failed_at = time.monotonic()
             return self._trouble
+
+    async def _ask_telegram(self) -> None:
+        if self.find_webhook_trouble:
+            self._webhook_trouble = await self.find_webhook_trouble()
+        else:
+            await self._bot.get_me()

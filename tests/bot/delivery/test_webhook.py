@@ -16,7 +16,7 @@ import pytest
 from tests.support.bot_process import StartBot, kill, listen_on
 from tests.support.chat import text
 from tests.support.photos import draw
-from tests.support.telegram import Faults, Refusal, Telegram, refuse_with, slow_downloads
+from tests.support.telegram import TOKEN, Faults, Refusal, Telegram, refuse_with, slow_downloads
 
 SECRET = "a-secret_1"
 
@@ -228,6 +228,39 @@ def test_a_polling_bot_is_not_ready_while_telegram_gives_it_no_updates(
     telegram.refusals.append(refuse_with("getUpdates", 429, times=1, parameters={"retry_after": 3600}))
     telegram.send_photo(draw("red"))
     telegram.wait_until(lambda: look() == "Telegram gives no updates\n")
+
+
+def test_a_webhook_that_another_program_has_taken_away_is_set_again(
+    telegram: Telegram, start_bot: StartBot, hook: dict[str, str]
+) -> None:
+    start_bot(**hook)
+    telegram.wait_until(lambda: telegram.webhook is not None and _readiness(hook["PORT"]) == "ready\n")
+    urlopen(f"{telegram.url}/bot{TOKEN}/deleteWebhook", b"").close()
+    message = telegram.send_photo(draw("red"))
+    telegram.wait_until(lambda: _readiness(hook["PORT"]) == "the webhook was taken away\n")
+    telegram.wait_until(lambda: message in telegram.answers())
+    telegram.wait_until(lambda: _readiness(hook["PORT"]) == "ready\n")
+
+
+def test_a_bot_whose_webhook_leads_elsewhere_is_not_ready_and_leaves_it_there(
+    telegram: Telegram, start_bot: StartBot, hook: dict[str, str]
+) -> None:
+    start_bot(**hook)
+    asked = 0
+
+    def look() -> str:
+        nonlocal asked
+        asked = sum(method == "getWebhookInfo" for method, _ in telegram.calls)
+        return _readiness(hook["PORT"])
+
+    telegram.wait_until(lambda: telegram.webhook is not None and look() == "ready\n" and asked > 0)
+    elsewhere = "http://127.0.0.1:9/elsewhere"
+    urlopen(f"{telegram.url}/bot{TOKEN}/setWebhook", f"url={elsewhere}".encode()).close()
+    telegram.wait_until(lambda: look() == "another program has the webhook\n")
+    before = asked
+    telegram.wait_until(lambda: look() == "another program has the webhook\n" and asked > before + 1)
+    assert telegram.webhook
+    assert telegram.webhook["url"] == elsewhere
 
 
 @pytest.mark.parametrize("way", ["polling", "webhook"])

@@ -117,7 +117,8 @@ class Telegram:
                 self.queue.set_webhook(fields if method == "setWebhook" else {})
                 return 200, True, None
             case "getWebhookInfo":
-                info = {"url": "", "has_custom_certificate": False, "pending_update_count": len(self.queue.waiting)}
+                url = (self.queue.webhook or {"url": ""})["url"]
+                info = {"url": url, "has_custom_certificate": False, "pending_update_count": len(self.queue.waiting)}
                 return 200, info, None
             case "sendMessage" | "sendPhoto":
                 return self._send(chat, fields)
