@@ -10,25 +10,31 @@ from redis.exceptions import RedisError
 from bot.storage.rate_limits import Place, Rate
 from bot.storage.redis.connection import PREFIX
 
+# KEYS: bucket. It holds when it will be full, and when that was written: how long it takes does not change when the
+# clock is set back.
+READ = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local full_at, written_at = string.match(redis.call('GET', KEYS[1]) or '', '(%S+) ?(%S*)')
+full_at = (tonumber(full_at) or 0) - math.max(0, (tonumber(written_at) or now) - now)
+"""
 # `MemoryRateLimiter`, with Redis' clock. KEYS: bucket. ARGV: per_second, burst, at_most, age. Whether the place is
 # taken, and the seconds until it comes, as text. What piles up is as old as this one: the bucket is kept for as long.
-RESERVE = """
-local time = redis.call('TIME')
-local now = time[1] + time[2] / 1000000
+RESERVE = f"""
+{READ}
 local since = now - ARGV[4]
-local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or since), since)
+full_at = math.max(full_at, since)
 local wait = math.max(0, full_at - now - (ARGV[2] - 1) / ARGV[1])
-if wait > tonumber(ARGV[3]) then return {0, string.format('%.6f', wait)} end
+if wait > tonumber(ARGV[3]) then return {{0, string.format('%.6f', wait)}} end
 full_at = full_at + 1 / ARGV[1]
-redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'PX', math.ceil((full_at - since) * 1000) + 1)
-return {1, string.format('%.6f', wait)}
+redis.call('SET', KEYS[1], string.format('%.6f %.6f', full_at, now), 'PX', math.ceil((full_at - since) * 1000) + 1)
+return {{1, string.format('%.6f', wait)}}
 """
 # KEYS: bucket. ARGV: seconds until it is full again.
-HOLD = """
-local time = redis.call('TIME')
-local now = time[1] + time[2] / 1000000
-local until_ = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now + ARGV[1])
-redis.call('SET', KEYS[1], string.format('%.6f', until_), 'PX', math.ceil((until_ - now) * 1000) + 1)
+HOLD = f"""
+{READ}
+full_at = math.max(full_at, now + ARGV[1])
+redis.call('SET', KEYS[1], string.format('%.6f %.6f', full_at, now), 'PX', math.ceil((full_at - now) * 1000) + 1)
 """
 
 

@@ -409,6 +409,24 @@ def test_a_burst_passes_at_once_and_then_one_place_comes_at_a_time(open_state: O
     asyncio.run(go())
 
 
+@pytest.mark.parametrize("ahead", [3600, None], ids=["set back by an hour", "of an earlier version"])
+def test_a_redis_whose_clock_is_set_back_keeps_nobody_waiting_for_that(redis_url: str, ahead: float | None) -> None:
+    """A bucket says when it was written. Those of earlier versions did not."""
+
+    async def go() -> None:
+        state, rate = open_redis(redis_url, BOT), Rate(per_second=0.5, burst=3)
+        redis = Redis.from_url(redis_url, decode_responses=True)
+        for _ in range(4):
+            await state.rate_limiter.reserve("a", rate)
+        full_at, written_at = map(float, (await redis.get("labelgram:a")).split())
+        await redis.set("labelgram:a", str(full_at) if ahead is None else f"{full_at + ahead} {written_at + ahead}")
+        assert (await state.rate_limiter.reserve("a", rate)).wait == pytest.approx(4, abs=0.5)
+        await redis.aclose()
+        await state.close()
+
+    asyncio.run(go())
+
+
 def test_what_piled_up_at_the_rate_finds_room(open_state: Open) -> None:
     async def count(limiter: RateLimiter, name: str, ages: Iterable[float]) -> int:
         rate = Rate(per_second=1, burst=3)
