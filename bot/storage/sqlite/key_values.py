@@ -19,19 +19,20 @@ class SqliteKeyValues:
     def __init__(self, file: SqliteFile, bot: int) -> None:
         self._file = file
         self._bot = bot
+        self._began = time.time() - time.monotonic()
 
     async def get(self, name: str) -> str | None:
         return await self._file.run(lambda database: self._read(database, name))
 
     async def set(self, name: str, value: str, life: float | None = None) -> None:
-        until = None if life is None else time.time() + life
+        until = None if life is None else self._find_end(life)
         await self._file.run(lambda database: self._write(database, name, value, until))
 
     async def claim(self, name: str, value: str, life: float) -> str | None:
         def read_or_write(database: sqlite3.Connection) -> str | None:
             known = self._read(database, name)
             if known is None:
-                self._write(database, name, value, time.time() + life)
+                self._write(database, name, value, self._find_end(life))
             return known
 
         return await self._file.run(read_or_write)
@@ -56,6 +57,20 @@ class SqliteKeyValues:
 
         await self._file.run(count)
 
+    async def delete_old(self) -> None:
+        """Those whose life is over, of all bots. Raises LedgerError."""
+        statement, now = "DELETE FROM notes WHERE until < ?", self._now()
+        await self._file.run(lambda database: database.execute(statement, (now,)))
+        await self._file.wipe()
+
+    def _now(self) -> float:
+        """Seconds since the epoch, by the clock at the start: one that is set later makes no note older."""
+        return self._began + time.monotonic()
+
+    def _find_end(self, life: float) -> float:
+        """For this process, and for the next one, which may know better what time it is."""
+        return max(self._now(), time.time()) + life
+
     def _prefix(self, name: str) -> str:
         return f"{self._bot}:{name}"
 
@@ -64,7 +79,7 @@ class SqliteKeyValues:
             "SELECT value FROM notes WHERE name IN (:name, :old_name) AND (until IS NULL OR until > :now)"
             " ORDER BY name = :name DESC LIMIT 1"
         )
-        values = {"name": self._prefix(name), "old_name": name, "now": time.time()}
+        values = {"name": self._prefix(name), "old_name": name, "now": self._now()}
         row = database.execute(query, values).fetchone()
         return str(row[0]) if row else None
 

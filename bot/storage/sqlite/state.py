@@ -19,6 +19,7 @@ async def open_sqlite(folder: Path, bot: int) -> State:
     ledger = SqliteFile(folder, "ledger", (*LEDGER, *BACKLOG))
     notes = SqliteFile(folder, "notes", NOTES)  # as earlier versions named it
     backlog = SqliteBacklog(ledger, bot)
+    key_values = SqliteKeyValues(notes, bot)
     jumps = Jumps()
 
     async def tidy() -> None:
@@ -27,8 +28,7 @@ async def open_sqlite(folder: Path, bot: int) -> State:
         await ledger.run(lambda database: database.execute("DELETE FROM updates WHERE at < ?", (now() - KEPT,)))
         await backlog.delete_old()
         await ledger.wipe()
-        await notes.run(lambda database: database.execute("DELETE FROM notes WHERE until < ?", (now(),)))
-        await notes.wipe()
+        await key_values.delete_old()
 
     async def close() -> None:
         await ledger.close()
@@ -40,4 +40,4 @@ async def open_sqlite(folder: Path, bot: int) -> State:
     except BaseException:
         await close()
         raise
-    return State(SqliteLedger(ledger), SqliteKeyValues(notes, bot), MemoryRateLimiter(), backlog, tidy, close)
+    return State(SqliteLedger(ledger), key_values, MemoryRateLimiter(), backlog, tidy, close)

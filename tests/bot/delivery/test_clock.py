@@ -7,11 +7,13 @@ import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.delivery.polling import HELD
 from tests.support.bot_process import StartBot, kill
+from tests.support.chat import MENTION
 from tests.support.photos import draw
 from tests.support.telegram import Telegram, refuse_with
 
@@ -52,6 +54,11 @@ def count(folder: Path, table: str) -> int:
         return 0
 
 
+def read_own(telegram: Telegram) -> list[dict[str, Any]]:
+    """The bot's messages as they stand now."""
+    return [message for message in list(telegram.messages.values()) if message.get("from", {}).get("is_bot")]
+
+
 def send_and_hold(telegram: Telegram, seconds: int) -> list[int]:
     """Photos of many people, whose chats are held. Some are put down, others wait in memory."""
     telegram.refusals.append(refuse_with("sendMessage", 429, times=PHOTOS, parameters={"retry_after": seconds}))
@@ -84,6 +91,22 @@ def test_a_clock_that_jumps_forward_makes_no_note_old(
     clock.set(3 * DAY)
     time.sleep(3)  # it is tidied up every second
     assert count(tmp_path, "updates") == known
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 2 * 3600), (OLD, 0)])
+def test_a_clock_that_jumps_forward_leaves_an_albums_mention_what_it_was(
+    telegram: Telegram, start: StartBot, clock: Clock, before: float, after: float
+) -> None:
+    """It is tidied up every second: what has outlived its time is deleted then."""
+    clock.set(before)
+    start()
+    photo = {"photo": telegram.files.keep_photo(draw("red")), "media_group_id": "album"}
+    mentioned = telegram.send(photo | MENTION, chat=-5)
+    telegram.wait_until(lambda: mentioned in telegram.answers() and telegram.unconfirmed == 0)
+    clock.set(after)
+    time.sleep(3)
+    telegram.send(photo, chat=-5)
+    telegram.wait_until(lambda: any(message.get("text", "").startswith("2 photos") for message in read_own(telegram)))
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, -2 * 3600), (OLD, 0)])
