@@ -1,4 +1,7 @@
-"""The buttons "Right" and "Wrong" under an answer, and the classes to choose from when it was wrong."""
+"""The buttons "Right" and "Wrong" under an answer, and the classes to choose from when it was wrong.
+
+The toast comes first: Telegram takes it within seconds, and the buttons may have to wait for their chat.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +49,8 @@ async def take_right(
         return
     label = feedback.labels[callback_data.index]
     if await feedback.claim(callback, "verdict", partial(statistics.add_verdict, label, right=True)):
-        await feedback.end(callback, language)
         await feedback.keep(callback, callback_data, label, language, crash_guard)
+        await feedback.end(callback, language)
     else:
         await show_toast(callback, replies.text("verdict", "judged", language))
 
@@ -94,8 +97,8 @@ async def take_label(
         return
     label = feedback.labels[callback_data.chosen]
     if await feedback.claim(callback, "label", partial(statistics.add_missed, label)):
-        await feedback.end(callback, language)
         await feedback.keep(callback, callback_data, label, language, crash_guard)
+        await feedback.end(callback, language)
     else:
         await show_toast(callback, replies.text("verdict", "judged", language))
 
@@ -112,9 +115,9 @@ async def take_none(
     if not await feedback.check(callback, callback_data, language):
         return
     is_first = await feedback.claim(callback, "label", statistics.add_none)
+    await show_toast(callback, replies.text("verdict", "thanks" if is_first else "judged", language))
     if is_first:
         await feedback.end(callback, language)
-    await show_toast(callback, replies.text("verdict", "thanks" if is_first else "judged", language))
 
 
 async def tell_outdated(callback: CallbackQuery, replies: Replies, language: str | None) -> None:

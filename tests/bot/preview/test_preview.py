@@ -57,7 +57,7 @@ def test_a_verdict_takes_the_buttons_away_and_is_thanked_for(preview: Preview) -
     assert question == {"toast": "What does it show?"}
     assert sorted(labels(choices)[:2]) == [["blue"], ["green"]]
     assert labels(choices)[2:] == [["None of these"], ["Why?"]]
-    changed, toast = preview.press(choices, "blue")
+    toast, changed = preview.press(choices, "blue")
     assert (changed["id"], changed["text"], labels(changed)) == (answer["id"], answer["text"], [["Why?"]])
     assert toast["toast"].startswith("Thank you!")
 

@@ -22,7 +22,7 @@ from tests.support.chat import MENTION, answer_to, buttons, kinds, press_button,
 from tests.support.models import write_color_model
 from tests.support.paths import read_all
 from tests.support.photos import COLORS, draw, encode
-from tests.support.telegram import DOWNLOAD, Refusal, Telegram
+from tests.support.telegram import DOWNLOAD, Refusal, Telegram, refuse_with
 
 GROUP = -5
 ADA, BOB = 7, 8
@@ -122,6 +122,20 @@ def test_presses_that_cross_are_counted_once(telegram: Telegram, start_bot: Star
     figures = telegram.texts()[-1]
     assert ("Called right: 1" in figures) != ("Called wrong: 1" in figures)
     assert "Called right: 0" in figures or "Called wrong: 0" in figures
+
+
+@pytest.mark.parametrize("kind", ["right", "is", "none"])
+def test_a_press_is_answered_though_its_buttons_cannot_be_taken_away_yet(
+    telegram: Telegram, start_bot: StartBot, kind: str
+) -> None:
+    start_bot()
+    message = send(telegram, draw("red"))
+    if kind != "right":
+        press(telegram, message, "wrong")
+    telegram.refusals.append(refuse_with("editMessageReplyMarkup", 429, parameters={"retry_after": 3600}))
+    told = len(toasts(telegram))
+    press_button(telegram, message, kind)
+    telegram.wait_until(lambda: toasts(telegram)[told:] == [text("verdict", "thanks")])
 
 
 def test_photos_are_kept_only_with_consent_and_deleted_when_it_is_taken_back(
