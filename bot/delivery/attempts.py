@@ -109,6 +109,7 @@ class Attempts:
                         entry.update,
                         crash_guard=partial(self._guard, entry.key, alone=failures > 0),
                         admission=admission,
+                        least_age=entry.incoming.lag and entry.incoming.lag + entry.slot.age,
                         is_cut=entry.incoming.is_cut,
                         lost_picture=entry.incoming.lost_picture,
                     )

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from aiogram import Bot
 from aiogram.exceptions import (
@@ -18,10 +18,11 @@ from aiogram.exceptions import (
 
 from bot.backoff import backoff
 from bot.delivery.at_least_once import Delivery, ShuttingDown
-from bot.delivery.lanes.waiting import Policy
+from bot.delivery.lanes.waiting import KEPT, Policy
 from bot.delivery.retries import UNKNOWN
 from bot.delivery.session import RawUpdates
 from bot.delivery.stopping import until
+from bot.delivery.updates.identity import find_date
 from bot.delivery.updates.incoming import Entry, Incoming
 from bot.delivery.updates.parsing import find_number, parse
 from bot.monitoring.health import Health
@@ -139,6 +140,7 @@ class _Window:
         self._first_at = self._first_at or time.monotonic()
         is_all = not numbered or time.monotonic() - self._first_at > SHOWING
         self._delivery.backlog.note_shown(math.inf if is_all else max(number for number, _ in numbered))
+        news: dict[tuple[int, int], Incoming] = {}
         for number, raw in sorted(numbered, key=lambda pair: pair[0]):
             numbers[number] += 1
             key = (number, numbers[number])
@@ -146,7 +148,10 @@ class _Window:
                 self._news_at = time.monotonic()
                 incoming = parse(raw, self._delivery.bot, self._delivery.metrics)
                 assert incoming
-                self._updates[key] = incoming, asyncio.create_task(_deliver(self._delivery, incoming))
+                news[key] = incoming
+        _note_lags(news.values())
+        for key, incoming in news.items():
+            self._updates[key] = incoming, asyncio.create_task(_deliver(self._delivery, incoming))
 
     async def wait(self, seconds: float) -> None:
         """Return when all are done, after `seconds` at the latest."""
@@ -189,6 +194,15 @@ class _Window:
         for incoming, task in self._updates.values():
             if incoming.entry is not None:
                 yield incoming.entry, task
+
+
+def _note_lags(news: Collection[Incoming]) -> None:
+    """Telegram's dates tell how old they are at least, whatever the own clock says."""
+    dates = {incoming.number: find_date(incoming.update) for incoming in news if incoming.update}
+    latest = max(dates.values(), default=0.0)
+    for incoming in news:
+        if date := dates.get(incoming.number):
+            incoming.lag = min(latest - date, KEPT)
 
 
 async def _deliver(delivery: Delivery, incoming: Incoming) -> bool:

@@ -81,7 +81,7 @@ class ThrottlingMiddleware(BaseMiddleware):
         chat: Chat | None = data.get("event_chat")
         message = event if isinstance(event, Message) else None
         name = self._pseudonymise(name_sender(user, chat, message))
-        if not is_refused and await self._lets_in(name, message):
+        if not is_refused and await self._lets_in(name, message, data.get("least_age", 0.0)):
             if admission:
                 admission.is_granted = True
             return await handler(event, data)
@@ -96,11 +96,14 @@ class ThrottlingMiddleware(BaseMiddleware):
             await event.reply(slow_down)
         return None
 
-    async def _lets_in(self, name: str, message: Message | None) -> bool:
-        """Whether there is room for a message; or for a press, which takes no place of its group's messages."""
+    async def _lets_in(self, name: str, message: Message | None, least_age: float) -> bool:
+        """Whether there is room for a message; or for a press, which takes no place of its group's messages.
+
+        A message is `least_age` seconds old by Telegram's dates alone: the own clock may be behind.
+        """
         if message is None:
             return await self._has_place(f"presser:{name}", SENDER)
-        chat, is_part, age = message.chat, message.media_group_id is not None, _find_age(message)
+        chat, is_part, age = message.chat, message.media_group_id is not None, max(least_age, _find_age(message))
         if chat.type != ChatType.CHANNEL and not await self._has_place(f"sender:{name}", SENDER, is_part, age):
             return False  # a channel's posts have no sender
         if chat.type == ChatType.PRIVATE:

@@ -30,6 +30,8 @@ class Incoming:
     """It was put down because its picture did not arrive: it no longer has a place in its lane."""
     is_unasked: bool = False
     """It was put down before the rate limit was asked."""
+    lag: float = 0.0
+    """Seconds that Telegram got it before the last of those that came with it. The own clock may be behind both."""
     since: float = field(default_factory=lambda: time.monotonic())  # noqa: PLW0108  # the clock of a simulation
     """When it first came (by `time.monotonic`, which nobody sets)."""
     slot: Slot | None = field(default=None, repr=False)

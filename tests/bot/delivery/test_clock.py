@@ -93,6 +93,19 @@ def test_a_clock_that_jumps_forward_makes_no_note_old(
     assert count(tmp_path, "updates") == known
 
 
+def test_photos_that_piled_up_are_no_flood_for_a_clock_that_is_behind(
+    telegram: Telegram, start: StartBot, clock: Clock
+) -> None:
+    """One came every two seconds, by Telegram's dates, while the bot was away."""
+    clock.set(OLD)
+    photo, now = {"photo": telegram.files.keep_photo(draw("red"))}, int(time.time())
+    sent = [telegram.send(photo | {"date": now - seconds}, user=1) for seconds in range(60, 0, -2)]
+    start()
+    telegram.wait_until(lambda: telegram.unconfirmed == 0)
+    telegram.wait_until(lambda: len(telegram.answers()) == len(sent))
+    assert all("red" in answer for answer in telegram.answers().values())
+
+
 @pytest.mark.parametrize(("before", "after"), [(0, 2 * 3600), (OLD, 0)])
 def test_a_clock_that_jumps_forward_leaves_an_albums_mention_what_it_was(
     telegram: Telegram, start: StartBot, clock: Clock, before: float, after: float
