@@ -48,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:  # a folder that cannot be read
         print(f"{name}: {show_path(describe_os_error(error))}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # while fastai is imported; a command that has begun says itself what stays
+        print(f"{name}: stopped.", file=sys.stderr)
+        return 130
 
 
 def _export(arguments: list[str]) -> int:

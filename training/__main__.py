@@ -47,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(f"training: {show_path(describe_os_error(error))}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # while fastai is imported; a command that has begun says itself what stays
+        print("training: stopped.", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

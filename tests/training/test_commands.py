@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +99,30 @@ def test_help_and_wrong_options_wait_for_no_pytorch(command: tuple[str, ...], st
     assert done.returncode == status
     assert "argparse" in imported
     assert not imported & {"torch", "sklearn", "skimage", "requests", "onnx"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("training", "--data", "photos", "--out", "toy"),
+        ("training", "neutral", "--data", "photos", "--out", "toy"),
+        ("training", "compare", "toy-report"),
+        ("export", "toy.pkl", "--out", "toy.onnx"),
+        ("export", "verify", "toy.onnx", "--data", "photos"),
+        ("export", "remeasure", "toy.onnx", "--data", "photos"),
+    ],
+)
+def test_ctrl_c_while_fastai_is_imported_is_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
+    for package in ("fastai", "sklearn", "imagehash"):  # one that stops as it is imported, in the place of each
+        (tmp_path / f"{package}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=False,
+    )
+    assert done.returncode == 128 + signal.SIGINT
+    assert done.stderr.endswith(": stopped.\n")
+    assert done.stderr.count("\n") == 1
