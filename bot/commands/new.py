@@ -9,6 +9,7 @@ It writes NAME-replies/en.po and NAME.env, and leaves files alone that are there
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 from collections import Counter
@@ -35,6 +36,7 @@ from bot.inference.contract import find_fault
 from bot.inference.names import clean_label, is_folder, lies_in, show_path
 from bot.inference.photo_files import find_photos
 from bot.settings.settings import Settings
+from bot.whole_files import name_whole, write_beside
 
 HEAD = {
     "Language": "en",
@@ -50,8 +52,8 @@ MODEL_PATH={model}
 # Your number on Telegram (@userinfobot tells it), for /stats:
 # OWNER_IDS=
 """
-OWN, ANYBODYS = 0o600, 0o666
-"""Modes of new files, less what the umask takes: the settings will hold the token."""
+OWN = 0o600
+"""Mode of the settings' file, which will hold the token."""
 
 
 class NewError(LabelgramError):
@@ -75,11 +77,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     }
     texts.parent.mkdir(parents=True, exist_ok=True)
     for file, content in contents.items():
-        if file.exists():
+        if os.path.lexists(file):
             print(f"{show_path(file)} is there already, and stays as it is")
         else:
-            file.touch(OWN if file == environment else ANYBODYS)
-            file.write_bytes(content)
+            _write_new(file, content, only_owner=file == environment)
             print(f"wrote {show_path(file)}")
     print(
         f"Next: fill in {show_path(texts)}; then make train, make export and make run, "
@@ -107,6 +108,18 @@ def make_texts(labels: list[str]) -> polib.POFile:
     ):
         catalogue.append(polib.POEntry(msgctxt="profile", msgid=key, msgstr=text))
     return catalogue
+
+
+def _write_new(file: Path, content: bytes, only_owner: bool) -> None:
+    """Whole or not at all: what is there is left alone by the next run. Raises OSError that names the file."""
+    try:
+        with write_beside(file, content) as part:
+            if only_owner:
+                part.chmod(OWN)
+            name_whole(part, file)
+    except OSError as error:
+        error.filename = str(file)
+        raise
 
 
 def _find_classes(data: Path, class_folder: str) -> list[str]:

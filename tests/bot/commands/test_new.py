@@ -54,6 +54,19 @@ def test_the_settings_are_the_owners_alone_and_nobody_warns_of_a_token_that_is_n
     assert "others on this machine" not in done.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell limits what files may hold")
+def test_a_full_disk_leaves_no_file_that_the_next_run_would_take_for_its_own(tmp_path: Path) -> None:
+    write_color_model(tmp_path / "colors.onnx")
+    command = [BOT_PYTHON, "-m", "bot", "new", str(tmp_path / "colors")]
+    limited = ["sh", "-c", 'ulimit -f 0; trap "" XFSZ; exec "$@"', "sh", *command]  # no file takes a byte
+    done = subprocess.run(limited, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    texts = tmp_path / "colors-replies" / "en.po"
+    assert (done.returncode, done.stderr) == (1, f"bot: {texts}: File too large\n")
+    assert not any(texts.parent.iterdir())
+    assert f"wrote {texts}" in new(tmp_path / "colors").stdout
+    assert "This is red" in texts.read_text()
+
+
 def test_classes_can_be_named_by_folders_and_too_few_are_refused(tmp_path: Path) -> None:
     (tmp_path / "pets" / "cat").mkdir(parents=True)
     done = new(tmp_path / "pets-bot", "--data", tmp_path / "pets")
