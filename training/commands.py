@@ -30,7 +30,8 @@ def make_collect_parser() -> Parser:
 def make_neutral_parser() -> Parser:
     parser = Parser(prog="python -m training neutral", description="Copy photos so that their size says nothing.")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the copies")
+    parser.add_argument("--out", type=parse_name, required=True, metavar="DIR", help="a new folder for the copies")
+    _add_class_folder(parser)
     seed = parse_number(int, least=0, below=SEEDS)
     parser.add_argument("--seed", type=seed, default=42, help="of the sizes drawn (%(default)s)")
     return parser
@@ -69,13 +70,17 @@ def make_across_parser() -> Parser:
     parser.add_argument(
         "--out", type=parse_name, required=True, metavar="artifacts/NAME", help="NAME-report/ gets the figures"
     )
-    parser.add_argument(
-        "--class-folder", choices=CLASS_FOLDERS, default="auto", help="as for python -m training (%(default)s)"
-    )
+    _add_class_folder(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on where it was stopped: what is trained by the same recipe stays"
     )
     return parser
+
+
+def _add_class_folder(parser: Parser) -> None:
+    parser.add_argument(
+        "--class-folder", choices=CLASS_FOLDERS, default="auto", help="as for python -m training (%(default)s)"
+    )
 
 
 def read_across(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

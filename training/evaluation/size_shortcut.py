@@ -1,6 +1,6 @@
 """Copies of photos in another frame, which should change no answer: neutral sizes, and wider surroundings.
 
-    python -m training neutral --data DIR --out DIR
+    python -m training neutral --data DIR --out DIR [--class-folder first]
 
 In many data sets the classes were collected in different ways, and a photo's size alone gives its label away. Each
 neutral copy is squished to the size of a photo drawn from the whole set without looking at labels, and all are JPEGs of
@@ -10,7 +10,10 @@ copies was looking at the frame, not at what is in it.
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +24,7 @@ from PIL import Image, ImageFilter
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
+from bot.errors import LabelgramError
 from bot.inference.decoding import read
 from bot.inference.names import lies_in, show_path
 from training.commands import make_neutral_parser
@@ -29,8 +33,11 @@ from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.data.tables import write_table
 from training.progress import follow
+from training.whole_files import name_part
 
 JPEG_QUALITY = 90
+MAX_NAME = 255
+"""Bytes of a file's name, on most systems."""
 FOLDS = 5
 PADDINGS = (1.5, 2.0, 3.0)
 """Widths and heights of the padded copies, in those of the photo."""
@@ -81,32 +88,46 @@ def score_sizes(photos: Sequence[LabelledPhoto], seed: int) -> float:
 def main(arguments: list[str]) -> int:
     options = make_neutral_parser().parse_args(arguments)
     try:
-        _run(options.data, options.out, options.seed)
-    except DataError as error:
+        _run(options.data, options.out, options.seed, options.class_folder)
+    except LabelgramError as error:
         print(f"neutral: {show_path(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"neutral: stopped. What is in {options.out} is not all.", file=sys.stderr)
+        print(f"neutral: stopped before the end. {show_path(options.out)} is not there: start again.", file=sys.stderr)
         return 130
     return 0
 
 
-def _run(data: Path, out: Path, seed: int) -> None:
-    if out.exists():
+def _run(data: Path, out: Path, seed: int, class_folder: str) -> None:
+    """Raises DataError, PhotoError, OSError. `out` is there only when it is whole."""
+    if os.path.lexists(out):
         raise DataError(f"{out} is there already. --out names a new folder.")
     if data.is_dir() and lies_in(out, data):
         raise DataError(f"{out} lies in {data}: the copies would be photos of it too. --out names another place.")
-    photos = load_photos(data, seed).photos
+    photos = load_photos(data, seed, class_folder=class_folder).photos
+    part = name_part(out)
+    shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
     copies = []
-    for photo, size in zip(follow(photos, len(photos)), draw_sizes(photos, seed), strict=True):
-        name = photo.path.relative_to(data)
-        copy = out / name.with_name(f"{name.name}.jpg")
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(copy_at_size(photo, size))
-        copies.append(LabelledPhoto(copy, photo.label, photo.group, size))
-    rows = [(copy.path.relative_to(out).as_posix(), copy.label, copy.group) for copy in copies]
-    write_table([("path", "label", "group"), *rows], out / GROUPS_FILE)
+    try:
+        for photo, size in zip(follow(photos, len(photos)), draw_sizes(photos, seed), strict=True):
+            copy = part / _name_copy(photo.path.relative_to(data))
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(copy_at_size(photo, size))
+            copies.append(LabelledPhoto(copy, photo.label, photo.group, size))
+        rows = [(copy.path.relative_to(part).as_posix(), copy.label, copy.group) for copy in copies]
+        write_table([("path", "label", "group"), *rows], part / GROUPS_FILE)
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     print(
-        f"{len(copies)} copies are in {out}. Width and height alone tell the label of "
+        f"{len(copies)} copies are in {show_path(out)}. Width and height alone tell the label of "
         f"{score_sizes(photos, seed):.1%} of the photos and {score_sizes(copies, seed):.1%} of the copies."
     )
+
+
+def _name_copy(photo: Path) -> Path:
+    """NAME.jpg; of a name too long for that, its digest."""
+    name = f"{photo.name}.jpg"
+    if len(os.fsencode(name)) > MAX_NAME:
+        name = f"{hashlib.sha256(os.fsencode(photo.name)).hexdigest()}.jpg"
+    return photo.with_name(name)

@@ -104,6 +104,55 @@ def test_a_folder_that_is_there_is_not_written_into(telling: Path, capsys: pytes
     assert "there is no folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_what_is_not_whole_does_not_stay(
+    telling: Path,
+    tmp_path: Path,
+    fault: BaseException,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, copies = tmp_path / "copies", []
+
+    def fail_late(photo: LabelledPhoto, size: tuple[int, int]) -> bytes:
+        copies.append(photo)
+        if len(copies) > 10:
+            raise fault
+        return copy_at_size(photo, size)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("training.evaluation.size_shortcut.copy_at_size", fail_late)
+        if isinstance(fault, OSError):
+            with pytest.raises(OSError, match="No space"):  # whose line the command prints
+                main(["--data", str(telling), "--out", str(out)])
+        else:
+            assert main(["--data", str(telling), "--out", str(out)]) == 130
+            assert capsys.readouterr().err == f"neutral: stopped before the end. {out} is not there: start again.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+    assert main(["--data", str(telling), "--out", str(out)]) == 0
+
+
+def test_a_name_too_long_for_another_ending_gets_another_name(telling: Path, tmp_path: Path) -> None:
+    photo = next(telling.rglob("*.png"))
+    photo.rename(photo.with_name(f"{'n' * 251}.png"))
+    assert main(["--data", str(telling), "--out", str(tmp_path / "copies")]) == 0
+    assert len(list((tmp_path / "copies").rglob("*.jpg"))) == 60
+
+
+def test_folders_with_two_readings_are_read_as_told(
+    telling: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, label in enumerate(sorted(path.name for path in telling.iterdir())):
+        (telling / label).rename(tmp_path / "moved")
+        (telling / f"x{number}").mkdir()
+        (tmp_path / "moved").rename(telling / f"x{number}" / label)
+    assert main(["--data", str(telling), "--out", str(tmp_path / "copies")]) == 2
+    assert "(--class-folder first)" in capsys.readouterr().err
+    assert main(["--data", str(telling), "--out", str(tmp_path / "copies"), "--class-folder", "first"]) == 0
+    rows = (tmp_path / "copies" / "groups.csv").read_text().splitlines()[1:]
+    assert {row.split(",")[1] for row in rows} == {"x0", "x1"}
+
+
 @pytest.mark.skipif(not MASKS.is_dir(), reason="the mask photos are not beside the repository")
 def test_the_short_cut_of_the_mask_photos_is_measured() -> None:
     photos = load_photos(MASKS / "wild", 42).photos
