@@ -27,7 +27,7 @@ from training.data.checks import check_places
 from training.data.loading import load_photos
 from training.data.photos import DataError, PhotoSet
 from training.data.split import SKIPPED_FILE, assign_folds, write_skipped, write_split
-from training.draft import write_draft
+from training.draft import keep_others_out, write_draft
 from training.evaluation.left_out.runs import read_runs
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
@@ -104,6 +104,14 @@ def _run(options: argparse.Namespace) -> int:
     try:
         for trained in train(photos.photos, recipe, report, resume, folds, options.check_labels):
             if rank_distrib():
+    with contextlib.nullcontext() if rank_distrib() else keep_others_out(report):
+        return _train(options, recipe, photos, folds)
+
+
+def _train(options: argparse.Namespace, recipe: Recipe, photos: PhotoSet, folds: NDArray[np.int64] | None) -> int:
+    """The exit status, with net and report written or an earlier one as it was."""
+    pickle, written = options.out.with_name(f"{options.out.name}.pkl"), None
+    report = find_report(pickle)
                 return 0
             if trained.interrupted:
                 print("stopped: keeping the best so far. The same command with --resume goes on instead.")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.data.photos import DataError
 from training.evaluation.left_out.runs import LEFT_OUT_FOLDER
 from training.runs import METRICS_FILE, find_report
 from training.whole_files import PART, name_part, replace_together
@@ -63,3 +66,24 @@ def write_draft(pickle: Path) -> Iterator[Draft]:
         yield draft
     finally:
         draft.delete()
+
+
+@contextlib.contextmanager
+def keep_others_out(report: Path) -> Iterator[None]:
+    """No other process writes into the folder within the block: each would delete what the other has begun.
+
+    The system gives the lock back when the process ends, by kill -9 too. Where the disk knows no locks, nobody is kept
+    out. Raises DataError where another process has it, OSError without the folder.
+    """
+    folder = os.open(report, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise DataError(
+                    f"another training or report is writing {report}. Wait for its end, or give another --out."
+                ) from error
+        yield
+    finally:
+        os.close(folder)

@@ -26,6 +26,7 @@ from training import command
 from training.data.loading import load_photos
 from training.data.photos import DataError, LabelledPhoto
 from training.data.split import assign_folds
+from training.draft import keep_others_out
 from training.evaluation.calibration import Limits, set_limits
 from training.fitting import steps
 from training.fitting.batches.dataloaders import decode_pictures, make_dataloaders, make_training_loaders
@@ -298,6 +299,21 @@ def test_ctrl_c_in_the_first_report_leaves_what_was_there_and_says_so(
     (tmp_path / "out-report" / "checkpoint.pth").unlink()
     found = {file: file.read_text() for file in tmp_path.rglob("*") if file.is_file() and file.suffix != ".jpg"}
     assert found == (files if earlier else {})
+
+
+def test_a_second_training_to_one_place_is_refused_and_the_first_loses_nothing(
+    two_classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each deleted what the other had begun, and one ended after hours without a net."""
+    folder = tmp_path / "out-report"
+    (folder / "out-report.part").mkdir(parents=True)
+    (folder / "checkpoint.pth").write_text("the first one's")
+    options = ("--weights", "none", "--epochs", "1", "--size", "64", "--outsiders", "none")
+    with keep_others_out(folder):
+        assert command.main(["--data", str(two_classes), "--out", str(tmp_path / "out"), *options]) == 2
+    message = f"training: another training or report is writing {folder}. Wait for its end, or give another --out.\n"
+    assert capsys.readouterr().err == message
+    assert {path.name for path in folder.iterdir()} == {"out-report.part", "checkpoint.pth"}
 
 
 def test_ctrl_c_in_the_second_report_leaves_the_net_of_the_first(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import shutil
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support.power_cut import PowerCutError
 from training.data.photos import DataError
-from training.draft import Draft, write_draft
+from training.draft import Draft, keep_others_out, write_draft
 from training.runs import load_run
 
 NAMES = ("metrics.json", "split.csv", "losses.png")
@@ -128,3 +129,27 @@ def test_what_a_kill_leaves_between_two_files_is_refused(
     left = 3
     replace_run(pickle, fill_with_another)
     assert load_run(pickle, trained / "photos").facts.net
+
+
+def test_one_process_at_a_time_writes_a_report(pickle: Path) -> None:
+    report = pickle.parent / "out-report"
+    before = read(pickle.parent)
+    with keep_others_out(report):
+        with (
+            pytest.raises(DataError, match="another training or report is writing .*out-report. Wait for its end"),
+            keep_others_out(report),
+        ):
+            pass
+        with keep_others_out(report / "left-out"):
+            pass
+    with keep_others_out(report):
+        assert read(pickle.parent) == before
+
+
+def test_a_disk_without_locks_keeps_nobody_out(pickle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("training.draft.fcntl.flock", refuse)
+    with keep_others_out(pickle.parent), keep_others_out(pickle.parent):
+        pass

@@ -16,20 +16,23 @@ from bot.errors import describe_os_error
 from bot.inference.names import show_path
 from training.commands import make_report_parser
 from training.data.photos import DataError
+from training.draft import keep_others_out
 from training.evaluation.calibration import Limits
 from training.evaluation.left_out.runs import read_runs, write_run
 from training.evaluation.subgroups import NO_MORE, Breakdown
 from training.fitting.batches.dataloaders import get_labels
 from training.report.page import PAGE_FILE
 from training.report.write import write_report
-from training.runs import find_report, load_run, read_metrics
+from training.runs import Run, find_report, load_run, read_metrics
 
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0 the report is written, 2 the run or its photos cannot be used."""
     options = make_report_parser().parse_args(arguments)
     try:
-        _run(options.pickle, options.data, options.left_out, read_breakdown(options))
+        run = load_run(options.pickle, options.data)
+        with keep_others_out(run.report):
+            _run(options.pickle, run, options.left_out, read_breakdown(options))
     except DataError as error:
         print(f"report: {show_path(str(error))}", file=sys.stderr)
         return 2
@@ -42,8 +45,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _run(pickle: Path, data: Path | None, left_out: Sequence[Path], breakdown: Breakdown) -> None:
-    run = load_run(pickle, data)
+def _run(pickle: Path, run: Run, left_out: Sequence[Path], breakdown: Breakdown) -> None:
     if breakdown == NO_MORE:
         breakdown = run.facts.breakdown  # as the training was told to
     if not any(photo.held_out for photo in run.photos):

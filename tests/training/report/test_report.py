@@ -20,6 +20,7 @@ from bot.benchmark.statistics import wilson
 from export.training_run import load as load_for_export
 from training.data.photos import DataError
 from training.data.split import read_split
+from training.draft import keep_others_out
 from training.evaluation.left_out.runs import LeftOutRun, PhotoLogits, make_run, read_runs, write_run
 from training.options import parse, read_recipe
 from training.recipe import Recipe, read_fields, write_command
@@ -140,6 +141,12 @@ def test_the_page_of_a_run_holds_all_its_pictures(again: Path) -> None:
     page = check_self_contained((again / "toy-report" / "report.html").read_text())
     assert len(page.sources) >= len(names)
     assert "training-photos.png is not there." in page.text  # it was not copied, and a loaded learner cannot draw it
+
+
+def test_a_report_that_another_process_writes_is_left_to_it(again: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with keep_others_out(again / "toy-report"):
+        assert main([str(again / "toy.pkl")]) == 2
+    assert capsys.readouterr().err.startswith("report: another training or report is writing ")
 
 
 def test_a_column_that_is_not_there_ends_it_with_one_line(again: Path, capsys: pytest.CaptureFixture[str]) -> None:
