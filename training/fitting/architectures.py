@@ -6,9 +6,9 @@ import contextlib
 import io
 import warnings
 from collections.abc import Callable, Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import torch
 import torchvision
@@ -74,7 +74,8 @@ def make_net(name: str, weights: str, outputs: int, dropout: float = 0.0) -> nn.
     if weights == "imagenet":
         with explain_download(name), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # fastai's nets and this one share `pretrained`, which torchvision renamed
-            body = create_body(arch(pretrained=True), cut=cut)
+            net = arch(pretrained=True)
+        body = create_body(net, cut=cut)
     elif weights == "none":
         body = create_body(arch(), cut=cut)
     else:
@@ -114,12 +115,21 @@ def load_body(path: Path, arch: Any) -> nn.Module:
 
 @contextlib.contextmanager
 def explain_download(name: str) -> Iterator[None]:
-    """Turn a failed download of ImageNet weights into a WeightsError."""
+    """Turn ImageNet weights that did not come, or came damaged, into a WeightsError."""
+    others = (
+        "or choose --weights none (from scratch: more epochs and photos needed) "
+        "or --weights PATH (a state dict of the net that you have)."
+    )
     try:
         yield
-    except (URLError, OSError) as error:
+    except ImportError:
+        raise
+    except (OSError, HTTPException) as error:  # URLError is an OSError
         raise WeightsError(
-            f"torchvision's ImageNet weights of {name} cannot be downloaded ({error}). "
-            "Go online once, or choose --weights none (from scratch: more epochs and photos needed) "
-            "or --weights PATH (a state dict of the net that you have)."
+            f"torchvision's ImageNet weights of {name} cannot be downloaded ({error}). Go online once, {others}"
+        ) from error
+    except Exception as error:  # torch.load raises many types
+        raise WeightsError(
+            f"torchvision's ImageNet weights of {name} are damaged. Remove their file from "
+            f"{Path(torch.hub.get_dir()) / 'checkpoints'}, so that they are downloaded again, {others}"
         ) from error

@@ -15,7 +15,14 @@ from torchvision.models import resnet18
 from tests.support.datasets import draw_photos
 from training.data.loading import load_photos
 from training.data.photos import LabelledPhoto
-from training.fitting.architectures import LITE0_FEATURES, WeightsError, efficientnet_lite0, find_arch, load_body
+from training.fitting.architectures import (
+    LITE0_FEATURES,
+    WeightsError,
+    efficientnet_lite0,
+    find_arch,
+    load_body,
+    make_net,
+)
 from training.fitting.learner import build_learner
 from training.recipe import Recipe
 
@@ -82,3 +89,17 @@ def test_a_file_of_no_weights_is_refused_without_pytorchs_advice(content: bytes,
     (tmp_path / "weights.pth").write_bytes(content)
     with pytest.raises(WeightsError, match=r"holds no weights of resnet18\. --weights takes imagenet"):
         load_body(tmp_path / "weights.pth", resnet18)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", pickle.dumps({})[:-1], b"PK\x03\x04 cut short"])
+def test_imagenet_weights_that_are_damaged_are_told_with_the_folder_they_lie_in(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of a network that asks for a login, kept by an earlier program, or a full disk."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "resnet18-f37072fd.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"of resnet18 are damaged. Remove their file from ") as raised:
+        make_net("resnet18", "imagenet", 2)
+    assert str(folder) in str(raised.value)
