@@ -32,8 +32,8 @@ from training.evaluation.left_out.runs import read_runs
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
 from training.fitting.distributed import alone
-from training.fitting.learner import train
-from training.fitting.one_cycle.callbacks import StopAtOnce
+from training.fitting.learner import check_net, train
+from training.fitting.one_cycle.callbacks import DivergedError, StopAtOnce
 from training.fitting.one_cycle.checkpoint import ResumeError, delete_checkpoints, find_checkpoints
 from training.fitting.steps import Trained
 from training.options import parse, read_recipe
@@ -92,6 +92,7 @@ def _run(options: argparse.Namespace) -> int:
     photos = load_photos(options.data, recipe.split_seed, options.relabel, options.leave_out, options.class_folder)
     folds = _deal_out(photos, recipe)
     if folds is not None:
+    check_net(recipe)
         photos = dataclasses.replace(
             photos, photos=tuple(dataclasses.replace(photo, held_out=False) for photo in photos.photos)
         )

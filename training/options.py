@@ -14,6 +14,7 @@ from training.recipe import (
     AUGMENTATIONS,
     AUTO,
     KEEPS,
+    MAX_SIZE,
     SEEDS,
     SIZE_WITHOUT_GPU,
     Recipe,
@@ -113,7 +114,7 @@ def make_parser(prog: str = PROG) -> Parser:
     )
     parser.add_argument(
         "--size",
-        type=parse_number(int, least=32),
+        type=parse_number(int, least=32, below=MAX_SIZE + 1),
         metavar="PX",
         help=f"of the photos in training (that of the bot's, {default.size}; {SIZE_WITHOUT_GPU} without a GPU)",
     )

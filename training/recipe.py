@@ -22,6 +22,8 @@ RECIPES = Path(__file__).parent / "recipes"
 """Files with the recipes of shipped models."""
 SIZE_WITHOUT_GPU = 160
 """Width and height in pixels of the photos in training, where nothing else is asked for and there is no GPU."""
+MAX_SIZE = 1024
+"""Pixels that are learned from, four times those that are kept of a photo: more fills the memory for nothing."""
 SEEDS = 10**9
 """Seeds are below it: every generator of random numbers takes them, and a few more after each."""
 NO_OUTSIDERS, GENERATED = "none", "generated"

@@ -350,6 +350,54 @@ def test_ctrl_c_leaves_nothing_of_a_training_in_the_learner(
     assert [type(callback) for callback in learner.cbs] == before
 
 
+@pytest.mark.parametrize("held_out", [True, False])
+def test_a_loss_that_is_no_number_ends_the_training_with_a_line(
+    held_out: bool, two_classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = [replace(photo, held_out=photo.held_out and held_out) for photo in load_photos(two_classes, 42).photos]
+    recipe = replace(SMALL, lr=1e30, epochs=2)
+    learner = build_learner(photos, recipe, tmp_path, ["green", "red"])
+    learner.dls = make_training_loaders(decode_pictures(photos, recipe, [], tmp_path), photos, recipe)
+    with pytest.raises(DivergedError, match=r"no number any more. Give a lower --lr"):
+        fit_layers(learner, photos, recipe, tmp_path / "checkpoint.pth", False, None)
+    assert not (tmp_path / "checkpoint.pth").exists()
+    if held_out:
+        options = ("--weights", "none", "--outsiders", "none", "--size", "64", "--lr", "1e30", "--epochs", "2")
+        assert command.main(["--data", str(two_classes), "--out", str(tmp_path / "out"), *options]) == 2
+        assert "training: the training failed in epoch 1: its loss is no number" in capsys.readouterr().err
+        assert not (tmp_path / "out.pkl").exists()
+
+
+def test_a_memory_that_is_full_is_told_with_what_takes_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(command, "load_photos", fill)
+    assert command.main(["--data", str(tmp_path), "--out", str(tmp_path.parent / "out"), "--weights", "none"]) == 2
+    assert capsys.readouterr().err.startswith("training: the memory is full. Give a smaller --batch-size")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--batch-size", "1"), "resnet18 cannot learn from batches of 1 at 32 pixels"),
+        (("--arch", "alexnet"), "alexnet cannot learn from batches of 64 at 32 pixels"),
+        (("--arch", "resnet1"), "there is no net called resnet1"),
+        (("--weights", "nothere.pth"), "nothere.pth holds no weights of resnet18"),
+    ],
+)
+def test_a_net_that_cannot_learn_is_told_before_any_photo_is_read(
+    options: tuple[str, ...], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data", str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--size", "32", "--weights", "none"]
+    assert command.main([*words, *options]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"training: {why}")
+
+
 @pytest.mark.parametrize("content", [b"hello", None, {"fc.weight": torch.zeros(1)}])
 def test_weights_that_do_not_fit_are_refused(content: object, two_classes: Path, tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"

@@ -65,6 +65,7 @@ def test_a_file_that_holds_what_differed_is_read_by_the_defaults_of_its_day() ->
         ('weights = ""', "argument --weights: it is empty. Give a value or leave the option out (see --help)"),
         ('keep = "best"', "argument --keep: invalid choice: 'best'"),
         ("size = [96, 192]", "argument --size: invalid"),
+        ("size = 100000", "argument --size: 100000 is not below 1025"),
     ],
 )
 def test_a_value_that_its_option_does_not_take_is_refused_in_a_recipe_too(

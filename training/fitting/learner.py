@@ -56,11 +56,6 @@ def train(  # noqa: PLR0913, PLR0917
     One of several processes (`accelerate launch`) trains on its share. All end with the same weights, if not the same
     statistics of batch norm, and fastai takes each for one of several until told otherwise (`distributed.alone`).
     """
-    if recipe.weights == "none" and (recipe.epochs == 0 or recipe.keep in {LINEAR, MEAN}):
-        raise WeightsError(
-            "with --weights none the net knows nothing that a last layer could be fitted to. "
-            "Give it weights, or leave out --keep and --epochs 0."
-        )
     if resume and folds is None and not recipe.last_layer_alone:
         _check_resumed(photos, recipe, folder)
     share = Share() if num_distrib() > 1 else None  # before all else, since it chooses this process's GPU
@@ -86,6 +81,24 @@ def train(  # noqa: PLR0913, PLR0917
         trained.seconds = max(trained.seconds, pause - start)
         yield trained
         start += time.monotonic() - pause  # what is done with a net is no part of its training
+
+
+def check_net(recipe: Recipe) -> None:
+    """Raises WeightsError where the recipe's net cannot start to learn: told before any photo is read."""
+    if recipe.weights == "none" and (recipe.epochs == 0 or recipe.keep in {LINEAR, MEAN}):
+        raise WeightsError(
+            "with --weights none the net knows nothing that a last layer could be fitted to. "
+            "Give it weights, or leave out --keep and --epochs 0."
+        )
+    net = make_net(recipe.arch, recipe.weights, outputs=2).train()
+    pictures = torch.zeros(min(recipe.batch_size, 2), 3, recipe.size, recipe.size)  # no batch has fewer
+    try:
+        net(pictures)
+    except (RuntimeError, ValueError) as error:
+        raise WeightsError(
+            f"{recipe.arch} cannot learn from batches of {recipe.batch_size} at {recipe.size} pixels: {error}. "
+            "Give a larger --size or --batch-size, or another --arch."
+        ) from error
 
 
 def _check_resumed(photos: Sequence[LabelledPhoto], recipe: Recipe, folder: Path) -> None:
