@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 from fastai.torch_core import num_distrib, rank_distrib
 from numpy.typing import NDArray
 
@@ -59,8 +60,11 @@ def main(arguments: list[str]) -> int:
             stack.enter_context(contextlib.redirect_stdout(silence))
         try:
             return _run(parse(arguments))
-        except (DataError, RecipeError, WeightsError, ResumeError) as error:
+        except (DataError, RecipeError, WeightsError, ResumeError, DivergedError) as error:
             _complain(str(error))
+            return 2
+        except (MemoryError, torch.cuda.OutOfMemoryError):
+            _complain("the memory is full. Give a smaller --batch-size or --size, or a net with fewer layers.")
             return 2
         except OSError as error:  # a folder that cannot be made, a disk that is full
             _complain(describe_os_error(error, "writing"))
@@ -88,11 +92,11 @@ def _run(options: argparse.Namespace) -> int:
     check_places(out, options.data, recipe.outsiders)
     if options.resume and not report.is_dir():
         raise ResumeError(f"there is no training to resume: {report} is not there. Start without --resume.")
+    check_net(recipe)
     print(f"reading the photos in {show_path(options.data)}")
     photos = load_photos(options.data, recipe.split_seed, options.relabel, options.leave_out, options.class_folder)
     folds = _deal_out(photos, recipe)
     if folds is not None:
-    check_net(recipe)
         photos = dataclasses.replace(
             photos, photos=tuple(dataclasses.replace(photo, held_out=False) for photo in photos.photos)
         )
@@ -100,11 +104,6 @@ def _run(options: argparse.Namespace) -> int:
     read_columns((), options.data, options.by)  # what the report cannot use is told of now
     read_runs(report, photos.labels)
     report.mkdir(parents=True, exist_ok=True)
-    resume = _find_start(options, recipe, report, folds is not None)
-    pickle, written = out.with_name(f"{out.name}.pkl"), None
-    try:
-        for trained in train(photos.photos, recipe, report, resume, folds, options.check_labels):
-            if rank_distrib():
     with contextlib.nullcontext() if rank_distrib() else keep_others_out(report):
         return _train(options, recipe, photos, folds)
 
@@ -113,6 +112,10 @@ def _train(options: argparse.Namespace, recipe: Recipe, photos: PhotoSet, folds:
     """The exit status, with net and report written or an earlier one as it was."""
     pickle, written = options.out.with_name(f"{options.out.name}.pkl"), None
     report = find_report(pickle)
+    resume = _find_start(options, recipe, report, folds is not None)
+    try:
+        for trained in train(photos.photos, recipe, report, resume, folds, options.check_labels):
+            if rank_distrib():
                 return 0
             if trained.interrupted:
                 print("stopped: keeping the best so far. The same command with --resume goes on instead.")

@@ -32,7 +32,7 @@ from training.fitting import steps
 from training.fitting.batches.dataloaders import decode_pictures, make_dataloaders, make_training_loaders
 from training.fitting.learner import build_learner, train
 from training.fitting.one_cycle import fit
-from training.fitting.one_cycle.callbacks import ExponentialMovingAverage
+from training.fitting.one_cycle.callbacks import DivergedError, ExponentialMovingAverage
 from training.fitting.one_cycle.fit import Fit, fit_layers
 from training.recipe import Recipe
 from training.report import command as report

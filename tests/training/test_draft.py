@@ -136,7 +136,7 @@ def test_one_process_at_a_time_writes_a_report(pickle: Path) -> None:
     before = read(pickle.parent)
     with keep_others_out(report):
         with (
-            pytest.raises(DataError, match="another training or report is writing .*out-report. Wait for its end"),
+            pytest.raises(DataError, match=r"another training or report is writing .*out-report. Wait for its end"),
             keep_others_out(report),
         ):
             pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +11,13 @@ from types import FrameType
 from typing import Any
 
 import torch
-from fastai.callback.core import Callback, CancelValidException
+from fastai.callback.core import Callback, CancelFitException, CancelValidException
 from fastai.learner import Learner
 from fastai.torch_core import num_distrib
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from bot.errors import LabelgramError
 from training.progress import shows_bars
 
 
@@ -47,11 +49,13 @@ class KeepBest(Callback):
     """Writes down every epoch and keeps the weights of the one with the lowest validation loss, in memory.
 
     Without photos to validate on there is nothing to write down, and the last epoch counts as the best.
+    It ends the training where the loss is no number any more.
     """
 
     order = 61  # after fastai's Recorder
 
     def __init__(self) -> None:
+        self.diverged = False
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] | None = None
 
@@ -60,6 +64,10 @@ class KeepBest(Callback):
 
     def after_validate(self) -> None:
         lowest = min((epoch.valid_loss for epoch in self.history), default=float("inf"))
+        training, held_out = self.learn.recorder.log[1], self.learn.recorder.log[2:3]
+        if not all(map(math.isfinite, held_out if len(self.learn.dls.valid) else [training])):
+            self.diverged = True
+            raise CancelFitException
         if len(self.learn.dls.valid):
             self.history.append(Epoch(self.learn.dls.train.size, *map(float, self.learn.recorder.log[1:4])))
         if not self.history or self.history[-1].valid_loss < lowest:
@@ -117,6 +125,10 @@ def unwrap(model: nn.Module) -> nn.Module:
     """The net without the wrapper that distributed training puts around it."""
     net: nn.Module = getattr(model, "module", model)
     return net
+
+
+class DivergedError(LabelgramError):
+    """The loss of a training is no number any more; the message says what to do."""
 
 
 class StopAtOnce(BaseException):  # a wish, no error

@@ -15,6 +15,7 @@ from training.data.photos import LabelledPhoto
 from training.fitting.choice import average
 from training.fitting.distributed import Share
 from training.fitting.one_cycle.callbacks import (
+    DivergedError,
     Epoch,
     SkipEmptyValidation,
     interrupt_between_batches,
@@ -54,8 +55,8 @@ def fit_layers(  # noqa: PLR0913, PLR0917
     """Train the recipe's soup with the loaders that the learner has; it ends with the mean of the nets' weights.
 
     `file` holds the last epoch of the first net, for `resume`, and others beside it those of the next ones; None: so
-    short a training is not resumed. Raises ResumeError, and KeyboardInterrupt if Ctrl-C came before the first epoch's
-    end.
+    short a training is not resumed. Raises ResumeError, DivergedError, and KeyboardInterrupt if Ctrl-C came before the
+    first epoch's end.
     """
     start, states, fits = copy_state(learner), list[State](), list[Fit]()
     if file and not resume:
@@ -98,7 +99,7 @@ def copy_state(learner: Learner) -> State:
 def _fit_net(learner: Learner, classes: int, checkpoint: Checkpoint, share: Share | None) -> Fit:
     """Train one net, from where its checkpoint is; it ends with the weights' moving average, or with the last.
 
-    Raises KeyboardInterrupt as `fit_layers` does.
+    Raises KeyboardInterrupt as `fit_layers` does, and DivergedError.
     """
     recipe, epochs, moving = checkpoint.recipe, checkpoint.kept, checkpoint.average
     callbacks = [
@@ -116,6 +117,11 @@ def _fit_net(learner: Learner, classes: int, checkpoint: Checkpoint, share: Shar
     try:
         with half_precision(learner), show_epochs(learner):
             _fit(learner, checkpoint)
+        if epochs.diverged:
+            raise DivergedError(
+                f"the training failed in epoch {learner.epoch + 1}: its loss is no number any more. "
+                "Give a lower --lr, and leave out --focus and --weight-decay."
+            )
         if moving and moving.averaged:
             learner.model.load_state_dict(moving.averaged.module.state_dict())
     except KeyboardInterrupt:
