@@ -23,7 +23,7 @@ from bot.errors import (
     explain_missing_packages,
     show_every_name,
 )
-from bot.inference.names import parse_name, show_path
+from bot.inference.names import parse_name, parse_path, show_path
 from export.commands import COMMANDS
 from training.arguments import Parser
 
@@ -128,17 +128,19 @@ def _parser() -> Parser:
         epilog="Other commands, each with --help: verify (are a file's claims true?), remeasure (write its claims "
         "and card again), photo-sizes (what small downloads lose).",
     )
-    parser.add_argument("pickle", type=Path, metavar="artifacts/NAME.pkl", help="what `python -m training` wrote")
+    parser.add_argument("pickle", type=parse_path, metavar="artifacts/NAME.pkl", help="what `python -m training` wrote")
     parser.add_argument(
         "--out", type=_parse_out, required=True, metavar="artifacts/NAME.onnx", help="the file to write"
     )
     parser.add_argument(
         "--int8", action="store_true", help="quantise: a quarter of the size, about three times as fast"
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the training photos, if they are not where they were")
-    parser.add_argument("--photos", type=Path, metavar="DIR", help="more photos to check on")
     parser.add_argument(
-        "--about", type=Path, metavar="FILE", help="Markdown for the card: the photos' origin and licence"
+        "--data", type=parse_path, metavar="DIR", help="the training photos, if they are not where they were"
+    )
+    parser.add_argument("--photos", type=parse_path, metavar="DIR", help="more photos to check on")
+    parser.add_argument(
+        "--about", type=parse_path, metavar="FILE", help="Markdown for the card: the photos' origin and licence"
     )
     parser.add_argument(
         "--weights-source",

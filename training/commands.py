@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.inference.class_folders import CLASS_FOLDERS
-from bot.inference.names import parse_name
+from bot.inference.names import parse_name, parse_path
 from training.arguments import Command, Parser
 from training.options import add_breakdown, parse
 from training.recipe import SEEDS, parse_number, write_options
@@ -15,7 +15,9 @@ from training.recipe import SEEDS, parse_number, write_options
 
 def make_fetch_parser() -> Parser:
     parser = Parser("python -m training fetch", description="Bring mask photos.")
-    parser.add_argument("--out", type=Path, default=Path("data/masks"), help="folder for the photos (%(default)s)")
+    parser.add_argument(
+        "--out", type=parse_path, default=Path("data/masks"), help="folder for the photos (%(default)s)"
+    )
     parser.add_argument("--api", default="https://api.github.com", help="GitHub's API or a mirror (%(default)s)")
     parser.add_argument("--raw", default="https://raw.githubusercontent.com", help="GitHub's files (%(default)s)")
     return parser
@@ -23,13 +25,13 @@ def make_fetch_parser() -> Parser:
 
 def make_collect_parser() -> Parser:
     parser = Parser("python -m training collect", description="Gather outsiders.")
-    parser.add_argument("--out", type=Path, default=Path("data/outsiders"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--out", type=parse_path, default=Path("data/outsiders"), metavar="DIR", help="(%(default)s)")
     return parser
 
 
 def make_neutral_parser() -> Parser:
     parser = Parser(prog="python -m training neutral", description="Copy photos so that their size says nothing.")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
+    parser.add_argument("--data", type=parse_path, required=True, metavar="DIR", help="a folder of photos per class")
     parser.add_argument("--out", type=parse_name, required=True, metavar="DIR", help="a new folder for the copies")
     _add_class_folder(parser)
     seed = parse_number(int, least=0, below=SEEDS)
@@ -39,11 +41,11 @@ def make_neutral_parser() -> Parser:
 
 def make_report_parser() -> Parser:
     parser = Parser(prog="python -m training report", description="Make the report of a training again.")
-    parser.add_argument("pickle", type=Path, metavar="artifacts/NAME.pkl", help="what `python -m training` wrote")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the photos, if they are not where they were")
+    parser.add_argument("pickle", type=parse_path, metavar="artifacts/NAME.pkl", help="what `python -m training` wrote")
+    parser.add_argument("--data", type=parse_path, metavar="DIR", help="the photos, if they are not where they were")
     parser.add_argument(
         "--left-out",
-        type=Path,
+        type=parse_path,
         action="append",
         default=[],
         metavar="artifacts/OTHER-report",
@@ -55,8 +57,10 @@ def make_report_parser() -> Parser:
 
 def make_compare_parser() -> Parser:
     parser = Parser(prog="python -m training compare", description="Training runs side by side.")
-    parser.add_argument("reports", type=Path, nargs="+", metavar="artifacts/NAME-report", help="the first is the base")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the table there as well")
+    parser.add_argument(
+        "reports", type=parse_path, nargs="+", metavar="artifacts/NAME-report", help="the first is the base"
+    )
+    parser.add_argument("--out", type=parse_path, metavar="FILE.md", help="write the table there as well")
     return parser
 
 
@@ -66,7 +70,9 @@ def make_across_parser() -> Parser:
         description="Train without each collection in turn, and measure on the one left out.",
         epilog="All other options are those of python -m training.",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="collections with the same classes")
+    parser.add_argument(
+        "--data", type=parse_path, required=True, metavar="DIR", help="collections with the same classes"
+    )
     parser.add_argument(
         "--out", type=parse_name, required=True, metavar="artifacts/NAME", help="NAME-report/ gets the figures"
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 from bot.inference.class_folders import CLASS_FOLDERS
-from bot.inference.names import clean_label, parse_name
+from bot.inference.names import clean_label, parse_name, parse_path
 from training.arguments import Parser
 from training.recipe import (
     AUGMENTATIONS,
@@ -62,7 +61,7 @@ def make_parser(prog: str = PROG) -> Parser:
     """All of a training: each option of a recipe has the name of its field."""
     default = Recipe()
     parser = Parser(prog=prog, description="Train a classifier on folders of photos.", epilog=EPILOG)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder of photos per class")
+    parser.add_argument("--data", type=parse_path, required=True, metavar="DIR", help="a folder of photos per class")
     parser.add_argument(
         "--out", type=parse_name, required=True, metavar="artifacts/NAME", help="where NAME.pkl and NAME-report/ go"
     )
@@ -73,7 +72,10 @@ def make_parser(prog: str = PROG) -> Parser:
         help="options from a file: one of training/recipes, such as mask, or your own; those given here come first",
     )
     parser.add_argument(
-        "--relabel", type=Path, metavar="FILE.csv", help="the right labels (path,label) of photos in the wrong folder"
+        "--relabel",
+        type=parse_path,
+        metavar="FILE.csv",
+        help="the right labels (path,label) of photos in the wrong folder",
     )
     parser.add_argument(
         "--class-folder",

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from bot.inference.names import is_folder
+from bot.inference.names import is_folder, parse_path
 from bot.settings.values import MAX_THREADS
 
 MOST, SHOWN = 1_000_000, 40
@@ -82,13 +82,6 @@ def _seconds(text: str) -> float:
     if not 0 < seconds <= 3600:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0, at most 3600")
     return seconds
-
-
-def parse_path(text: str) -> Path:
-    """A file's or folder's name. An empty one, as of a variable that is not set, would mean the current folder."""
-    if not text:
-        raise argparse.ArgumentTypeError("the name of the file or folder is empty")
-    return Path(text)
 
 
 def _file(text: str) -> Path:

@@ -6,9 +6,9 @@ import argparse
 from typing import Any
 
 from bot import __version__
-from bot.benchmark.options import add_options, parse_path
+from bot.benchmark.options import add_options
 from bot.inference.class_folders import CLASS_FOLDERS
-from bot.inference.names import parse_name
+from bot.inference.names import parse_name, parse_path
 from bot.settings.values import COUNT, MAX_PORT
 
 

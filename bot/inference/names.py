@@ -23,6 +23,16 @@ def parse_name(text: str) -> Path:
     return path
 
 
+def parse_path(text: str) -> Path:
+    """A file's or folder's name. An empty one, as of a variable that is not set, would mean the current folder.
+
+    For argparse. Raises ArgumentTypeError.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("the name of the file or folder is empty")
+    return Path(text)
+
+
 def is_folder(path: str | os.PathLike[str]) -> bool:
     """False also for what cannot be looked at, where Path.is_dir raises OSError up to Python 3.13."""
     return os.path.isdir(path)  # noqa: PTH112

@@ -64,6 +64,26 @@ def test_wrong_options_are_one_line(command: tuple[str, ...]) -> None:
     assert done.stderr.endswith(" (see --help)\n")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("training", "--data", "", "--out", "toy"),
+        ("training", "neutral", "--data", "", "--out", "toy"),
+        ("training", "across", "--data", "", "--out", "toy"),
+        ("training", "report", ""),
+        ("training", "collect", "--out", ""),
+        ("export", "", "--out", "toy.onnx"),
+        ("export", "verify", "toy.onnx", "--data", ""),
+        ("export", "remeasure", "toy.onnx", "--data", "photos", "--report", ""),
+    ],
+)
+def test_an_empty_name_is_not_the_current_folder(command: tuple[str, ...]) -> None:
+    """As of a variable that is not set: make train DATA=$PETS."""
+    done = run_warm(*command)
+    assert done.returncode == 2
+    assert done.stderr.endswith(": the name of the file or folder is empty (see --help)\n")
+
+
 def test_a_wrong_option_for_the_trainings_of_across_is_told_as_its_own() -> None:
     done = run_warm("training", "across", "--data", "photos", "--out", "toy", "--epochs", "many")
     assert done.returncode == 2
