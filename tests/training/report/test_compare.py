@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -145,6 +146,21 @@ def test_a_link_that_is_written_to_stays_one(tmp_path: Path) -> None:
     assert main([str(write_report(tmp_path / "plain-report", 0.9)), "--out", str(link)]) == 0
     assert link.is_symlink()
     assert read_table((tmp_path / "table.md").read_text())[0]["run"] == "plain"
+
+
+def test_a_full_disk_leaves_an_earlier_table_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report, table = write_report(tmp_path / "plain-report", 0.9), tmp_path / "table.md"
+    table.write_text("an earlier table")
+
+    def fill(file: Path, text: str, **_: object) -> None:
+        file.write_bytes(text[:9].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fill)
+    with pytest.raises(OSError, match="No space left"):  # whose line the command prints
+        main([str(report), "--out", str(table)])
+    assert table.read_text() == "an earlier table"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain-report", "table.md"]
 
 
 def test_mended_labels_are_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
