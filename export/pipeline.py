@@ -28,7 +28,7 @@ from training.evaluation.answers import Answers, read_logits
 from training.evaluation.evaluate import judge
 from training.fitting.learner import compute_logits
 from training.report.figures import PREPROCESS
-from training.whole_files import name_file, name_part, replace_together
+from training.whole_files import check_files, name_file, name_part, replace_together
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def export(order: Order) -> FileMetrics:
     """Write the file and its card. Raises ExportError, DataError, ModelError, OSError; nothing is written then."""
     run = load(order.pickle, order.data)
     order.out.parent.mkdir(parents=True, exist_ok=True)  # before the work, so that it fails now if it does
+    check_files(*name_files(order.out))
     trained_on = run.describe(order.about, order.weights)
     checks = gather_checks(run, order.photos)
     candidate = build(run, checks)
@@ -168,10 +169,15 @@ def describe(
     )
 
 
+def name_files(out: Path) -> tuple[Path, Path, Path]:
+    """The model, NAME.json and its card."""
+    return out, out.with_suffix(".json"), out.with_suffix(".md")
+
+
 def write(graph: onnx.ModelProto, contract: Contract, out: Path) -> None:
     """The file, NAME.json and its card, which get their names together once all are written. Raises OSError."""
     data = finish(graph, contract)
-    places = {name_part(file): file for file in (out, out.with_suffix(".json"), out.with_suffix(".md"))}
+    places = {name_part(file): file for file in name_files(out)}
     model, description, text = places
     try:
         with name_file(out):

@@ -42,7 +42,7 @@ from training.recipe import Recipe, RecipeError
 from training.report.command import read_breakdown
 from training.report.write import Written, describe_run, write_page, write_report
 from training.runs import METRICS_FILE, SPLIT_FILE, RunFacts, find_report, write_learner
-from training.whole_files import hold_interrupt
+from training.whole_files import check_files, hold_interrupt
 
 STOPPED = 130
 """Exit status after Ctrl-C, where there is no net to write."""
@@ -90,6 +90,7 @@ def _run(options: argparse.Namespace) -> int:
     recipe = read_recipe(options)
     report = out.with_name(f"{out.name}-report")
     check_places(out, options.data, recipe.outsiders)
+    check_files(out.with_name(f"{out.name}.pkl"))
     if options.resume and not report.is_dir():
         raise ResumeError(f"there is no training to resume: {report} is not there. Start without --resume.")
     check_net(recipe)

@@ -46,11 +46,19 @@ def name_file(file: Path) -> Iterator[None]:
         ) from error
 
 
+def check_files(*files: Path) -> None:
+    """Raises OSError that names the first of the files in whose place a folder lies: none could be put there."""
+    for file in files:
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "a folder has this name. Rename or remove it", str(file))
+
+
 def replace_together(places: Mapping[Path, Path]) -> None:
     """Give parts that are written the names of whole files, in this order; Ctrl-C waits for the last. Raises OSError.
 
-    The first one has to tell of what a kill in between leaves.
+    The first one has to tell of what a kill in between leaves. Where a folder has one of the names, none is given.
     """
+    check_files(*places.values())
     with hold_interrupt():
         for part, file in places.items():
             part.replace(file)

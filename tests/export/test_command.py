@@ -263,3 +263,15 @@ def test_a_place_that_is_no_onnx_file_is_refused_at_once(
         main([str(tmp_path / "toy.pkl"), "--out", str(tmp_path / out)])
     assert "is no name of a file that ends in .onnx, such as artifacts/pets.onnx" in capsys.readouterr().err
     assert (tmp_path / "toy.pkl").read_text() == "a net"
+
+
+@pytest.mark.parametrize("ending", [".md", ".json"])
+def test_a_folder_with_the_name_of_the_card_costs_no_earlier_file(
+    ending: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "toy.onnx").write_text("an earlier file")
+    (tmp_path / f"toy{ending}").mkdir()
+    assert main([str(trained / "toy.pkl"), "--out", str(tmp_path / "toy.onnx")]) == 1
+    message = f"export: {tmp_path / f'toy{ending}'}: a folder has this name. Rename or remove it\n"
+    assert capsys.readouterr() == ("", message)
+    assert (tmp_path / "toy.onnx").read_text() == "an earlier file"

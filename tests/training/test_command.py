@@ -301,6 +301,16 @@ def test_ctrl_c_in_the_first_report_leaves_what_was_there_and_says_so(
     assert found == (files if earlier else {})
 
 
+def test_a_folder_in_the_place_of_the_net_is_told_before_any_photo_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out.pkl").mkdir()
+    words = ["--data", str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--weights", "none"]
+    assert command.main(words) == 2
+    message = f"training: {tmp_path / 'out.pkl'}: a folder has this name. Rename or remove it\n"
+    assert capsys.readouterr() == ("", message)
+
+
 def test_a_second_training_to_one_place_is_refused_and_the_first_loses_nothing(
     two_classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from training.data.photos import LabelledPhoto, Skipped
 from training.data.split import read_split, write_skipped, write_split
 from training.evaluation.left_out.runs import LeftOutRun, PhotoLogits, write_run
-from training.whole_files import replace_whole
+from training.whole_files import replace_together, replace_whole
 
 RUN = LeftOutRun("web", ["cat", "dog"], {}, [PhotoLogits("web/cat/1.jpg", "cat", [1.0, 0.0])], {})
 PHOTOS = [LabelledPhoto(Path("photos/web/cat/1.jpg"), "cat", "g1", (120, 90), held_out=True, collection="web")]
@@ -47,6 +47,19 @@ def test_files_that_differ_in_their_endings_alone_are_written_at_once(tmp_path: 
         onnx.write_text("onnx")
     assert (tmp_path / "pets.pkl").read_text() == "pickle"
     assert (tmp_path / "pets.onnx").read_text() == "onnx"
+
+
+def test_a_folder_with_the_name_of_one_file_leaves_all_as_they_were(tmp_path: Path) -> None:
+    places = {tmp_path / f"{name}.part": tmp_path / name for name in ("toy.onnx", "toy.md")}
+    for part, file in places.items():
+        part.write_text("new")
+        file.write_text("earlier")
+    (tmp_path / "toy.md").unlink()
+    (tmp_path / "toy.md").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"a folder has this name. Rename or remove it") as refusal:
+        replace_together(places)
+    assert refusal.value.filename == str(tmp_path / "toy.md")
+    assert (tmp_path / "toy.onnx").read_text() == "earlier"
 
 
 def test_a_split_is_read_back_as_it_was_written(tmp_path: Path) -> None:
