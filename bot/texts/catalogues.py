@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from gettext import GNUTranslations
@@ -16,6 +17,9 @@ from bot.texts.limits import find_limit, is_blank, measure
 
 COUNTS = range(200)
 """Numbers for which a rule of plurals is tried."""
+
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+"""A text as it stands in a line of a catalogue."""
 
 FindPlaceholders = Callable[[str, str], frozenset[str] | None]
 """Context and key of a text -> the names that may stand in braces there. None: braces mean nothing in it."""
@@ -53,7 +57,8 @@ def find_fields(text: str) -> list[str]:
 def _load(file: Path, find_placeholders: FindPlaceholders | None) -> GNUTranslations:
     """A translator's file is a stranger's: whatever is wrong with it is told. Raises TextsError."""
     try:
-        lines = file.read_text(encoding="utf-8").split("\n") if find_placeholders else []
+        lines = file.read_text(encoding="utf-8-sig").split("\n") if find_placeholders else []
+        _check_quotes(file, lines)
         texts = polib.pofile(str(file), encoding="utf-8")
         texts.metadata = _clean_head(texts.metadata)
         catalogue = GNUTranslations(io.BytesIO(texts.to_binary()))
@@ -69,6 +74,17 @@ def _load(file: Path, find_placeholders: FindPlaceholders | None) -> GNUTranslat
         reason = explain_os_error(error) if isinstance(error, OSError) else describe_error(error)
         raise TextsError(f"the texts in {file} cannot be read: {reason}") from error
     return catalogue
+
+
+def _check_quotes(file: Path, lines: Sequence[str]) -> None:
+    """Raises TextsError for a text outside of quotes: polib takes its first and last letters for them."""
+    for number, line in enumerate(lines, 1):
+        text = re.sub(r"^(msgctxt|msgid_plural|msgid|msgstr(\[\d+\])?)\s", "", line.strip()).strip()
+        if text and not text.startswith(("#", "msg")) and not re.fullmatch(QUOTED, text):
+            raise TextsError(
+                f'{file}, line {number}: a text stands between two straight quotes, as in "red". '
+                'One of them is missing here, or a quote within has no backslash before it: \\".'
+            )
 
 
 def _clean_head(head: Mapping[str, str]) -> dict[str, str]:

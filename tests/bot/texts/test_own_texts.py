@@ -38,7 +38,15 @@ LABELS = [f"{number} ".ljust(BUTTON, "x") for number in range(21)]
         (HEAD.format("ISO-8859-1", RULE), "its head says charset=ISO-8859-1."),
         (HEAD.format("UTF-8", "nplurals=2;"), "its head has no Plural-Forms such as nplurals=2; plural=(n != 1);"),
         (HEAD.format("UTF-8", "nplurals=INTEGER; plural=EXPRESSION;"), "invalid token in plural form: EXPRESSION"),
-        (HEAD.format("UTF-8", RULE) + 'msgid "a"\nmsgstr "b" "c"\n', "unescaped double quote found"),
+        ('msgid "a"\nmsgstr "b" "c"\n', "line 2: a text stands between two straight quotes"),
+        ('msgid "a"\nmsgstr "Meow!\n', "line 2: a text stands between two straight quotes"),
+        ('msgid "a"\nmsgstr Meow!\n', "line 2: a text stands between two straight quotes"),
+        (
+            'msgid "a"\nmsgstr \N{LEFT DOUBLE QUOTATION MARK}Meow!\N{RIGHT DOUBLE QUOTATION MARK}\n',
+            "line 2: a text stands",
+        ),
+        ('msgid "a"\nmsgstr "Meow!\\"\n', "line 2: a text stands between two straight quotes"),
+        ('msgid "a"\nmsgid_plural "as"\nmsgstr[0] "b"\nmsgstr[1] bs\n', "line 4: a text stands between"),
         ('  msgctxt "answer"\n  msgid "red"\n  msgstr "{lable}"\n', "line 3: {lable} cannot be filled in."),
         ('\tmsgctxt "answer"\n\tmsgid "red"\n\tmsgstr "{lable}"\n', "line 3: {lable} cannot be filled in."),
         (ENTRY.format("answer", "red", "  \\n"), "line 3: the text shows nothing."),
@@ -94,7 +102,7 @@ def test_a_slip_is_one_line_of_every_command(run_bot: RunBot, color_model: Path,
 def test_lines_may_be_indented_and_a_head_may_be_missing_or_in_any_case(tmp_path: Path) -> None:
     file = tmp_path / "en.po"
     head = HEAD.format("utf8", "nplurals = 2 ; plural = (n != 1)").replace("Content-Type", "content-type")
-    for start in ("", head):
+    for start in ("", head, "\ufeff"):
         file.write_text(f'{start}  msgctxt "answer"\n\tmsgid "red"\n  msgstr "R\N{LATIN SMALL LETTER E WITH ACUTE}d"\n')
         assert Replies(tmp_path).text("answer", "red", "en") == "R\N{LATIN SMALL LETTER E WITH ACUTE}d"
 
