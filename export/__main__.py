@@ -65,8 +65,8 @@ def _export(arguments: list[str]) -> int:
     except OSError as error:  # a folder that cannot be made, a disk that is full
         print(f"export: {show_path(describe_os_error(error, options.out))}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("export: stopped, nothing is written.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"export: stopped{show_path(str(stop) or ', nothing is written')}.", file=sys.stderr)
         return 130
     _describe(metrics, options.out)
     return 0

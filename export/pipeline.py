@@ -175,16 +175,25 @@ def name_files(out: Path) -> tuple[Path, Path, Path]:
 
 
 def write(graph: onnx.ModelProto, contract: Contract, out: Path) -> None:
-    """The file, NAME.json and its card, which get their names together once all are written. Raises OSError."""
+    """The file, NAME.json and its card, which get their names together once all are written. Raises OSError.
+
+    Ctrl-C while they get them raises KeyboardInterrupt when they have them, which says so.
+    """
     data = finish(graph, contract)
     places = {name_part(file): file for file in name_files(out)}
     model, description, text = places
+    is_whole = False
     try:
         with name_file(out):
             model.write_bytes(data)
             description.write_bytes(f"{describe_file(data, out.name, contract)}\n".encode())
             text.write_bytes(card.render(model, out.name).encode())
+            is_whole = True
             replace_together(places)
+    except KeyboardInterrupt as stop:
+        if is_whole and not model.exists():
+            raise KeyboardInterrupt(f": {out} and its card are written") from stop
+        raise
     finally:
         for part in places:
             part.unlink(missing_ok=True)

@@ -39,8 +39,8 @@ def main(arguments: list[str]) -> int:
         text = describe_os_error(error) if isinstance(error, OSError) else str(error)
         print(f"remeasure: {show_path(text)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("remeasure: stopped, nothing is written.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"remeasure: stopped{show_path(str(stop) or ', nothing is written')}.", file=sys.stderr)
         return 130
     print(f"wrote {show_path(options.model)} and its card {show_path(options.model.with_suffix('.md'))}")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -275,3 +276,33 @@ def test_a_folder_with_the_name_of_the_card_costs_no_earlier_file(
     message = f"export: {tmp_path / f'toy{ending}'}: a folder has this name. Rename or remove it\n"
     assert capsys.readouterr() == ("", message)
     assert (tmp_path / "toy.onnx").read_text() == "an earlier file"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_ctrl_c_says_whether_the_file_is_written(
+    late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "toy.onnx"
+    replace_file = Path.replace
+
+    def stop(*_: object) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return "the card"
+
+    def stop_and_replace(part: Path, file: Path) -> Path:
+        stop()
+        return replace_file(part, file)
+
+    def export(order: pipeline.Order) -> None:
+        pipeline.write(onnx.ModelProto(), None, order.out)  # type: ignore[arg-type]  # nothing reads it here
+
+    monkeypatch.setattr(pipeline, "export", export)
+    monkeypatch.setattr(pipeline, "finish", lambda *_: b"the net")
+    monkeypatch.setattr(pipeline, "describe_file", lambda *_: "{}")
+    monkeypatch.setattr(card, "render", (lambda *_: "the card") if late else stop)
+    if late:
+        monkeypatch.setattr(Path, "replace", stop_and_replace)
+    assert main([str(tmp_path / "toy.pkl"), "--out", str(out)]) == 130
+    written = f": {out} and its card are written" if late else ", nothing is written"
+    assert capsys.readouterr().err == f"export: stopped{written}.\n"
+    assert [path.name for path in sorted(tmp_path.iterdir())] == (["toy.json", "toy.md", "toy.onnx"] if late else [])
