@@ -224,6 +224,8 @@ def find_fault(label: str) -> str | None:
         unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in DIRECTIONS for character in label
     ):
         return "has characters that cannot be shown, such as a line break"
-    if label in (".", "..") or "/" in label or "\\" in label:
-        return "cannot name a folder"
+    if "/" in label or "\\" in label:
+        return "has a slash or a backslash, which parts folders"
+    if label in (".", ".."):
+        return "means another folder"
     return None

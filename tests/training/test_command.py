@@ -518,7 +518,7 @@ def test_mended_labels_that_do_not_fit_are_refused(two_classes: Path, tmp_path: 
     cases = {
         "green/99.jpg,red": "corrects the label of 1 photos that are not in .*, the first is green/99.jpg",
         "green/01.jpg,blue": "gives labels that no folder has: blue. There are green, red.",
-        "green/01.jpg,": "gives labels that no folder has: .",
+        "green/01.jpg,": "gives no label for green/01.jpg. Fill it in, or remove the line.",
     }
     for row, message in cases.items():
         with pytest.raises(DataError, match=message):

@@ -79,6 +79,9 @@ def correct_labels(photos: Sequence[LabelledPhoto], folder: Path, file: Path) ->
         raise DataError(
             f"{file} corrects the label of {len(unknown)} photos that are not in {folder}, the first is {unknown[0]}."
         )
+    bare = [path for path, label in corrected.items() if not label]
+    if bare:
+        raise DataError(f"{file} gives no label for {bare[0]}. Fill it in, or remove the line.")
     labels = sorted({photo.label for photo in photos})
     wrong = sorted(set(corrected.values()) - set(labels))
     if wrong:

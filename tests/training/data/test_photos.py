@@ -293,7 +293,11 @@ def test_the_hash_finds_the_mask_photos_known_near_duplicates() -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("a" * 101, "has 101 characters, at most 100"), ("a\\b", "cannot name a folder"), ("\u200b", "the name is empty")],
+    [
+        ("a" * 101, "has 101 characters, at most 100"),
+        ("a\\b", "has a slash or a backslash, which parts folders"),
+        ("\u200b", "the name is empty"),
+    ],
 )
 def test_a_name_that_the_exported_file_could_not_hold_is_refused_before_training(
     name: str, message: str, folder: Path
