@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from bot.errors import describe_os_error
 from bot.inference.names import show_path
 from training.data.checks import check_places
-from training.data.loading import load_photos
+from training.data.loading import check_folder, load_photos
 from training.data.photos import DataError, PhotoSet
 from training.data.split import SKIPPED_FILE, assign_folds, write_skipped, write_split
 from training.draft import keep_others_out, write_draft
@@ -93,7 +93,8 @@ def _run(options: argparse.Namespace) -> int:
     check_files(out.with_name(f"{out.name}.pkl"))
     if options.resume and not report.is_dir():
         raise ResumeError(f"there is no training to resume: {report} is not there. Start without --resume.")
-    check_net(recipe)
+    check_folder(options.data)
+    check_net(recipe)  # after it: the net's weights may have to come first
     print(f"reading the photos in {show_path(options.data)}")
     photos = load_photos(options.data, recipe.split_seed, options.relabel, options.leave_out, options.class_folder)
     folds = _deal_out(photos, recipe)

@@ -401,6 +401,7 @@ def test_a_memory_that_is_full_is_told_with_what_takes_less(
 def test_a_net_that_cannot_learn_is_told_before_any_photo_is_read(
     options: tuple[str, ...], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "photos").mkdir()
     words = ["--data", str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--size", "32", "--weights", "none"]
     assert command.main([*words, *options]) == 2
     told = capsys.readouterr()

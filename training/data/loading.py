@@ -36,6 +36,12 @@ class Look:
     """The file's SHA-256."""
 
 
+def check_folder(folder: Path) -> None:
+    """Raises DataError where --data names no folder."""
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}. --data names a folder with one folder of photos per class.")
+
+
 def load_photos(
     folder: Path,
     seed: int,
@@ -51,8 +57,7 @@ def load_photos(
     Every file is decoded once, with a progress bar, so that what cannot be read is known before any training.
     Raises DataError for a folder, class, group or corrected label that cannot be used.
     """
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}. --data names a folder with one folder of photos per class.")
+    check_folder(folder)
     files, unlisted = list_files(folder)
     photo_files = [path for path in files if path.suffix.lower() in SUFFIXES]
     named = sorted([*photo_files, *unlisted])
@@ -98,8 +103,7 @@ def load_photos(
 
 def find_collections(folder: Path, class_folder: str = "auto") -> dict[str, set[str]]:
     """The labels in each collection of `folder`, as its folders say; no photo is read. Raises DataError."""
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}. --data names a folder with one folder of photos per class.")
+    check_folder(folder)
     named = [path for path in list_files(folder)[0] if path.suffix.lower() in SUFFIXES]
     labels: defaultdict[str, set[str]] = defaultdict(set)
     for place in _place(folder, named, class_folder).values():
