@@ -44,6 +44,11 @@ class Catalogues:
             self._known[language] = _load(self.files[language], self._find_placeholders)
         return self._known.get(language)
 
+    def list_texts(self, language: str) -> list[tuple[str, str]]:
+        """Context and key of what is said in the language's file, which `find` has read."""
+        texts = polib.pofile(str(self.files[language]), encoding="utf-8").translated_entries()
+        return [(entry.msgctxt or "", entry.msgid) for entry in texts]
+
 
 def find_fields(text: str) -> list[str]:
     """What stands in braces in a text, with all that str.format would make of it. Raises ValueError on odd braces."""

@@ -34,6 +34,9 @@ OWNING = ("stats",)
 MAX_NAMED_LABELS = 10
 """A greeting names this many classes; the rest are counted."""
 
+LABELLED = ("label", "answer")
+"""Contexts of texts whose keys are classes."""
+
 NEARLY_CERTAIN = 0.95
 """The probability from which an answer needs no bars."""
 
@@ -156,6 +159,18 @@ class Replies:
         names = separator.join(self.name(label, language) for label in labels[:MAX_NAMED_LABELS])
         more = len(labels) - MAX_NAMED_LABELS
         return self.plural("bot", "more-labels", more, language, names=names) if more > 0 else names
+
+    def find_unused(self, labels: Sequence[str]) -> Iterator[str]:
+        """What is wrong with each of the bot's own texts that it never says, given the model's classes."""
+        for language, file in self._own.files.items():
+            if language not in self._common.files:
+                yield f"{file} is in none of the bot's languages. Name it after one of them, such as {FALLBACK}.po."
+                continue
+            for context, key in self._own.list_texts(language):
+                if context in LABELLED and key not in labels:
+                    yield f"{file} has a text for the class {key}, which the model does not have."
+                elif context not in LABELLED and self._find_placeholders(context, key) is None:
+                    yield f"{file} has a text that no bot says: msgctxt {context}, msgid {key}. Is it misspelt?"
 
     def _find_placeholders(self, context: str, key: str) -> frozenset[str] | None:
         """What may stand in braces in one of a bot's own texts: the same as in the English one."""

@@ -7,7 +7,7 @@ import math
 import shutil
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
@@ -56,13 +56,16 @@ async def look_at_model(settings: Settings) -> AsyncIterator[Finding]:
 
 async def look_at_texts(settings: Settings) -> AsyncIterator[Finding]:
     try:
-        languages = Replies(settings.replies_dir).languages
+        replies = Replies(settings.replies_dir)
     except TextsError as error:
         yield Finding(False, "texts", str(error))
         return
     folder = settings.replies_dir
     more = "its own too" if is_folder(folder) else f"none of its own ({folder} is not there)"
-    yield Finding(True, "texts", f"{', '.join(languages)}; {more}")
+    yield Finding(True, "texts", f"{', '.join(replies.languages)}; {more}")
+    with suppress(ModelError):  # told of already
+        for unused in replies.find_unused(Classifier(settings.model, settings.threads).contract.labels):
+            yield Finding(False, "texts", unused)
 
 
 async def look_at_memory(settings: Settings) -> AsyncIterator[Finding]:

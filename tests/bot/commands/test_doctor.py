@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+from collections import defaultdict
 from pathlib import Path
 
+import polib
 import pytest
 
 from tests.support.bot_process import RunBot, StartBot
 from tests.support.network.sockets import accepts
+from tests.support.paths import ROOT
 from tests.support.telegram import TOKEN, Telegram
 
 
@@ -59,6 +63,38 @@ def test_what_is_missing_is_named_with_what_to_do(
     assert "MB are enough" in done.stdout  # it goes on to the end
     assert "Traceback" not in done.stderr
     assert TOKEN not in done.stdout + done.stderr
+
+
+def test_own_texts_that_are_never_said_are_named(run_bot: RunBot, color_model: Path, tmp_path: Path) -> None:
+    """Of a class before it was renamed, of a misspelt key, in a file that a browser has renamed."""
+    model, texts = tmp_path / "own.onnx", tmp_path / "own-replies"
+    shutil.copy(color_model, model)
+    shutil.copytree(ROOT / "artifacts" / "mask-replies", texts)
+    assert "texts" not in _list_bad(run_bot, ROOT / "artifacts" / "mask.onnx", tmp_path)
+    (texts / "en.po").rename(texts / "English (1).po")
+    said = polib.pofile(str(texts / "fr.po"))
+    said.clear()
+    for context, key in (("label", "red"), ("answer", "with_mask"), ("bot", "strat"), ("profile", "description")):
+        said.append(polib.POEntry(msgctxt=context, msgid=key, msgstr="rouge"))
+    said.save()
+    for other in set(texts.glob("*.po")) - {texts / "fr.po", texts / "English (1).po"}:
+        other.unlink()
+    assert _list_bad(run_bot, model, tmp_path)["texts"] == [
+        f"{texts}/English (1).po is in none of the bot's languages. Name it after one of them, such as en.po.",
+        f"{texts}/fr.po has a text for the class with_mask, which the model does not have.",
+        f"{texts}/fr.po has a text that no bot says: msgctxt bot, msgid strat. Is it misspelt?",
+    ]
+
+
+def _list_bad(run_bot: RunBot, model: Path, folder: Path) -> dict[str, list[str]]:
+    """What is wrong, by what was looked at."""
+    done = run_bot("doctor", MODEL_PATH=str(model), STATE_DIR=str(folder / "state"))
+    bad = defaultdict[str, list[str]](list)
+    for line in done.stdout.splitlines():
+        if line.startswith("BAD  "):
+            what, _, why = line.removeprefix("BAD  ").partition(": ")
+            bad[what].append(why)
+    return bad
 
 
 def test_a_damaged_key_of_the_givers_is_told(run_bot: RunBot, color_model: Path, tmp_path: Path) -> None:
