@@ -7,7 +7,9 @@ import hmac
 import json
 import logging
 import math
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramRetryAfter
@@ -33,6 +35,8 @@ QUEUE = 4
 """Updates that are taken in, in work and waiting, for each that may be in work."""
 LONGEST_PAUSE = 3600
 """Seconds after which an update comes again at the latest."""
+AGAIN = 900.0
+"""Seconds until a webhook that was taken away is set for another time. A copy that polls takes it away each time."""
 MAX_CONNECTIONS = 100
 """The most that Telegram opens (Bot API, setWebhook)."""
 
@@ -53,6 +57,8 @@ class Registration:
     secret: str
     _named: str = field(default="", init=False)
     """The address as Telegram writes it, once it was asked."""
+    _again_at: float = field(default=-math.inf, init=False)
+    """When it was last set again (by `time.monotonic`)."""
 
     async def make(self, is_token_wrong: Callable[[], bool]) -> None:
         """Have Telegram send updates to `url`; what it holds stays. Tries for as long as Telegram is in trouble.
@@ -64,7 +70,7 @@ class Registration:
         while True:
             try:
                 await self._set()
-                return
+                break
             except AiogramError as error:
                 if isinstance(error, TelegramBadRequest) or (isinstance(error, UNKNOWN) and is_token_wrong()):
                     raise
@@ -72,16 +78,21 @@ class Registration:
                 wait = float(error.retry_after) if isinstance(error, TelegramRetryAfter) else backoff(attempt)
                 log.warning("the webhook could not be set: %s; trying again in %.1f s", type(error).__name__, wait)
             await asyncio.sleep(wait)
+        with suppress(AiogramError):
+            self._named = (await self.delivery.bot.get_webhook_info()).url
 
     async def find_trouble(self) -> str | None:
         """Why Telegram brings no updates to `url`. A webhook that was taken away is set again. Raises AiogramError.
 
-        One that leads elsewhere stays: it may be that of the version that comes after this one.
+        Not before AGAIN has passed since the last time. One that leads elsewhere stays: it may be that of the version
+        that comes after this one.
         """
         there = (await self.delivery.bot.get_webhook_info()).url
         if not there:
-            log.warning("another program has taken the webhook away, as a copy that polls does; it is set again")
-            await self._set()
+            if time.monotonic() - self._again_at >= AGAIN:
+                log.warning("another program has taken the webhook away, as a copy that polls does; it is set again")
+                await self._set()
+                self._again_at = time.monotonic()
             return "the webhook was taken away"
         self._named = self._named or there
         return None if there == self._named else "another program has the webhook"

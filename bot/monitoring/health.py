@@ -16,8 +16,8 @@ FRESH = 5.0
 FAILED = 1.0
 """Seconds for which trouble is not looked into again."""
 FAILING = 10.0
-"""Seconds without a request for updates that was answered, from which on failed ones count. A connection breaks now and
-then, and after a conflict nothing is asked for five."""
+"""Seconds of nothing but failed requests for updates, from which on they count. A connection breaks now and then, and
+after a conflict nothing is asked for five."""
 WAIT = 5.0
 """Seconds after which Telegram counts as out of reach."""
 
@@ -75,7 +75,7 @@ class Health:
                 return self._trouble
             try:
                 await self._ledger.check()
-                if time.monotonic() - self._last_success() > FRESH:
+                if self._webhook_trouble or time.monotonic() - self._last_success() > FRESH:
                     async with asyncio.timeout(WAIT):
                         await self._ask_telegram()
             except LedgerError:
@@ -83,7 +83,9 @@ class Health:
             except (AiogramError, TimeoutError):
                 self._trouble = "Telegram cannot be reached"
             else:
-                return self._webhook_trouble or self.reception.trouble
+                if not self._webhook_trouble:
+                    return self.reception.trouble
+                self._trouble = self._webhook_trouble
             self._failed_at = time.monotonic()
             return self._trouble
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -239,26 +240,45 @@ def test_a_webhook_that_another_program_has_taken_away_is_set_again(
     message = telegram.send_photo(draw("red"))
     telegram.wait_until(lambda: _readiness(hook["PORT"]) == "the webhook was taken away\n")
     telegram.wait_until(lambda: message in telegram.answers())
-    telegram.wait_until(lambda: _readiness(hook["PORT"]) == "ready\n")
+
+    def look() -> str:
+        if not telegram.unconfirmed:  # one that is busy does not call the trouble to mind for longer
+            telegram.send_text("/help", user=next(users))
+        return _readiness(hook["PORT"])
+
+    users = itertools.count(100)
+    telegram.wait_until(lambda: look() == "ready\n")
+
+
+def test_a_webhook_that_is_taken_away_again_and_again_is_left_to_who_does_so(
+    telegram: Telegram, start_bot: StartBot, hook: dict[str, str]
+) -> None:
+    start_bot(**hook)
+    for _ in range(2):
+        telegram.wait_until(lambda: telegram.webhook is not None and _readiness(hook["PORT"]) == "ready\n")
+        urlopen(f"{telegram.url}/bot{TOKEN}/deleteWebhook", b"").close()
+        telegram.wait_until(lambda: _readiness(hook["PORT"]) == "the webhook was taken away\n")
+    before = _count_looks(telegram)
+    telegram.wait_until(lambda: bool(_readiness(hook["PORT"])) and _count_looks(telegram) > before + 2)
+    assert telegram.webhook is None
+
+
+def _count_looks(telegram: Telegram) -> int:
+    """How often the bot has asked where its webhook leads."""
+    return sum(method == "getWebhookInfo" for method, _ in telegram.calls)
 
 
 def test_a_bot_whose_webhook_leads_elsewhere_is_not_ready_and_leaves_it_there(
     telegram: Telegram, start_bot: StartBot, hook: dict[str, str]
 ) -> None:
+    """Also where nobody has asked before whether it is ready."""
     start_bot(**hook)
-    asked = 0
-
-    def look() -> str:
-        nonlocal asked
-        asked = sum(method == "getWebhookInfo" for method, _ in telegram.calls)
-        return _readiness(hook["PORT"])
-
-    telegram.wait_until(lambda: telegram.webhook is not None and look() == "ready\n" and asked > 0)
+    telegram.wait_until(lambda: telegram.webhook is not None and _count_looks(telegram) == 1)
     elsewhere = "http://127.0.0.1:9/elsewhere"
     urlopen(f"{telegram.url}/bot{TOKEN}/setWebhook", f"url={elsewhere}".encode()).close()
-    telegram.wait_until(lambda: look() == "another program has the webhook\n")
-    before = asked
-    telegram.wait_until(lambda: look() == "another program has the webhook\n" and asked > before + 1)
+    telegram.wait_until(lambda: _readiness(hook["PORT"]) == "another program has the webhook\n")
+    before = _count_looks(telegram)
+    telegram.wait_until(lambda: _readiness(hook["PORT"]) != "ready\n" and _count_looks(telegram) > before + 1)
     assert telegram.webhook
     assert telegram.webhook["url"] == elsewhere
 
