@@ -14,7 +14,7 @@ LIFE = 3600.0
 WAIT = 600.0
 """Seconds for which a photo waits for the one with the mention. That may be on its way to a process that is gone, for
 a minute, or behind what its chat holds up."""
-FIRST_PAUSE, SHARE = 0.1, 0.5
+FIRST_PAUSE, SHARE, LONGEST_PAUSE = 0.1, 0.5, 20.0
 """Seconds until it is looked for again at first; later it is this share of the time that it has been waited for."""
 
 
@@ -40,7 +40,8 @@ class AlbumMentions:
             return True
         slot.let_pass()
         while slot.is_patient and slot.age <= WAIT:
-            await slot.wait(max(FIRST_PAUSE, min(SHARE * slot.age, WAIT - slot.age)), Cause.ALBUM)
+            pause = min(SHARE * slot.age, LONGEST_PAUSE, WAIT - slot.age)
+            await slot.wait(max(FIRST_PAUSE, pause), Cause.ALBUM)
             if await self._is_marked(message):
                 return True
         return False

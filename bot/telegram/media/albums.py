@@ -27,8 +27,11 @@ from bot.texts.replies import Replies
 
 LIFE = 3600.0
 """Seconds after which an album is over."""
-BEGINNING = 10.0
-"""Seconds after which an album's answer is begun by another replica, if the one that has begun it is dead."""
+BEGINNING = 90.0
+"""Seconds after which an album's answer is begun by another replica, if the one that has begun it is dead.
+
+One that lives may wait for its chat for 20, and for Telegram for 60.
+"""
 PAUSES = (1.0, 3.0, 6.0)
 """Seconds for which lines are gathered before the first edit, the second, and all later ones."""
 
@@ -64,7 +67,7 @@ class Albums:
         self._pseudonymise = pseudonymise
         self._albums: WeakValueDictionary[str, _Album] = WeakValueDictionary()
         self._unnoted: dict[str, _Answer] = {}
-        """Those that are out, and that the key-values could not be told of: no line is lost while the process lives."""
+        """Those that are out, and that the key-values could not be told of: in one process no line is lost."""
 
     async def answer(self, message: Message, outcome: Prediction | Reason, language: str | None) -> None:
         """Return when the album's answer has the line of one of its photos.
@@ -120,7 +123,8 @@ class Albums:
             await self._publish(name, album, message, language)
         except BaseException:
             with suppress(LedgerError):
-                await self._key_values.delete(first)
+                if await self._key_values.get(first) == update:
+                    await self._key_values.delete(first)
             raise
 
     async def _publish(self, name: str, album: _Album, message: Message, language: str | None) -> None:

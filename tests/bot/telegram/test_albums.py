@@ -9,10 +9,12 @@ import signal
 import sqlite3
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from bot.delivery.attempts import Admission
 from bot.storage.sqlite.state import open_sqlite
@@ -122,11 +124,22 @@ def test_in_a_group_a_photo_of_an_album_that_does_not_come_keeps_no_other_waitin
     assert len(album_answers(telegram)) == 1
 
 
+class SlowAnswers(Faults):
+    """Messages alone take `slow_seconds`."""
+
+    async def handle(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if request.path.endswith("/sendMessage"):
+            await asyncio.sleep(self.slow_seconds)
+        return await handler(request)
+
+
 @pytest.mark.parametrize("bot_python", [os.environ.get("LABELGRAM_REDIS_PYTHON", sys.executable)])
 def test_replicas_that_have_photos_of_one_album_make_one_answer(
     telegram: Telegram, start_bot: StartBot, redis_url: str, free_port: int, free_port_too: int
 ) -> None:
-    """Telegram brings each photo to another replica. Each call takes so long that both would begin an answer."""
+    """Telegram brings each photo to another replica. The answer takes so long that both would begin one."""
     hooks = []
     for port in (free_port, free_port_too):
         own = listen_on(port)
@@ -141,7 +154,7 @@ def test_replicas_that_have_photos_of_one_album_make_one_answer(
         photo = {"photo": telegram.files.keep_photo(draw(color)), "media_group_id": "album"}
         telegram.send(photo | (MENTION if color == "blue" else {}), chat=GROUP)
     telegram.wait_until(lambda: len(telegram.downloads) >= len(COLORS))
-    telegram.faults = Faults(rate=1, seed=1, kinds=("slow",), slow_seconds=2)
+    telegram.faults = SlowAnswers(rate=0, seed=1, slow_seconds=12)
     telegram.hold_downloads.set()
     telegram.wait_until(lambda: any(answer.startswith("3 photos:") for answer in album_answers(telegram)))
     telegram.wait_until(lambda: telegram.unconfirmed == 0)
