@@ -103,14 +103,15 @@ class ThrottlingMiddleware(BaseMiddleware):
         """
         if message is None:
             return await self._has_place(f"presser:{name}", SENDER)
-        chat, is_part, age = message.chat, message.media_group_id is not None, max(least_age, _find_age(message))
-        if chat.type != ChatType.CHANNEL and not await self._has_place(f"sender:{name}", SENDER, is_part, age):
+        chat, sent = message.chat, message.edit_date or message.date.timestamp()
+        facts = message.media_group_id is not None, max(least_age, _find_age(sent)), sent
+        if chat.type != ChatType.CHANNEL and not await self._has_place(f"sender:{name}", SENDER, *facts):
             return False  # a channel's posts have no sender
         if chat.type == ChatType.PRIVATE:
             return True
-        return await self._has_place(f"group:{self._pseudonymise(str(chat.id))}", GROUP, is_part, age)
+        return await self._has_place(f"group:{self._pseudonymise(str(chat.id))}", GROUP, *facts)
 
-    async def _has_place(self, name: str, rate: Rate, is_part: bool = False, age: float = 0) -> bool:
+    async def _has_place(self, name: str, rate: Rate, is_part: bool = False, age: float = 0, sent: float = 0) -> bool:
         """Whether there is room in the bucket `name`, taken then; a photo of an album takes a part of a place.
 
         What was sent later may have been looked at before, in another chat or without a download: for the bucket this
@@ -122,9 +123,9 @@ class ThrottlingMiddleware(BaseMiddleware):
             return True
         if age < OVERTAKEN:
             return False
-        sent = int((time.time() - age) * rate.per_second / rate.burst)
+        part = int(sent * rate.per_second / rate.burst)  # by Telegram's date: the own clock may be behind
         rate = Rate(rate.burst / REMEMBERED, rate.burst)
-        return (await self.rate_limiter.reserve(f"{name} {sent}", rate, at_most=0)).taken
+        return (await self.rate_limiter.reserve(f"{name} {part}", rate, at_most=0)).taken
 
 
 class ExplanationMiddleware(BaseMiddleware):
@@ -205,13 +206,12 @@ class LanguageMiddleware(BaseMiddleware):
         return f"language:{self._pseudonymise(sender)}"
 
 
-def _find_age(message: Message) -> float:
-    """Seconds since a person sent or edited it: what was sent while the bot was away does not come as a flood.
+def _find_age(sent: float) -> float:
+    """Seconds since a person sent or edited a message: what was sent while the bot was away does not come as a flood.
 
     0 where the clocks cannot both be right. Telegram's dates are whole seconds, rounded down.
     """
-    at = message.edit_date or message.date.timestamp()
-    age = time.time() - at - 1
+    age = time.time() - sent - 1
     return min(age, KEPT) if 0 < age < 2 * KEPT else 0.0
 
 

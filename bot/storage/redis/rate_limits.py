@@ -15,7 +15,7 @@ from bot.storage.redis.connection import PREFIX
 READ = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
-local full_at, written_at = string.match(redis.call('GET', KEYS[1]) or '', '(%S+) ?(%S*)')
+local full_at, written_at = string.match(redis.call('GET', KEYS[1]) or '', '(%S+) (%S+)')
 full_at = (tonumber(full_at) or 0) - math.max(0, (tonumber(written_at) or now) - now)
 """
 # `MemoryRateLimiter`, with Redis' clock. KEYS: bucket. ARGV: per_second, burst, at_most, age. Whether the place is
@@ -48,13 +48,18 @@ class RedisRateLimiter:
     async def reserve(self, name: str, rate: Rate, at_most: float = 1e9, age: float = 0) -> Place:
         try:
             arguments = [rate.per_second, rate.burst, min(at_most, 1e9), age]
-            taken, wait = await self._reserve([PREFIX + name], arguments)
+            taken, wait = await self._reserve([_name(name)], arguments)
         except (RedisError, OSError):
             return Place(True, 0.0)
         return Place(bool(taken), float(wait))
 
     async def hold(self, name: str, rate: Rate, seconds: float) -> None:
         try:
-            await self._hold([PREFIX + name], [seconds + (rate.burst - 1) / rate.per_second])
+            await self._hold([_name(name)], [seconds + (rate.burst - 1) / rate.per_second])
         except (RedisError, OSError):
             await asyncio.sleep(min(seconds, 1.0))
+
+
+def _name(name: str) -> str:
+    """Not as earlier versions named them: a replica of those could not read what is in a bucket now."""
+    return f"{PREFIX}rate:{name}"

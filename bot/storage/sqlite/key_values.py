@@ -12,6 +12,9 @@ NOTES = (
     "SELECT name, value, until FROM notes LIMIT 0",
 )
 
+JUMP = 60.0
+"""Seconds by which the clock is ahead of what passed since the start, from which on that counts as set forward."""
+
 
 class SqliteKeyValues:
     """`KeyValueStore`. Names carry the bot's number; those of earlier versions did not, and count too."""
@@ -58,13 +61,20 @@ class SqliteKeyValues:
         await self._file.run(count)
 
     async def delete_old(self) -> None:
-        """Those whose life is over, of all bots. Raises LedgerError."""
-        statement, now = "DELETE FROM notes WHERE until < ?", self._now()
-        await self._file.run(lambda database: database.execute(statement, (now,)))
+        """Those whose life is over, of all bots. To be asked regularly. Raises LedgerError."""
+
+        def delete(database: sqlite3.Connection) -> None:
+            wall = time.time()
+            if (ahead := wall - self._now()) > JUMP:
+                database.execute("UPDATE notes SET until = until + ? WHERE until < ?", (ahead, wall))
+                self._began += ahead
+            database.execute("DELETE FROM notes WHERE until < ?", (self._now(),))
+
+        await self._file.run(delete)
         await self._file.wipe()
 
     def _now(self) -> float:
-        """Seconds since the epoch, by the clock at the start: one that is set later makes no note older."""
+        """Seconds since the epoch. A clock that is set forward makes no note older: `delete_old` moves their ends."""
         return self._began + time.monotonic()
 
     def _find_end(self, life: float) -> float:

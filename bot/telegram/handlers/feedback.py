@@ -1,6 +1,6 @@
 """The buttons "Right" and "Wrong" under an answer, and the classes to choose from when it was wrong.
 
-The toast comes first: Telegram takes it within seconds, and the buttons may have to wait for their chat.
+The toast comes before the buttons go: Telegram takes it within seconds, and those may have to wait for their chat.
 """
 
 from __future__ import annotations
