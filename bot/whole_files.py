@@ -82,11 +82,14 @@ def write_whole(file: Path, content: bytes) -> None:
 
     What a process that was killed leaves stays: in a folder that somebody has named nothing else is touched.
     """
+    if file.exists() and not file.is_file():  # a pipe, as /dev/stdout: what that leads to has no name
+        file.write_bytes(content)
+        return
     file = Path(os.path.realpath(file))
     is_there = file.exists()
     if is_there and not os.access(file, os.W_OK):  # its owner has locked it
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    if is_there and (not file.is_file() or not os.access(file.parent, os.W_OK)):  # a pipe, or a file alone
+    if is_there and not os.access(file.parent, os.W_OK):
         _overwrite(file, content)
         return
     with write_beside(file, content) as part:

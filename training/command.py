@@ -18,7 +18,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 from fastai.torch_core import num_distrib, rank_distrib
 from numpy.typing import NDArray
 
@@ -26,6 +25,7 @@ from bot.errors import describe_os_error
 from bot.inference.names import show_path
 from training.data.checks import check_places
 from training.data.loading import check_folder, load_photos
+from training.data.outsiders import check_source
 from training.data.photos import DataError, PhotoSet
 from training.data.split import SKIPPED_FILE, assign_folds, write_skipped, write_split
 from training.draft import keep_others_out, write_draft
@@ -33,7 +33,7 @@ from training.evaluation.left_out.runs import read_runs
 from training.evaluation.subgroups import read_columns
 from training.fitting.architectures import WeightsError
 from training.fitting.distributed import alone
-from training.fitting.learner import check_net, train
+from training.fitting.learner import check_net, is_memory_full, train
 from training.fitting.one_cycle.callbacks import DivergedError, StopAtOnce
 from training.fitting.one_cycle.checkpoint import ResumeError, delete_checkpoints, find_checkpoints
 from training.fitting.steps import Trained
@@ -63,7 +63,9 @@ def main(arguments: list[str]) -> int:
         except (DataError, RecipeError, WeightsError, ResumeError, DivergedError) as error:
             _complain(str(error))
             return 2
-        except (MemoryError, torch.cuda.OutOfMemoryError):
+        except (MemoryError, RuntimeError) as error:
+            if not is_memory_full(error):
+                raise
             _complain("the memory is full. Give a smaller --batch-size or --size, or a net with fewer layers.")
             return 2
         except OSError as error:  # a folder that cannot be made, a disk that is full
@@ -94,6 +96,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.resume and not report.is_dir():
         raise ResumeError(f"there is no training to resume: {report} is not there. Start without --resume.")
     check_folder(options.data)
+    check_source(recipe.outsiders)
     check_net(recipe)  # after it: the net's weights may have to come first
     print(f"reading the photos in {show_path(options.data)}")
     photos = load_photos(options.data, recipe.split_seed, options.relabel, options.leave_out, options.class_folder)
@@ -137,6 +140,10 @@ def _train(options: argparse.Namespace, recipe: Recipe, photos: PhotoSet, folds:
             raise KeyboardInterrupt(str(stop) or _describe_what_stays(pickle)) from None
         print("stopped: keeping the net that was written, and its report")
         return 0
+    except Exception:
+        if written:
+            print("the net that was written stays, and its report")
+        raise
     if not trained.interrupted:
         delete_checkpoints(report)
     return 0

@@ -8,7 +8,7 @@ import types
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from training.whole_files import write_whole
+from training.whole_files import write_text_whole
 
 Record = TypeVar("Record")
 LARGE = 2**63
@@ -57,7 +57,7 @@ def read_file(file: Path) -> Any:
 def write_file(value: Any, file: Path, indent: int | None = None) -> None:
     """Write what `to_json` made, for `read_file`. Raises OSError."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    write_whole(f"{text}\n", file)
+    write_text_whole(f"{text}\n", file)
 
 
 def escape_bytes(text: str) -> str:

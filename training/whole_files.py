@@ -77,7 +77,7 @@ def hold_interrupt() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def write_whole(text: str, file: Path, errors: str = "surrogateescape") -> None:
+def write_text_whole(text: str, file: Path, errors: str = "surrogateescape") -> None:
     """Write a text in UTF-8; names of files in it keep their bytes, or what `errors` says. Raises OSError."""
     with replace_whole(file) as part:
         part.write_text(text, encoding="utf-8", errors=errors, newline="")

@@ -326,8 +326,21 @@ def test_a_second_training_to_one_place_is_refused_and_the_first_loses_nothing(
     assert {path.name for path in folder.iterdir()} == {"out-report.part", "checkpoint.pth"}
 
 
-def test_ctrl_c_in_the_second_report_leaves_the_net_of_the_first(
-    two_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (KeyboardInterrupt(), 0, "stopped: keeping the net that was written, and its report"),
+        (MemoryError(), 2, "the net that was written stays, and its report"),
+    ],
+)
+def test_what_ends_the_second_report_leaves_the_net_of_the_first(
+    error: BaseException,
+    status: int,
+    told: str,
+    two_classes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "weights.pth")
     original, kept = write.write_report, []
@@ -336,14 +349,15 @@ def test_ctrl_c_in_the_second_report_leaves_the_net_of_the_first(
         kept.append(facts.kept)
         written = original(learner, photos, facts, *others)
         if len(kept) == 2:
-            raise KeyboardInterrupt
+            raise error
         return written
 
     monkeypatch.setattr(command, "write_report", stop_at_the_second)
     options = ("--weights", str(tmp_path / "weights.pth"), "--size", "64", "--outsiders", "none", "--keep", "tuned")
-    assert command.main(["--data", str(two_classes), "--out", str(tmp_path / "out"), "--epochs", "1", *options]) == 0
+    words = ["--data", str(two_classes), "--out", str(tmp_path / "out"), "--epochs", "1", *options]
+    assert command.main(words) == status
     assert kept == ["linear", "tuned"]
-    assert "stopped: keeping the net that was written, and its report" in capsys.readouterr().out
+    assert told in capsys.readouterr().out
     assert load_run(tmp_path / "out.pkl", None).facts.kept == "linear"
     assert not list(tmp_path.rglob("*.part"))
 
@@ -378,11 +392,19 @@ def test_a_loss_that_is_no_number_ends_the_training_with_a_line(
         assert not (tmp_path / "out.pkl").exists()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4611686018427387904 bytes."),
+        MemoryError(),
+    ],
+)
 def test_a_memory_that_is_full_is_told_with_what_takes_less(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fill(*_: object) -> None:
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        raise error
 
     monkeypatch.setattr(command, "load_photos", fill)
     assert command.main(["--data", str(tmp_path), "--out", str(tmp_path.parent / "out"), "--weights", "none"]) == 2
@@ -396,9 +418,10 @@ def test_a_memory_that_is_full_is_told_with_what_takes_less(
         (("--arch", "alexnet"), "alexnet cannot learn from batches of 64 at 32 pixels"),
         (("--arch", "resnet1"), "there is no net called resnet1"),
         (("--weights", "nothere.pth"), "nothere.pth holds no weights of resnet18"),
+        (("--outsiders", "nowhere"), "there is no folder nowhere. --outsiders takes none, generated, or a folder"),
     ],
 )
-def test_a_net_that_cannot_learn_is_told_before_any_photo_is_read(
+def test_what_keeps_a_net_from_learning_is_told_before_any_photo_is_read(
     options: tuple[str, ...], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "photos").mkdir()

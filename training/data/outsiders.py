@@ -48,20 +48,25 @@ class Kind:
         return [read(file.read_bytes()) for file in rng.sample(self.files, min(count, len(self.files)))]
 
 
+def check_source(source: str) -> None:
+    """Raises DataError where --outsiders names no folder."""
+    if source not in {NO_OUTSIDERS, GENERATED} and not is_folder(source):
+        raise DataError(
+            f"there is no folder {source}. --outsiders takes none, generated, or a folder per kind of them."
+        )
+
+
 def find_kinds(source: str) -> list[Kind]:
     """The kinds at `source`: `none`, `generated`, or a folder whose kinds come on top of the generated ones.
 
     Raises DataError if the folder is not there or holds no photos, or if two kinds have one name.
     """
+    check_source(source)
     if source == NO_OUTSIDERS:
         return []
     kinds = [Kind(name) for name in GENERATORS]
     if source == GENERATED:
         return kinds
-    if not is_folder(source):
-        raise DataError(
-            f"there is no folder {source}. --outsiders takes none, generated, or a folder per kind of them."
-        )
     for folder in sorted(path for path in Path(source).iterdir() if is_folder(path) and not is_skipped(path.name)):
         name = clean_label(folder.name)
         files = tuple(file for file in find_photos(folder) if _readable(file))

@@ -12,7 +12,7 @@ from pathlib import Path
 from bot.errors import explain_os_error
 from bot.inference.names import clean_label
 from training.data.photos import DataError, LabelledPhoto
-from training.whole_files import write_whole
+from training.whole_files import write_text_whole
 
 
 def read_table(file: Path, columns: Sequence[str], folder: Path | None = None) -> list[dict[str, str]]:
@@ -62,7 +62,7 @@ def _read(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[str,
 def write_table(rows: Iterable[Sequence[object]], file: Path) -> None:
     """Write rows, the header first, for `read_table`; names that are no UTF-8 keep their bytes. Raises OSError."""
     csv.writer(text := io.StringIO(), lineterminator="\n").writerows(rows)
-    write_whole(text.getvalue(), file)
+    write_text_whole(text.getvalue(), file)
 
 
 def correct_labels(photos: Sequence[LabelledPhoto], folder: Path, file: Path) -> list[LabelledPhoto]:

