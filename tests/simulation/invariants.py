@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bot.delivery.lanes.waiting import PATIENCE
 from bot.inference.decoding import Reason
+from bot.telegram.media.albums import PAUSES
 from bot.texts.replies import Replies
 from tests.simulation.loop import Clock
 from tests.simulation.plan import Plan
@@ -165,7 +166,7 @@ class Watch:
         if ask.expects == "nothing":
             return math.inf
         if ask.kind not in TEXTS or self._plan.crowd:
-            return AT_ONCE
+            return AT_ONCE + (PAUSES[-1] if ask.album else 0.0)  # its line is gathered with others'
         return AT_ONCE + PATIENCE * self._count_before(ask) if self._plan.webhook else TEXT_AT_ONCE
 
     def _count_before(self, ask: Ask) -> int:
