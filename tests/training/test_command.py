@@ -124,7 +124,7 @@ def test_imagenet_weights_that_cannot_be_had_name_the_other_choices(tmp_path: Pa
     )
     assert done.returncode == 2
     message = done.stderr.splitlines()[-1]
-    assert message.startswith("training: torchvision's ImageNet weights of resnet18 cannot be downloaded")
+    assert message.startswith("training: the ImageNet weights of resnet18 cannot be downloaded")
     assert "--weights none" in message
     assert "--weights PATH" in message
     assert not (tmp_path / "out.pkl").exists()
